@@ -2,8 +2,17 @@
 //! environment, durations, byte counts and the agent's directory layout. No I/O happens here.
 #![forbid(unsafe_code)]
 
+mod byte_count;
+pub mod checkpoint;
+mod duration;
+pub mod environment;
+pub mod paths;
+pub mod recordio;
+pub mod resources;
 mod verbatim;
 
+pub use byte_count::{Bytes, BytesError};
+pub use duration::{DurationError, MesosDuration};
 pub use prost;
 pub use verbatim::Verbatim;
 
