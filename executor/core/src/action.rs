@@ -1,0 +1,158 @@
+//! What the core asks the world to do: one closed enum.
+
+use std::fmt;
+
+use mesos_proto::TaskInfo;
+use mesos_proto::v1::executor::Call;
+use mesos_proto::v1::{TaskId, TaskState};
+
+/// One thing to do. Actions are carried out in the order they are polled; none is waited for.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Open a new connection and send this SUBSCRIBE; whatever was open before is closed.
+    Subscribe {
+        /// To be given back with every event of the connection.
+        attempt: u64,
+        /// The call.
+        call: Box<Call>,
+    },
+    /// Close the connection of `attempt`.
+    Disconnect {
+        /// The connection's number.
+        attempt: u64,
+    },
+    /// Send a call on the ordered connection of `attempt`, after every call before it.
+    Send {
+        /// The connection's number.
+        attempt: u64,
+        /// The call.
+        call: Box<Call>,
+    },
+    /// Start a task. Answered by `Started` or `StartFailed`.
+    Launch {
+        /// The task as the agent sent it.
+        task: Box<TaskInfo>,
+    },
+    /// Send a signal to every process of a task.
+    Signal {
+        /// The task.
+        task_id: TaskId,
+        /// The signal.
+        signal: Signal,
+    },
+    /// End every process of a task at once, by force. Answered by `Ended`.
+    KillTree {
+        /// The task.
+        task_id: TaskId,
+    },
+    /// Remove what a task left on the host, its sandbox directory excepted. Answered by `CleanedUp`.
+    CleanUp {
+        /// The task.
+        task_id: TaskId,
+    },
+    /// Something an operator would want to read in the log.
+    Note(Note),
+    /// The executor is done. No action follows.
+    Exit(Outcome),
+}
+
+/// The signals that the core sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM: the begin of the grace period.
+    Terminate,
+}
+
+/// How the executor ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything was delivered and acknowledged.
+    Complete,
+    /// Updates stayed unacknowledged, as many as the number says.
+    Unacknowledged(usize),
+    /// Processes could not be ended in time, as many tasks as the number says.
+    Unreaped(usize),
+}
+
+/// What is worth a line in the log.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Note {
+    /// Subscribed with the agent.
+    Subscribed {
+        /// The attempt that succeeded.
+        attempt: u64,
+    },
+    /// The connection is gone, or did not come about.
+    Disconnected {
+        /// What was seen.
+        why: String,
+    },
+    /// The executor ends its tasks and then itself.
+    ShuttingDown {
+        /// Why.
+        why: &'static str,
+    },
+    /// An update was produced.
+    Update {
+        /// The task.
+        task_id: TaskId,
+        /// Its new state.
+        state: TaskState,
+        /// Its message.
+        message: Option<String>,
+    },
+    /// The agent refused an update for good; it is not sent again.
+    UpdateRefused {
+        /// The agent's words.
+        why: String,
+    },
+    /// An event changed nothing.
+    Ignored {
+        /// The event.
+        what: &'static str,
+        /// The task it was about, if any.
+        task_id: Option<TaskId>,
+        /// Why it changed nothing.
+        why: &'static str,
+    },
+    /// A task's processes or leavings took too long.
+    Overdue {
+        /// The task.
+        task_id: TaskId,
+        /// What is overdue.
+        what: &'static str,
+    },
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Subscribed { attempt } => {
+                write!(f, "subscribed with the agent (attempt {attempt})")
+            }
+            Self::Disconnected { why } => write!(f, "not connected to the agent: {why}"),
+            Self::ShuttingDown { why } => write!(f, "shutting down: {why}"),
+            Self::Update {
+                task_id,
+                state,
+                message,
+            } => {
+                write!(f, "task '{}' is {}", task_id.value, state.as_str_name())?;
+                match message {
+                    // Only the first line: the statistics of a memory death are long.
+                    Some(text) => write!(f, ": {}", text.lines().next().unwrap_or_default()),
+                    None => Ok(()),
+                }
+            }
+            Self::UpdateRefused { why } => write!(f, "the agent refused an update: {why}"),
+            Self::Ignored { what, task_id, why } => match task_id {
+                Some(task_id) => write!(f, "ignored {what} for task '{}': {why}", task_id.value),
+                None => write!(f, "ignored {what}: {why}"),
+            },
+            Self::Overdue { task_id, what } => {
+                write!(f, "task '{}': {what} is overdue", task_id.value)
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! From events to a task's machine, and from its effects to actions and updates.
+
+use std::time::Duration;
+
+use mesos_proto::TaskInfo;
+use mesos_proto::v1::{KillPolicy, TaskId, TaskState};
+
+use super::{Core, Phase};
+use crate::action::{Action, Note, Signal};
+use crate::event::TaskEvent;
+use crate::status::Report;
+use crate::task::{Effect, Input, Over, Task};
+use crate::time::Now;
+
+impl Core {
+    pub(super) fn launch(&mut self, now: Now, info: TaskInfo) {
+        let task_id = info.task_id.clone();
+        let id = task_id.value.clone();
+        if self.tasks.contains_key(&id) {
+            // The agent repeats itself, or the framework reuses an id too early: one task, one answer.
+            self.ignore("LAUNCH", Some(&task_id), "it was launched before");
+            return;
+        }
+        self.ever_launched = true;
+        self.finished.remove(&id);
+        self.ledger.record_task(info.clone());
+        let killed_early = self.killed_early.remove(&id).is_some();
+        if killed_early || self.phase != Phase::Serving {
+            self.tasks.insert(id, Task::never_started(info));
+            self.carry_out(now, &task_id, Effect::Over(Over::KilledBeforeStart));
+            return;
+        }
+        self.tasks.insert(id, Task::new(info.clone()));
+        self.update(now, &task_id, Report::of(TaskState::TaskStarting));
+        self.actions.push_back(Action::Launch {
+            task: Box::new(info),
+        });
+    }
+
+    pub(super) fn on_task(&mut self, now: Now, task_id: &TaskId, event: TaskEvent) {
+        if !self.tasks.contains_key(&task_id.value) {
+            // A clean-up that was overdue can end after the acknowledgement; nothing else outlives its task.
+            if !matches!(event, TaskEvent::CleanedUp) {
+                self.ignore("news", Some(task_id), "no such task is here");
+            }
+            return;
+        }
+        let input = match event {
+            TaskEvent::Started => Input::Started,
+            TaskEvent::StartFailed(failure) => Input::StartFailed(failure),
+            TaskEvent::Limited(limitation) => Input::Limited(limitation),
+            TaskEvent::Ended(ended) => Input::Ended(ended),
+            TaskEvent::CleanedUp => Input::CleanedUp,
+        };
+        self.drive(now, &task_id.value, input);
+    }
+
+    /// One input into one task's machine.
+    pub(super) fn drive(&mut self, now: Now, id: &str, input: Input) {
+        let clean_up = self.config.clean_up_timeout;
+        let Some(task) = self.tasks.get_mut(id) else {
+            return;
+        };
+        let task_id = task.info.task_id.clone();
+        for effect in task.on(input, now.at, clean_up) {
+            self.carry_out(now, &task_id, effect);
+        }
+    }
+
+    fn carry_out(&mut self, now: Now, task_id: &TaskId, effect: Effect) {
+        let task_id = task_id.clone();
+        match effect {
+            Effect::Running => self.update(now, &task_id, Report::of(TaskState::TaskRunning)),
+            Effect::Killing if self.sends_killing => {
+                self.update(now, &task_id, Report::of(TaskState::TaskKilling));
+            }
+            Effect::Killing => {}
+            Effect::Terminate => self.actions.push_back(Action::Signal {
+                task_id,
+                signal: Signal::Terminate,
+            }),
+            Effect::KillTree => self.actions.push_back(Action::KillTree { task_id }),
+            Effect::CleanUp => self.actions.push_back(Action::CleanUp { task_id }),
+            Effect::Overdue(what) => {
+                self.actions
+                    .push_back(Action::Note(Note::Overdue { task_id, what }));
+            }
+            Effect::Ignored(why) => self.ignore("news", Some(&task_id), why),
+            Effect::Over(over) => self.update(now, &task_id, Report::terminal(over)),
+        }
+    }
+
+    /// From SIGTERM to SIGKILL: the call's policy before the task's before the default (Mesos:
+    /// src/launcher/executor.cpp, `kill`).
+    pub(super) fn grace(&self, info: &TaskInfo, policy: Option<&KillPolicy>) -> Duration {
+        let nanoseconds = policy
+            .and_then(|policy| policy.grace_period.as_ref())
+            .or_else(|| info.kill_policy.as_ref()?.grace_period.as_ref())
+            .map(|grace| u64::try_from(grace.nanoseconds).unwrap_or(0));
+        nanoseconds.map_or(self.config.kill_grace_period, Duration::from_nanos)
+    }
+}

@@ -1,0 +1,138 @@
+//! What can happen to an executor: one closed enum.
+
+use mesos_proto::v1::{self, Resource, TaskId};
+
+/// Everything the world tells the core.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Something happened to the connection that [`crate::Action::Subscribe`] number `attempt` opened. Events of an
+    /// earlier attempt are stale and change nothing.
+    Link {
+        /// The number that the action carried.
+        attempt: u64,
+        /// What happened.
+        event: LinkEvent,
+    },
+    /// The agent sent an event on the stream of `attempt`.
+    Agent {
+        /// The number that the action carried.
+        attempt: u64,
+        /// The event as decoded; its type may be one that this version does not know.
+        event: Box<v1::executor::Event>,
+    },
+    /// Something happened to a task's processes.
+    Task {
+        /// The task that an action named.
+        task_id: TaskId,
+        /// What happened.
+        event: TaskEvent,
+    },
+    /// The executor itself was told to end (SIGTERM).
+    Stop,
+}
+
+/// What can happen to a connection.
+#[derive(Clone, Debug)]
+pub enum LinkEvent {
+    /// SUBSCRIBE was not answered with 200, or no connection came about.
+    Refused(Refusal),
+    /// The stream or the connection for calls broke.
+    Broken {
+        /// For the log.
+        why: String,
+    },
+    /// A call other than SUBSCRIBE was answered with something else than 202.
+    CallRefused {
+        /// The uuid of the update, when the call was one.
+        uuid: Option<bytes::Bytes>,
+        /// The answer.
+        refusal: Refusal,
+    },
+}
+
+/// Why a call did not succeed.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// The HTTP status; none when there was no answer at all.
+    pub status: Option<u16>,
+    /// The body of the answer, or the connection's error.
+    pub message: String,
+}
+
+impl Refusal {
+    /// Whether the agent said that it does not know this executor, which no retry can change (Mesos:
+    /// src/slave/http.cpp, `Http::executor`).
+    pub fn is_final(&self) -> bool {
+        self.status == Some(400)
+            && (self.message.contains("Executor cannot be found")
+                || self.message.contains("Framework cannot be found"))
+    }
+}
+
+/// What can happen to a task's processes. Each is the outcome of an action but [`TaskEvent::Ended`] and
+/// [`TaskEvent::Limited`], which the task brings about by itself.
+#[derive(Clone, Debug)]
+pub enum TaskEvent {
+    /// The command runs.
+    Started,
+    /// The command does not run, and nothing of the attempt is left.
+    StartFailed(StartFailure),
+    /// A limit was broken; the task still runs, or its end was not seen yet.
+    Limited(Limitation),
+    /// The command ended and was reaped.
+    Ended(Ended),
+    /// Nothing of the task is left on the host.
+    CleanedUp,
+}
+
+/// Why a task could not be started, and by whose fault.
+#[derive(Clone, Debug)]
+pub struct StartFailure {
+    /// Decides the state and the reason.
+    pub fault: Fault,
+    /// For a person: what was attempted and what went wrong.
+    pub message: String,
+}
+
+/// Whose fault it is that a task could not be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The framework described no task that could run: TASK_ERROR, REASON_TASK_INVALID.
+    Framework,
+    /// The task's own program, directory or user is not there: TASK_FAILED.
+    Task,
+    /// The host refused a namespace, a cgroup, a process: TASK_FAILED, REASON_CONTAINER_LAUNCH_FAILED.
+    Host,
+}
+
+/// How a command ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// It exited with status 0.
+    pub success: bool,
+    /// As Mesos's command executor has it, without the leading "Command": `exited with status 3`, `terminated with
+    /// signal Killed`.
+    pub description: String,
+    /// The limit that the kernel ended it for, when that was found out only now.
+    pub limitation: Option<Limitation>,
+}
+
+/// A broken limit.
+#[derive(Clone, Debug)]
+pub struct Limitation {
+    /// Which.
+    pub kind: LimitKind,
+    /// Mesos's text.
+    pub message: String,
+    /// The amounts for `TaskStatus.limitation`.
+    pub resources: Vec<Resource>,
+}
+
+/// The limits that end a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitKind {
+    /// REASON_CONTAINER_LIMITATION_MEMORY.
+    Memory,
+    /// REASON_CONTAINER_LIMITATION_DISK.
+    Disk,
+}
