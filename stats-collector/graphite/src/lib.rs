@@ -1,1 +1,29 @@
-//! Stub.
+//! Ships points to Graphite's carbon.
+//!
+//! Two halves that meet in a [`Batch`] of encoded points:
+//!
+//! * pure: [`MetricPath`] (names that carbon stores as they are meant), [`Batch`] and
+//!   [`encode_point`] (the plaintext protocol, `path value timestamp\n`);
+//! * I/O: [`Sink`] (a bounded queue that never blocks who fills it) and the [`Connection`] it
+//!   empties itself into, over and over, across carbon's restarts.
+//!
+//! Carbon acknowledges nothing (carbon: `lib/carbon/protocols.py`, `MetricLineReceiver`), so what
+//! was written last is kept and written again on the next connection. A point that arrives twice is
+//! harmless: whisper keeps the last value of a series and a time.
+
+#![forbid(unsafe_code)]
+
+mod backoff;
+mod batch;
+mod connection;
+mod encode;
+mod path;
+mod queue;
+mod sink;
+mod window;
+
+pub use batch::Batch;
+pub use connection::{Address, Connection, ConnectionError};
+pub use encode::{EncodeError, Value, encode_point};
+pub use path::{COMPONENT_MAX, MetricPath, PathError};
+pub use sink::{Counters, FinishError, Sink, SinkConfig};

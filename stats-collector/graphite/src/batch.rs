@@ -1,0 +1,83 @@
+//! Encoded points that travel together.
+
+use crate::{MetricPath, Value, encode_point};
+
+/// Whole lines, ready to be written. It is the unit of queueing, writing, dropping and resending.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    points: u64,
+    refused: u64,
+}
+
+impl Batch {
+    /// The size in bytes from which a batch is worth sending: large enough that a write's cost is
+    /// spread over some 500 points, small enough that losing one is little.
+    pub const FULL: usize = 32 * 1024;
+
+    /// Adds one point; `timestamp` is in seconds since the epoch. A value that is not finite is
+    /// left out and counted, see [`Batch::refused`].
+    pub fn add(&mut self, path: &MetricPath, value: impl Into<Value>, timestamp: u64) {
+        match encode_point(&mut self.bytes, path, value.into(), timestamp) {
+            Ok(()) => self.points += 1,
+            Err(_) => self.refused += 1,
+        }
+    }
+
+    /// Whether it has reached [`Batch::FULL`].
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.bytes.len() >= Self::FULL
+    }
+
+    /// Whether it holds no point.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// How many points it holds.
+    #[must_use]
+    pub fn points(&self) -> u64 {
+        self.points
+    }
+
+    /// How many points were left out since their value was not finite.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// The encoded lines.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_counts_what_it_holds_and_what_it_refused() {
+        let path = MetricPath::parse("a").unwrap();
+        let mut batch = Batch::default();
+        assert!(batch.is_empty());
+        batch.add(&path, 1_u64, 10);
+        batch.add(&path, f64::NAN, 10);
+        batch.add(&path, 0.5, 20);
+        assert_eq!((batch.points(), batch.refused()), (2, 1));
+        assert_eq!(batch.bytes(), b"a 1 10\na 0.5 20\n");
+    }
+
+    #[test]
+    fn a_batch_is_full_at_its_size() {
+        let path = MetricPath::parse("a").unwrap();
+        let mut batch = Batch::default();
+        while !batch.is_full() {
+            batch.add(&path, 1_u64, 10);
+        }
+        assert!((Batch::FULL..Batch::FULL + 20).contains(&batch.bytes().len()));
+    }
+}
