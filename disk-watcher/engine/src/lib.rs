@@ -1,1 +1,28 @@
-//! Stub.
+//! Disk usage of a directory tree that hostile tasks write to.
+//!
+//! [`measure`] walks a tree and tells what `du` would: allocated blocks, each inode once, links not followed. Unlike
+//! `du` it stops at mount points by default, treats a file that vanishes under it as ordinary, and says of a number
+//! that cannot be the whole truth that it is a [lower bound](Completeness::LowerBound). [`Pace`] tells when to
+//! measure next, so that a limit is noticed soon and an idle tree costs little.
+//!
+//! Kept on purpose: reflinked blocks count once for each file that shares them, as in `du`; files that are deleted
+//! but still open are not counted.
+#![forbid(unsafe_code)]
+
+mod attributes;
+mod measure;
+mod names;
+mod node;
+mod opener;
+mod options;
+mod pace;
+mod pool;
+mod seen;
+mod stack;
+mod usage;
+mod walker;
+
+pub use measure::{Error, Series, measure, open_root};
+pub use options::{FileId, Options};
+pub use pace::{Pace, Sample};
+pub use usage::{Completeness, Gaps, Unread, Usage};

@@ -1,0 +1,319 @@
+//! One thread's part of a walk.
+//!
+//! A directory is entered by name below its parent's handle, counted by the attributes of what was opened, and read
+//! to its end: files are counted at once by name, subdirectories are queued. Nothing recurses, nothing but
+//! directories is opened, and no path is ever longer than one name.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustix::fs::{FileType, RawDir};
+use rustix::io::Errno;
+
+use crate::Usage;
+use crate::attributes::{self, Attributes};
+use crate::measure::{Job, Walk};
+use crate::names::Names;
+use crate::node::Node;
+use crate::opener::Refusal;
+use crate::pool::Membership;
+use crate::stack::{Frame, Stack};
+use crate::usage::Unread;
+
+/// Room for about 8,000 directory entries a system call.
+const LISTING_BYTES: usize = 256 * 1024;
+/// Helpers are worth their start from so many entries on.
+const RECRUIT_AFTER: u64 = 2_000;
+/// A directory is shared with other walkers after so many entries, so many at a time.
+const BATCH: usize = 512;
+
+/// A walker: what it has yet to do, and what it has found.
+pub(crate) struct Walker<'w> {
+    walk: &'w Walk<'w>,
+    stack: Stack,
+    /// The directory listed last, to climb from.
+    here: Option<(Arc<Node>, Arc<OwnedFd>)>,
+    /// For directory entries; lent out while a directory is listed.
+    buffer: Vec<u8>,
+    found: Usage,
+    entries: u64,
+    /// Starts the helpers; only the first walker has it, and uses it once.
+    recruit: Option<Box<dyn FnOnce() + 'w>>,
+}
+
+impl<'w> Walker<'w> {
+    pub(crate) fn new(walk: &'w Walk<'w>, recruit: Option<Box<dyn FnOnce() + 'w>>) -> Self {
+        Self {
+            walk,
+            stack: Stack::default(),
+            here: None,
+            buffer: Vec::with_capacity(LISTING_BYTES),
+            found: Usage::default(),
+            entries: 0,
+            recruit,
+        }
+    }
+
+    /// Counts the root and all below it, as far as nobody else does.
+    pub(crate) fn start_at_root(
+        mut self,
+        root: &Attributes,
+        mut membership: Membership<'_, Job>,
+    ) -> Usage {
+        let node = Node::root(root);
+        if self.may_count() {
+            self.count(root);
+            self.list(&node, &self.walk.root);
+        }
+        self.finish_stack();
+        self.help(&mut membership)
+    }
+
+    /// Takes over work of other walkers until there is none.
+    pub(crate) fn help(mut self, membership: &mut Membership<'_, Job>) -> Usage {
+        while let Some(job) = membership.next() {
+            match job {
+                Job::Enter(frame) => self.stack.push(frame),
+                Job::Count(Frame { node, fd, names }) => {
+                    if let Some(fd) = fd {
+                        let mut subdirectories = Names::default();
+                        self.count_names(&node, fd.as_fd(), names, &mut subdirectories);
+                        self.stack.push(Frame {
+                            node,
+                            fd: Some(fd),
+                            names: subdirectories,
+                        });
+                    }
+                }
+            }
+            self.finish_stack();
+        }
+        self.found
+    }
+
+    fn finish_stack(&mut self) {
+        while let Some(top) = self.stack.top() {
+            if top.fd.is_none() {
+                let node = Arc::clone(&top.node);
+                match self.reopen(&node) {
+                    Ok(fd) => self.stack.reopened(fd),
+                    Err(errno) => {
+                        let lost = self.stack.discard_top();
+                        self.unread(lost as u64, node.path(), errno);
+                        continue;
+                    }
+                }
+            }
+            if let Some((node, Some(fd), name)) = self.stack.take_name() {
+                self.enter(&node, &fd, &name);
+            }
+            if self.walk.pool.is_hungry()
+                && let Some(frame) = self.stack.split()
+            {
+                self.walk.pool.give(Job::Enter(frame));
+            }
+        }
+        self.here = None;
+    }
+
+    fn enter(&mut self, parent: &Arc<Node>, parent_fd: &OwnedFd, name: &CStr) {
+        if !self.may_count() {
+            return;
+        }
+        let opener = &self.walk.opener;
+        let mut opened = opener.open(parent_fd.as_fd(), name);
+        if matches!(opened, Err(Refusal::OutOfDescriptors)) {
+            self.stack.close_all();
+            self.here = None;
+            opened = opener.open(parent_fd.as_fd(), name);
+        }
+        let (fd, attributes) = match opened {
+            Ok(opened) => opened,
+            Err(Refusal::Vanished) => return self.found.vanished += 1,
+            Err(Refusal::Mount) => return self.found.mounts_skipped += 1,
+            Err(Refusal::OutOfDescriptors) => {
+                return self.unread_directory(parent, parent_fd, name, Errno::MFILE);
+            }
+            Err(Refusal::Unreadable(errno)) => {
+                return self.unread_directory(parent, parent_fd, name, errno);
+            }
+        };
+        let node = parent.child(name, &attributes);
+        if self.is_left_out(&attributes)
+            || node.contains_itself()
+            || !self.walk.seen.is_first(&attributes)
+        {
+            return;
+        }
+        self.count(&attributes);
+        self.list(&node, &Arc::new(fd));
+    }
+
+    /// A directory that cannot be listed still has blocks of its own.
+    fn unread_directory(&mut self, parent: &Node, parent_fd: &OwnedFd, name: &CStr, errno: Errno) {
+        match attributes::at(parent_fd.as_fd(), name) {
+            Ok(found) if self.is_left_out(&found) => return,
+            Ok(found) if self.walk.opener.is_on_another_mount(&found) => {
+                return self.found.mounts_skipped += 1;
+            }
+            Ok(found) if self.walk.seen.is_first(&found) => self.count(&found),
+            Ok(_) => return,
+            Err(errno) if attributes::is_gone(errno) => return self.found.vanished += 1,
+            Err(_) => {}
+        }
+        self.unread(1, path_of(parent, name), errno);
+    }
+
+    fn list(&mut self, node: &Arc<Node>, fd: &Arc<OwnedFd>) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut listing = RawDir::new(fd, buffer.spare_capacity_mut());
+        let mut subdirectories = Names::default();
+        let mut batch = Names::default();
+        let mut listed = 0;
+        while let Some(entry) = listing.next() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(errno) if attributes::is_gone(errno) => {
+                    self.found.vanished += 1;
+                    break;
+                }
+                Err(errno) => {
+                    self.unread(1, node.path(), errno);
+                    break;
+                }
+            };
+            let name = entry.file_name();
+            if name == c"." || name == c".." {
+                continue;
+            }
+            listed += 1;
+            if entry.file_type() == FileType::Directory {
+                subdirectories.push(name);
+            } else if listed > BATCH && self.walk.pool.is_hungry() {
+                batch.push(name);
+                if batch.len() == BATCH {
+                    let (node, fd) = (Arc::clone(node), Some(Arc::clone(fd)));
+                    self.walk.pool.give(Job::Count(Frame {
+                        node,
+                        fd,
+                        names: std::mem::take(&mut batch),
+                    }));
+                }
+            } else if !self.count_name(node, fd.as_fd(), name, &mut subdirectories) {
+                break;
+            }
+        }
+        self.buffer = buffer;
+        self.count_names(node, fd.as_fd(), batch, &mut subdirectories);
+        self.here = Some((Arc::clone(node), Arc::clone(fd)));
+        self.stack.push(Frame {
+            node: Arc::clone(node),
+            fd: Some(Arc::clone(fd)),
+            names: subdirectories,
+        });
+    }
+
+    fn count_names(
+        &mut self,
+        node: &Node,
+        dir: BorrowedFd<'_>,
+        mut names: Names,
+        subdirectories: &mut Names,
+    ) {
+        while let Some(name) = names.pop() {
+            if !self.count_name(node, dir, name, subdirectories) {
+                break;
+            }
+        }
+    }
+
+    /// Counts a file by name. What turns out to be a directory, because the file system does not tell in its
+    /// listing or because it was replaced, is queued instead. `false`: the budget is used up.
+    fn count_name(
+        &mut self,
+        node: &Node,
+        dir: BorrowedFd<'_>,
+        name: &CStr,
+        subdirectories: &mut Names,
+    ) -> bool {
+        match attributes::at(dir, name) {
+            Ok(found) if found.is_dir => subdirectories.push(name),
+            Ok(_) | Err(_) if !self.may_count() => return false,
+            Ok(found) if self.walk.opener.is_on_another_mount(&found) => {
+                self.found.mounts_skipped += 1
+            }
+            Ok(found) if self.walk.seen.is_first(&found) => self.count(&found),
+            Ok(_) => {}
+            Err(errno) if attributes::is_gone(errno) => self.found.vanished += 1,
+            Err(errno) => self.unread(1, path_of(node, name), errno),
+        }
+        true
+    }
+
+    /// A handle for a directory that was closed: by climbing, else by descending from the root.
+    fn reopen(&mut self, node: &Arc<Node>) -> Result<Arc<OwnedFd>, Errno> {
+        if node.is_root() {
+            return Ok(Arc::clone(&self.walk.root));
+        }
+        if let Some((here, fd)) = &self.here {
+            if Arc::ptr_eq(here, node) {
+                return Ok(Arc::clone(fd));
+            }
+            if let Some(fd) = node.climb_to(here, fd.as_fd()) {
+                return Ok(Arc::new(fd));
+            }
+        }
+        let (opener, root) = (&self.walk.opener, self.walk.root.as_fd());
+        match node.descend_to(opener, root) {
+            Err(Errno::MFILE | Errno::NFILE) => {
+                self.stack.close_all();
+                self.here = None;
+                node.descend_to(opener, root).map(Arc::new)
+            }
+            other => other.map(Arc::new),
+        }
+    }
+
+    /// Takes one entry from the budget. When that is used up, everything left undone is forgotten.
+    fn may_count(&mut self) -> bool {
+        self.entries += 1;
+        if self.entries == RECRUIT_AFTER
+            && let Some(recruit) = self.recruit.take()
+        {
+            recruit();
+        }
+        if self.walk.spend_one() {
+            return true;
+        }
+        self.stack.clear();
+        self.found.gaps().over_budget = true;
+        false
+    }
+
+    fn is_left_out(&self, directory: &Attributes) -> bool {
+        self.walk.options.exclude.contains(&directory.id)
+    }
+
+    fn count(&mut self, file: &Attributes) {
+        self.found.bytes += file.blocks * 512;
+        self.found.inodes += 1;
+    }
+
+    fn unread(&mut self, count: u64, path: PathBuf, errno: Errno) {
+        let gaps = self.found.gaps();
+        gaps.unread += count;
+        gaps.example.get_or_insert_with(|| Unread {
+            path,
+            errno: errno.raw_os_error(),
+        });
+    }
+}
+
+fn path_of(parent: &Node, name: &CStr) -> PathBuf {
+    parent
+        .path()
+        .join(std::ffi::OsStr::from_bytes(name.to_bytes()))
+}
