@@ -119,3 +119,118 @@ impl fmt::Display for Bytes {
         write!(f, "{}{name}", self.0 / unit)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn print(bytes: u64) -> String {
+        Bytes::new(bytes).to_string()
+    }
+
+    fn parse(text: &str) -> Result<u64, BytesError> {
+        text.parse().map(Bytes::as_u64)
+    }
+
+    #[test]
+    fn prints_in_the_largest_unit_that_is_exact() {
+        for (bytes, text) in [
+            (0, "0B"),
+            (1, "1B"),
+            (1023, "1023B"),
+            (1 << 10, "1KB"),
+            (1025, "1025B"),
+            (1023 << 10, "1023KB"),
+            (1025 << 10, "1025KB"),
+            (30_732 << 10, "30732KB"),
+            (10 << 20, "10MB"),
+            (1023 << 20, "1023MB"),
+            (1 << 30, "1GB"),
+            (1023 << 30, "1023GB"),
+            (1 << 40, "1TB"),
+            (1 << 50, "1024TB"),
+            (u64::MAX, "18446744073709551615B"),
+        ] {
+            assert_eq!(print(bytes), text);
+        }
+    }
+
+    #[test]
+    fn parses_every_unit_in_either_case() {
+        for (text, bytes) in [
+            ("0B", 0),
+            ("12B", 12),
+            ("12KB", 12 << 10),
+            ("12mb", 12 << 20),
+            ("1Gb", 1 << 30),
+            ("1TB", 1 << 40),
+            ("18446744073709551615B", u64::MAX),
+        ] {
+            assert_eq!(parse(text), Ok(bytes), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_whole_number_with_a_unit_is_refused_by_name() {
+        let text = |text: &str| text.to_owned();
+        for missing in ["", "12"] {
+            assert_eq!(
+                parse(missing),
+                Err(BytesError::NoUnit {
+                    text: text(missing)
+                })
+            );
+        }
+        for fraction in ["1.5GB", ".5GB", "1.B"] {
+            assert_eq!(
+                parse(fraction),
+                Err(BytesError::Fraction {
+                    text: text(fraction)
+                })
+            );
+        }
+        for unit in ["1PB", "1M", "1MiB", "1 MB", "1MB ", "1e3B"] {
+            assert_eq!(
+                parse(unit),
+                Err(BytesError::UnknownUnit { text: text(unit) })
+            );
+        }
+        for number in ["MB", "-1MB", "+1MB", " 1MB"] {
+            assert_eq!(
+                parse(number),
+                Err(BytesError::NotANumber { text: text(number) })
+            );
+        }
+        for many in ["18446744073709551616B", "16777216TB"] {
+            assert_eq!(parse(many), Err(BytesError::TooMany { text: text(many) }));
+        }
+    }
+
+    #[test]
+    fn a_scalar_of_megabytes_loses_its_fraction_as_in_mesos() {
+        for (megabytes, text) in [
+            (10.0, "10MB"),
+            (10.9, "10MB"),
+            (0.9, "0B"),
+            (1024.0, "1GB"),
+            (-1.0, "0B"),
+            (f64::NAN, "0B"),
+        ] {
+            assert_eq!(Bytes::from_megabytes(megabytes).to_string(), text);
+        }
+        for endless in [f64::INFINITY, 1e300, 18_446_744_073_709.0] {
+            assert_eq!(Bytes::from_megabytes(endless).as_u64(), u64::MAX);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_count_survives_printing_and_parsing(
+            bytes in (0..64_u32, any::<u64>()).prop_map(|(zeros, bytes)| bytes << zeros)
+        ) {
+            prop_assert_eq!(parse(&print(bytes)), Ok(bytes));
+        }
+    }
+}

@@ -65,3 +65,77 @@ pub fn decode<M: Message + Default>(file: &[u8]) -> Result<M, CheckpointError> {
         Some(extra) => Err(CheckpointError::TrailingBytes { extra }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::v1::{AgentId, FrameworkId, Task, TaskId, TaskState};
+
+    fn task() -> Task {
+        Task {
+            name: "t".to_owned(),
+            task_id: TaskId {
+                value: "t1".to_owned(),
+            },
+            framework_id: FrameworkId {
+                value: "f".to_owned(),
+            },
+            agent_id: AgentId {
+                value: "a".to_owned(),
+            },
+            state: TaskState::TaskRunning.into(),
+            ..Task::default()
+        }
+    }
+
+    fn file(message: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(message.len()).unwrap();
+        [&length.to_ne_bytes()[..], message].concat()
+    }
+
+    #[test]
+    fn a_message_is_read_back() {
+        let file = file(&task().encode_to_vec());
+        assert_eq!(decode(&file), Ok(task()));
+    }
+
+    #[test]
+    fn an_empty_file_is_truncated() {
+        let truncated = CheckpointError::Truncated { want: 4, have: 0 };
+        assert_eq!(decode::<Task>(&[]), Err(truncated));
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_is_truncated() {
+        let file = file(&task().encode_to_vec());
+        for have in 0..file.len() {
+            let want = if have < 4 { 4 } else { file.len() };
+            let truncated = CheckpointError::Truncated { want, have };
+            assert_eq!(decode::<Task>(&file[..have]), Err(truncated));
+        }
+    }
+
+    #[test]
+    fn bytes_after_the_message_are_refused() {
+        let mut file = file(&task().encode_to_vec());
+        file.extend_from_slice(b"xyz");
+        let trailing = CheckpointError::TrailingBytes { extra: 3 };
+        assert_eq!(decode::<Task>(&file), Err(trailing));
+    }
+
+    #[test]
+    fn a_text_file_claims_an_absurd_length() {
+        let absurd = CheckpointError::AbsurdLength {
+            claimed: u32::from_ne_bytes(*b"hell"),
+        };
+        assert_eq!(decode::<Task>(b"hello"), Err(absurd));
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused() {
+        assert!(matches!(
+            decode::<Task>(&file(b"\xff\xff\xff")),
+            Err(CheckpointError::Message(_))
+        ));
+    }
+}

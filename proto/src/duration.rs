@@ -165,3 +165,175 @@ fn significant(number: f64) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: i64 = 1_000_000_000;
+    const DAY: i64 = 86_400 * SECOND;
+
+    fn print(nanos: i64) -> String {
+        MesosDuration::from_nanos(nanos).to_string()
+    }
+
+    fn parse(text: &str) -> Result<i64, DurationError> {
+        text.parse().map(MesosDuration::as_nanos)
+    }
+
+    #[test]
+    fn prints_what_mesos_prints() {
+        for (nanos, text) in [
+            (0, "0ns"),
+            (1, "1ns"),
+            (999, "999ns"),
+            (1_000, "1us"),
+            (1_500, "1500ns"),
+            (999_999, "999999ns"),
+            (1_000_000, "1ms"),
+            (1_500_000, "1500us"),
+            (1_000_001, "1.000001ms"),
+            (2 * SECOND, "2secs"),
+            (1_500_000_000, "1500ms"),
+            (3_140_000_000, "3140ms"),
+            (3_141_592_653, "3.141592653secs"),
+            (60 * SECOND, "1mins"),
+            (90 * SECOND, "90secs"),
+            (90 * SECOND + 1, "1.50000000001667mins"),
+            (15 * 60 * SECOND, "15mins"),
+            (10 * 3600 * SECOND, "10hrs"),
+            (5400 * SECOND, "90mins"),
+            (25 * 3600 * SECOND, "25hrs"),
+            (DAY + (4 * 60 + 30) * 60 * SECOND, "1.1875days"),
+            (7 * DAY, "1weeks"),
+            (10 * DAY, "10days"),
+            (14 * DAY, "2weeks"),
+            (10 * DAY + 1, "1.42857142857143weeks"),
+            (i64::MAX, "15250.2844524715weeks"),
+            (-10 * 3600 * SECOND, "-10hrs"),
+            (-1, "-1ns"),
+            (i64::MIN, "-15250.2844524715weeks"),
+        ] {
+            assert_eq!(print(nanos), text, "{nanos}");
+        }
+    }
+
+    #[test]
+    fn parses_every_unit_and_fractions() {
+        for (text, nanos) in [
+            ("0ns", 0),
+            ("1ns", 1),
+            ("1us", 1_000),
+            ("1ms", 1_000_000),
+            ("1secs", SECOND),
+            ("1mins", 60 * SECOND),
+            ("3.5hrs", 12_600 * SECOND),
+            ("1days", DAY),
+            ("1weeks", 7 * DAY),
+            (".5secs", SECOND / 2),
+            ("1.secs", SECOND),
+            ("007ns", 7),
+            ("1.9ns", 1),
+            ("106751days", 106_751 * DAY),
+        ] {
+            assert_eq!(parse(text), Ok(nanos), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_alone_has_no_unit() {
+        for text in ["", "15", "1.5", "."] {
+            let no_unit = DurationError::NoUnit {
+                text: text.to_owned(),
+            };
+            assert_eq!(parse(text), Err(no_unit));
+        }
+    }
+
+    #[test]
+    fn units_other_than_mesoss_are_refused() {
+        for text in [
+            "1s", "1sec", "1 secs", "1secs ", "1SECS", "1m", "1e3ns", "0x1ns", "1,5hrs",
+        ] {
+            let unknown = DurationError::UnknownUnit {
+                text: text.to_owned(),
+            };
+            assert_eq!(parse(text), Err(unknown));
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        for text in [
+            "secs",
+            ".secs",
+            "1.2.3secs",
+            "-1secs",
+            "+1secs",
+            " 1secs",
+            "infsecs",
+            "٣secs",
+        ] {
+            let not_a_number = DurationError::NotANumber {
+                text: text.to_owned(),
+            };
+            assert_eq!(parse(text), Err(not_a_number));
+        }
+    }
+
+    #[test]
+    fn more_than_64_bits_of_nanoseconds_are_too_long() {
+        let endless = format!("{}ns", "9".repeat(400));
+        for text in [
+            "9223372036854775808ns",
+            "15251weeks",
+            "106752days",
+            &endless,
+        ] {
+            let too_long = DurationError::TooLong {
+                text: text.to_owned(),
+            };
+            assert_eq!(parse(text), Err(too_long));
+        }
+        let longest = Duration::from_nanos(i64::MAX as u64);
+        assert_eq!(
+            MesosDuration::from_std(longest).map(MesosDuration::as_nanos),
+            Ok(i64::MAX)
+        );
+        assert!(MesosDuration::from_std(longest + Duration::from_nanos(1)).is_err());
+    }
+
+    #[test]
+    fn a_negative_length_is_no_rust_duration() {
+        let to_std = |nanos| MesosDuration::from_nanos(nanos).to_std();
+        assert_eq!(to_std(-1), None);
+        assert_eq!(to_std(0), Some(Duration::ZERO));
+        assert_eq!(to_std(1_500), Some(Duration::from_nanos(1_500)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_whole_number_of_a_unit_survives_printing_and_parsing(
+            (name, unit, count) in prop::sample::select(&UNITS[..])
+                .prop_flat_map(|(name, unit)| (Just(name), Just(unit), 0..=999_999_i64.min(i64::MAX / unit)))
+        ) {
+            let nanos = unit * count;
+            prop_assert_eq!(parse(&format!("{count}{name}")), Ok(nanos));
+            let printed = print(nanos);
+            if !printed.contains('.') {
+                prop_assert_eq!(parse(&printed), Ok(nanos));
+            }
+        }
+
+        #[test]
+        fn any_length_survives_within_the_digits_that_are_printed(
+            nanos in (0..63_u32).prop_flat_map(|bits| 0..=(i64::MAX >> bits))
+        ) {
+            // Half a unit of the 15th digit, and what parsing cuts off.
+            let error = i64::abs_diff(parse(&print(nanos)).unwrap(), nanos);
+            prop_assert!(error <= 1 + nanos.unsigned_abs() / 100_000_000_000_000);
+        }
+    }
+}

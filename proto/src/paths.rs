@@ -19,7 +19,7 @@ use thiserror::Error;
 /// The link beside the runs of an executor, and beside the agents, that leads to the newest one.
 pub const LATEST: &str = "latest";
 
-/// The most bytes an id has (Mesos: src/master/validation.cpp); a directory's name has no more either.
+/// The most bytes an id has (Mesos: src/common/validation.cpp): it names directories, whose names have no more.
 const MAX_ID_LENGTH: usize = 255;
 
 /// Why a name is no id or a path no sandbox.
@@ -279,6 +279,158 @@ impl Components<'_> {
         PathError::BadComponent {
             path: self.path.to_owned(),
             name: name.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const RUN: &str = "slaves/S0/frameworks/F/executors/E/runs/C";
+
+    fn parse(path: &str) -> Result<SandboxPath, PathError> {
+        SandboxPath::parse(Path::new(path))
+    }
+
+    fn id(name: &str) -> Id {
+        Id::new(name).unwrap()
+    }
+
+    #[test]
+    fn a_sandboxs_path_gives_its_ids() {
+        let sandbox = parse(RUN).unwrap();
+        assert_eq!(sandbox.run.executor.agent_id, id("S0"));
+        assert_eq!(sandbox.run.executor.framework_id, id("F"));
+        assert_eq!(sandbox.run.executor.executor_id, id("E"));
+        assert_eq!(sandbox.run.container_id, id("C"));
+        assert_eq!(sandbox.nested, []);
+        assert_eq!(sandbox.directory(), Path::new(RUN));
+    }
+
+    #[test]
+    fn a_nested_sandboxs_path_gives_the_whole_chain() {
+        let path = format!("{RUN}/containers/n1/containers/n2");
+        let sandbox = parse(&path).unwrap();
+        assert_eq!(sandbox.nested, [id("n1"), id("n2")]);
+        assert_eq!(sandbox.directory(), Path::new(&path));
+    }
+
+    #[test]
+    fn checkpoints_lie_below_meta() {
+        let run = parse(RUN).unwrap().run;
+        assert_eq!(
+            run.executor.executor_info(),
+            Path::new("meta/slaves/S0/frameworks/F/executors/E/executor.info")
+        );
+        assert_eq!(
+            run.executor.checkpointed_runs(),
+            Path::new("meta/slaves/S0/frameworks/F/executors/E/runs")
+        );
+        let meta = Path::new("meta").join(RUN);
+        assert_eq!(run.tasks(), meta.join("tasks"));
+        assert_eq!(run.task_info(&id("t")), meta.join("tasks/t/task.info"));
+        assert_eq!(run.sentinel(), meta.join("executor.sentinel"));
+    }
+
+    #[test]
+    fn the_latest_run_is_a_link_and_no_id() {
+        let executor = parse(RUN).unwrap().run.executor;
+        assert_eq!(
+            executor.latest_run(),
+            Path::new("slaves/S0/frameworks/F/executors/E/runs/latest")
+        );
+        for through_link in [
+            "slaves/S0/frameworks/F/executors/E/runs/latest",
+            "slaves/latest/frameworks/F/executors/E/runs/C",
+        ] {
+            let bad = PathError::BadComponent {
+                path: through_link.into(),
+                name: LATEST.into(),
+            };
+            assert_eq!(parse(through_link), Err(bad));
+        }
+        assert!(parse("slaves/S0/frameworks/F/executors/latest/runs/C").is_ok());
+    }
+
+    #[test]
+    fn a_path_to_something_else_is_refused() {
+        for path in [
+            "",
+            "slaves",
+            "slaves/S0/frameworks/F/executors/E/runs",
+            "slaves/S0/frameworks/F/executors/E/run/C",
+            "slaves/S0/frameworks/F/executors/E/runs/C/stdout",
+            "slaves/S0/frameworks/F/executors/E/runs/C/containers",
+            "slaves/S0/frameworks/F/executors/E/runs/C/containers/n/stdout",
+            "/slaves/S0/frameworks/F/executors/E/runs/C",
+            "./slaves/S0/frameworks/F/executors/E/runs/C",
+            "../slaves/S0/frameworks/F/executors/E/runs/C",
+            "meta/slaves/S0/frameworks/F/executors/E/runs/C",
+        ] {
+            let not_a_sandbox = PathError::NotASandbox { path: path.into() };
+            assert_eq!(parse(path), Err(not_a_sandbox));
+        }
+    }
+
+    #[test]
+    fn a_path_that_climbs_is_refused() {
+        let climbing = "slaves/S0/frameworks/../executors/E/runs/C";
+        let bad = PathError::BadComponent {
+            path: climbing.into(),
+            name: "..".into(),
+        };
+        assert_eq!(parse(climbing), Err(bad));
+    }
+
+    #[test]
+    fn a_name_that_mesos_refuses_is_no_id() {
+        let longest = "x".repeat(MAX_ID_LENGTH);
+        assert!(Id::new(&longest).is_ok());
+        let too_long = format!("{longest}x");
+        for name in [
+            "", ".", "..", "a/b", "/", "a\\b", "a\nb", "\0", "\x7f", &too_long,
+        ] {
+            let not_an_id = PathError::NotAnId { name: name.into() };
+            assert_eq!(Id::new(name), Err(not_an_id));
+        }
+    }
+
+    #[test]
+    fn an_id_need_not_be_utf8() {
+        let name = OsStr::from_bytes(b"caf\xe9");
+        let path = Path::new("slaves/S0/frameworks/F/executors")
+            .join(name)
+            .join("runs/C");
+        let sandbox = SandboxPath::parse(&path).unwrap();
+        assert_eq!(sandbox.run.executor.executor_id.as_os_str(), name);
+        assert_eq!(sandbox.directory(), path);
+        assert_eq!(sandbox.run.executor.executor_id.to_string(), "caf\u{fffd}");
+    }
+
+    proptest! {
+        #[test]
+        fn ids_survive_the_way_to_a_path_and_back(
+            names in prop::collection::vec("[^/\\\\\\p{Cc}]{1,40}", 4..8)
+        ) {
+            let ids: Option<Vec<Id>> = names.into_iter().map(|name| Id::new(name).ok()).collect();
+            prop_assume!(ids.is_some());
+            let ids = ids.unwrap();
+            prop_assume!(ids[0].as_os_str() != LATEST && ids[3].as_os_str() != LATEST);
+            let sandbox = SandboxPath {
+                run: RunPath {
+                    executor: ExecutorPath {
+                        agent_id: ids[0].clone(),
+                        framework_id: ids[1].clone(),
+                        executor_id: ids[2].clone(),
+                    },
+                    container_id: ids[3].clone(),
+                },
+                nested: ids[4..].to_vec(),
+            };
+            prop_assert_eq!(SandboxPath::parse(&sandbox.directory()), Ok(sandbox));
         }
     }
 }

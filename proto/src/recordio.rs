@@ -170,3 +170,133 @@ pub fn encode(record: &[u8]) -> Vec<u8> {
     framed.extend_from_slice(record);
     framed
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every record that is there, and what came after the last.
+    fn drain(decoder: &mut Decoder) -> (Vec<Bytes>, Result<(), RecordError>) {
+        let mut records = Vec::new();
+        loop {
+            match decoder.next_record() {
+                Ok(Some(record)) => records.push(record),
+                Ok(None) => return (records, Ok(())),
+                Err(error) => return (records, Err(error)),
+            }
+        }
+    }
+
+    fn decode(stream: &[u8]) -> (Vec<Bytes>, Result<(), RecordError>) {
+        let mut decoder = Decoder::new(1000);
+        decoder.push(stream);
+        drain(&mut decoder)
+    }
+
+    #[test]
+    fn a_record_is_its_length_a_line_feed_and_its_bytes() {
+        assert_eq!(encode(b"hello"), b"5\nhello");
+        assert_eq!(encode(b""), b"0\n");
+    }
+
+    #[test]
+    fn several_records_in_one_chunk_come_out_one_by_one() {
+        let (records, end) = decode(b"5\nhello0\n6\nworld!");
+        assert_eq!(records, ["hello", "", "world!"]);
+        assert_eq!(end, Ok(()));
+    }
+
+    #[test]
+    fn a_stream_may_be_split_at_any_byte() {
+        let stream = b"12\nhello, world3\n4\n5";
+        for split in 0..=stream.len() {
+            let mut decoder = Decoder::new(1000);
+            decoder.push(&stream[..split]);
+            let (mut records, _) = drain(&mut decoder);
+            decoder.push(&stream[split..]);
+            records.extend(drain(&mut decoder).0);
+            assert_eq!(records, ["hello, world", "4\n5"], "split at {split}");
+        }
+    }
+
+    #[test]
+    fn a_stream_that_ends_within_a_header_or_a_body_is_mid_record() {
+        let mut decoder = Decoder::new(1000);
+        assert!(!decoder.is_mid_record());
+        for (chunk, mid) in [("1", true), ("\n", true), ("x", true)] {
+            decoder.push(chunk.as_bytes());
+            assert_eq!(decoder.is_mid_record(), mid, "after {chunk:?}");
+        }
+        assert_eq!(decoder.next_record(), Ok(Some(Bytes::from_static(b"x"))));
+        assert!(!decoder.is_mid_record());
+        assert_eq!(decoder.next_record(), Ok(None));
+        assert!(!decoder.is_mid_record());
+    }
+
+    #[test]
+    fn a_record_of_exactly_the_limit_is_the_longest_allowed() {
+        let mut decoder = Decoder::new(3);
+        decoder.push(b"3\nabc4\nabcd");
+        assert_eq!(decoder.next_record(), Ok(Some(Bytes::from_static(b"abc"))));
+        let too_long = RecordError::TooLong {
+            claimed: 4,
+            limit: 3,
+        };
+        assert_eq!(decoder.next_record(), Err(too_long));
+    }
+
+    #[test]
+    fn a_length_that_no_integer_holds_is_too_long() {
+        assert_eq!(
+            decode(b"99999999999999999999\n").1,
+            Err(RecordError::TooLong {
+                claimed: u64::MAX,
+                limit: 1000
+            })
+        );
+    }
+
+    #[test]
+    fn a_header_that_is_no_length_is_refused_by_name() {
+        assert_eq!(decode(b"\n").1, Err(RecordError::EmptyHeader));
+        for (stream, byte) in [
+            (&b"5\r\nhello"[..], b'\r'),
+            (b"-1\n", b'-'),
+            (b"+1\n", b'+'),
+            (b" 1\n", b' '),
+            (b"0x5\n", b'x'),
+            (b"{\"type\"", b'{'),
+            (b"\xff", 0xff),
+        ] {
+            assert_eq!(decode(stream).1, Err(RecordError::NotADigit { byte }));
+        }
+    }
+
+    #[test]
+    fn an_endless_header_is_refused_before_it_ends() {
+        let digits = [b'0'; MAX_HEADER_DIGITS + 1];
+        assert_eq!(decode(&digits).1, Err(RecordError::HeaderTooLong));
+        assert_eq!(decode(&digits[1..]).1, Ok(()));
+    }
+
+    #[test]
+    fn after_an_error_the_decoder_stays_in_it_and_holds_nothing() {
+        let mut decoder = Decoder::new(1000);
+        decoder.push(b"2\nhix2\nhi");
+        let (records, end) = drain(&mut decoder);
+        let error = RecordError::NotADigit { byte: b'x' };
+        assert_eq!((records, end), (vec![Bytes::from("hi")], Err(error)));
+        decoder.push(b"2\nhi");
+        assert_eq!(decoder.next_record(), Err(error));
+        assert!(decoder.is_mid_record());
+        assert_eq!(decoder.buffer.capacity(), 0);
+    }
+
+    #[test]
+    fn a_header_reserves_no_memory_for_what_it_claims() {
+        let mut decoder = Decoder::new(usize::MAX);
+        decoder.push(b"999999999999\n");
+        assert_eq!(decoder.next_record(), Ok(None));
+        assert!(decoder.buffer.capacity() < 1024);
+    }
+}
