@@ -1,1 +1,55 @@
-//! Stub.
+//! Control groups v1 and v2 behind one face: a cgroup for each task, its limits, its
+//! out-of-memory events, its end.
+//!
+//! The order of use, once in the life of an executor and once in that of each task:
+//!
+//! ```text
+//! Host::detect("/")            which hierarchies there are, and where ours hang
+//! sweep(&host)                 what executors that were killed left behind
+//! Parent::create(&host, id)    the executor's own directory, locked while it lives
+//!   Cgroup::create(&parent, task, &limits)
+//!     .procs_files()           the task's first process writes "0" there, before exec
+//!     .oom_events()            a descriptor to poll
+//!     .update(&limits)
+//!     .kill()  .remove()
+//! Parent::remove()
+//! ```
+//!
+//! The layout, the same in each hierarchy used:
+//!
+//! ```text
+//! <anchor>/mesos-sandbox-executor/<container id>/<task id>
+//! ```
+//!
+//! The anchor is the executor's own cgroup on v1 (under Mesos's linux launcher `mesos/<container
+//! id>`, so that the agent, which freezes and kills that tree, takes the tasks with it), and the
+//! root of the hierarchy on v2, where a cgroup that has processes cannot hand controllers to its
+//! children.
+//!
+//! Values are written through cgroups-rs. Detection, events, killing and removal are our own: they
+//! have to name the path that failed, and to go on after a failure.
+#![forbid(unsafe_code)]
+
+mod error;
+mod freezer;
+mod host;
+mod kernel_file;
+mod kill;
+mod limits;
+mod memory;
+mod mountinfo;
+mod name;
+mod oom;
+mod parent;
+mod sweep;
+mod task;
+
+pub use error::{Error, Errors};
+pub use host::{Controller, Host, Mode};
+pub use limits::Limits;
+pub use memory::{Ceiling, MemoryStatistics};
+pub use name::safe_name;
+pub use oom::OomEvents;
+pub use parent::Parent;
+pub use sweep::sweep;
+pub use task::Cgroup;

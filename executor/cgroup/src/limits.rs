@@ -1,0 +1,214 @@
+use cgroups_rs::fs::{MaxValue, cpu::CpuController, memory::MemController, pid::PidController};
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+use crate::error::kernel_answer;
+use crate::host::{Controller, Version};
+
+/// Relative cpu time for each cpu (Mesos: src/slave/containerizer/mesos/isolators/cgroups/constants.hpp).
+const SHARES_PER_CPU: f64 = 1024.0;
+/// The kernel's own least number of shares.
+const MINIMUM_SHARES: u64 = 2;
+/// The period over which a hard limit holds: the kernel's default, and Mesos's.
+const CFS_PERIOD_US: u64 = 100_000;
+/// The kernel refuses a shorter quota.
+const MINIMUM_QUOTA_US: i64 = 1000;
+
+/// What a task may use.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Cpus, as a weight against other cgroups: 1024 shares each on v1, a weight of 100 each on v2.
+    pub cpus: f64,
+    /// Cpus, as a ceiling of cpu time however idle the machine is. Leave it out where the
+    /// executor's own cgroup has a ceiling: on v1 the kernel refuses a child's that is above its
+    /// parent's, and later refuses the agent lowering the parent's below its child's, which makes
+    /// the agent destroy the container.
+    pub cpu_quota: Option<f64>,
+    /// Bytes of memory, page cache included; `None` is no limit.
+    pub memory: Option<u64>,
+    /// Processes and threads at the same time; `None` is no limit.
+    pub pids: Option<u64>,
+}
+
+impl Limits {
+    /// `cpu.shares`: truncated as Mesos truncates it.
+    fn shares(&self) -> u64 {
+        // A negative or undefined number of cpus becomes 0, then the minimum.
+        ((self.cpus * SHARES_PER_CPU) as u64).max(MINIMUM_SHARES)
+    }
+
+    /// `cpu.weight`, by the kernel's own conversion (`sched_weight_to_cgroup`), by which v1's
+    /// default of 1024 is v2's default of 100 and proportions stay.
+    fn weight(&self) -> u64 {
+        ((self.shares() * 100 + 512) / 1024).clamp(1, 10_000)
+    }
+
+    /// Microseconds of cpu time in each period; -1 is no ceiling.
+    fn quota_us(&self) -> i64 {
+        self.cpu_quota.map_or(-1, |cpus| {
+            ((cpus * CFS_PERIOD_US as f64) as i64).max(MINIMUM_QUOTA_US)
+        })
+    }
+
+    /// Writes what `controller` limits to the cgroup at `directory`. `first` is the time the
+    /// cgroup is made: then a file that would hold its default anyway is left alone, since it may
+    /// not exist (a kernel without CFS bandwidth has no quota).
+    pub(crate) fn write(
+        &self,
+        controller: Controller,
+        version: Version,
+        directory: &Path,
+        first: bool,
+    ) -> Result<(), Error> {
+        let v2 = version == Version::V2;
+        let (point, base) = (directory.to_owned(), directory.to_owned());
+        match controller {
+            Controller::Cpu => {
+                let cpu = CpuController::new(point, base, v2);
+                let (file, shares) = if v2 {
+                    ("cpu.weight", self.weight())
+                } else {
+                    ("cpu.shares", self.shares())
+                };
+                cpu.set_shares(shares)
+                    .map_err(refused(directory, file, shares))?;
+                let quota = self.quota_us();
+                if !first || self.cpu_quota.is_some() {
+                    let file = if v2 { "cpu.max" } else { "cpu.cfs_quota_us" };
+                    cpu.set_cfs_quota_and_period(Some(quota), Some(CFS_PERIOD_US))
+                        .map_err(refused(directory, file, quota))?;
+                }
+            }
+            Controller::Memory if !first || self.memory.is_some() => {
+                let file = if v2 {
+                    "memory.max"
+                } else {
+                    "memory.limit_in_bytes"
+                };
+                let limit = self
+                    .memory
+                    .map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+                MemController::new(point, base, v2)
+                    .set_limit(limit)
+                    .map_err(refused(directory, file, limit))?;
+            }
+            Controller::Pids if !first || self.pids.is_some() => {
+                let limit = self.pids.map_or(MaxValue::Max, |pids| {
+                    MaxValue::Value(i64::try_from(pids).unwrap_or(i64::MAX))
+                });
+                let text = limit.to_string();
+                PidController::new(point, base, v2)
+                    .set_pid_max(limit)
+                    .map_err(refused(directory, "pids.max", text))?;
+            }
+            Controller::Memory | Controller::Pids | Controller::Freezer => {}
+        }
+        Ok(())
+    }
+}
+
+fn refused(
+    directory: &Path,
+    file: &str,
+    value: impl ToString,
+) -> impl FnOnce(cgroups_rs::fs::error::Error) -> Error {
+    let path: PathBuf = directory.join(file);
+    let value = value.to_string();
+    move |error| Error::Write {
+        path,
+        value,
+        source: kernel_answer(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn limits(cpus: f64) -> Limits {
+        Limits {
+            cpus,
+            cpu_quota: None,
+            memory: None,
+            pids: None,
+        }
+    }
+
+    #[test]
+    fn shares_are_1024_a_cpu_and_never_below_the_kernels_minimum() {
+        assert_eq!(limits(1.0).shares(), 1024);
+        assert_eq!(limits(0.1).shares(), 102);
+        for too_little in [0.0, 0.001, -3.0, f64::NAN] {
+            assert_eq!(limits(too_little).shares(), 2);
+        }
+    }
+
+    #[test]
+    fn the_weight_keeps_the_proportions_of_the_shares() {
+        assert_eq!(limits(1.0).weight(), 100);
+        assert_eq!(limits(4.0).weight(), 400);
+        assert_eq!(limits(0.0).weight(), 1);
+        assert_eq!(limits(1e9).weight(), 10_000);
+    }
+
+    #[test]
+    fn no_quota_is_minus_one_and_a_tiny_one_is_the_kernels_minimum() {
+        assert_eq!(limits(1.0).quota_us(), -1);
+        assert_eq!(
+            Limits {
+                cpu_quota: Some(1.5),
+                ..limits(1.0)
+            }
+            .quota_us(),
+            150_000
+        );
+        assert_eq!(
+            Limits {
+                cpu_quota: Some(0.001),
+                ..limits(1.0)
+            }
+            .quota_us(),
+            1000
+        );
+    }
+
+    #[test]
+    fn a_lifted_limit_is_written_as_the_files_own_word_for_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = directory.path();
+        limits(1.0)
+            .write(Controller::Memory, Version::V1, at, false)
+            .unwrap();
+        limits(1.0)
+            .write(Controller::Memory, Version::V2, at, false)
+            .unwrap();
+        limits(1.0)
+            .write(Controller::Pids, Version::V1, at, false)
+            .unwrap();
+        assert_eq!(
+            fs::read_to_string(at.join("memory.limit_in_bytes")).unwrap(),
+            "-1"
+        );
+        assert_eq!(fs::read_to_string(at.join("memory.max")).unwrap(), "max");
+        assert_eq!(fs::read_to_string(at.join("pids.max")).unwrap(), "max");
+    }
+
+    #[test]
+    fn a_refused_value_names_the_file_the_value_and_the_kernels_answer() {
+        let limits = Limits {
+            memory: Some(4096),
+            ..limits(1.0)
+        };
+        let nowhere = Path::new("/proc/self/no-such-cgroup");
+        let error = limits
+            .write(Controller::Memory, Version::V1, nowhere, true)
+            .unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("write '4096' to /proc/self/no-such-cgroup/memory.limit_in_bytes"),
+            "{text}"
+        );
+        assert!(text.contains("No such file"), "{text}");
+    }
+}

@@ -1,0 +1,154 @@
+use std::path::Path;
+
+use crate::Error;
+use crate::host::Version;
+use crate::kernel_file::{malformed, read, read_if_present, read_keyed, read_number};
+
+/// A limit as the kernel holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ceiling {
+    /// This many bytes.
+    Bytes(u64),
+    /// None: v2's `max`, v1's largest number of whole pages.
+    Max,
+}
+
+/// What a cgroup's memory controller has to say after an out-of-memory kill. Mesos puts these
+/// three into the status message (Mesos:
+/// src/slave/containerizer/mesos/isolators/cgroups/subsystems/memory.cpp).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemoryStatistics {
+    /// `memory.limit_in_bytes`, `memory.max`.
+    pub limit: Ceiling,
+    /// Bytes: `memory.max_usage_in_bytes`, `memory.peak`; before Linux 5.19 v2 has no peak, and
+    /// this is `memory.current`.
+    pub max_usage: u64,
+    /// `memory.stat` as it is, ending in a newline.
+    pub stat: String,
+}
+
+/// v1 shows "no limit" as the largest 64-bit number in whole pages; anything of an exbibyte or
+/// more is that, whatever the page size.
+const V1_UNLIMITED: u64 = 1 << 60;
+
+pub(crate) fn statistics(directory: &Path, version: Version) -> Result<MemoryStatistics, Error> {
+    let (limit, max_usage) = match version {
+        Version::V1 => {
+            let limit = match read_number(&directory.join("memory.limit_in_bytes"))? {
+                V1_UNLIMITED.. => Ceiling::Max,
+                bytes => Ceiling::Bytes(bytes),
+            };
+            (
+                limit,
+                read_number(&directory.join("memory.max_usage_in_bytes"))?,
+            )
+        }
+        Version::V2 => {
+            let path = directory.join("memory.max");
+            let limit = match read(&path)?.trim() {
+                "max" => Ceiling::Max,
+                text => Ceiling::Bytes(text.parse().map_err(|_| malformed(&path, 1, text))?),
+            };
+            let peak = directory.join("memory.peak");
+            let max_usage = match read_if_present(&peak)? {
+                Some(text) => text
+                    .trim()
+                    .parse()
+                    .map_err(|_| malformed(&peak, 1, text.trim()))?,
+                None => read_number(&directory.join("memory.current"))?,
+            };
+            (limit, max_usage)
+        }
+    };
+    Ok(MemoryStatistics {
+        limit,
+        max_usage,
+        stat: read(&directory.join("memory.stat"))?,
+    })
+}
+
+/// How many processes of this cgroup the kernel killed for want of memory.
+pub(crate) fn oom_kills(directory: &Path, version: Version) -> Result<u64, Error> {
+    let file = match version {
+        Version::V1 => "memory.oom_control",
+        Version::V2 => "memory.events",
+    };
+    // Both files have had the key since Linux 4.13.
+    Ok(read_keyed(&directory.join(file), "oom_kill")?.unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn cgroup(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(directory.path().join(name), text).unwrap();
+        }
+        directory
+    }
+
+    #[test]
+    fn v1_numbers_and_the_text_of_memory_stat_come_as_they_are() {
+        let directory = cgroup(&[
+            ("memory.limit_in_bytes", "100663296\n"),
+            ("memory.max_usage_in_bytes", "100663295\n"),
+            ("memory.stat", "cache 4096\nrss 540672\n"),
+            (
+                "memory.oom_control",
+                "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n",
+            ),
+        ]);
+        let statistics = statistics(directory.path(), Version::V1).unwrap();
+        assert_eq!(statistics.limit, Ceiling::Bytes(96 << 20));
+        assert_eq!(statistics.max_usage, 100_663_295);
+        assert_eq!(statistics.stat, "cache 4096\nrss 540672\n");
+        assert_eq!(oom_kills(directory.path(), Version::V1).unwrap(), 3);
+    }
+
+    #[test]
+    fn no_limit_is_max_in_both_versions() {
+        let v1 = cgroup(&[
+            ("memory.limit_in_bytes", "9223372036854771712\n"),
+            ("memory.max_usage_in_bytes", "0\n"),
+            ("memory.stat", ""),
+        ]);
+        let v2 = cgroup(&[
+            ("memory.max", "max\n"),
+            ("memory.peak", "0\n"),
+            ("memory.stat", ""),
+        ]);
+        assert_eq!(
+            statistics(v1.path(), Version::V1).unwrap().limit,
+            Ceiling::Max
+        );
+        assert_eq!(
+            statistics(v2.path(), Version::V2).unwrap().limit,
+            Ceiling::Max
+        );
+    }
+
+    #[test]
+    fn a_v2_kernel_without_the_peak_gives_the_current_usage() {
+        let directory = cgroup(&[
+            ("memory.max", "4096\n"),
+            ("memory.current", "1024\n"),
+            ("memory.stat", ""),
+        ]);
+        assert_eq!(
+            statistics(directory.path(), Version::V2).unwrap().max_usage,
+            1024
+        );
+    }
+
+    #[test]
+    fn a_limit_that_is_no_number_is_named() {
+        let directory = cgroup(&[("memory.max", "lots\n")]);
+        let error = statistics(directory.path(), Version::V2)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("memory.max line 1: 'lots'"), "{error}");
+    }
+}

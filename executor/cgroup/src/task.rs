@@ -1,0 +1,160 @@
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::host::{Controller, Version};
+use crate::kill::{kill_all, processes, remove_tree};
+use crate::memory::{oom_kills, statistics};
+use crate::parent::Parent;
+use crate::{Error, Errors, Limits, MemoryStatistics, OomEvents, safe_name};
+
+/// The cgroup of one task: a directory in each hierarchy used.
+///
+/// Nothing happens when it is dropped: [`Cgroup::kill`] and [`Cgroup::remove`] are the end of it,
+/// and [`crate::sweep`] that of one whose executor did not come that far.
+#[derive(Debug)]
+pub struct Cgroup {
+    directories: Vec<Directory>,
+}
+
+#[derive(Debug)]
+struct Directory {
+    version: Version,
+    controllers: Vec<Controller>,
+    path: PathBuf,
+}
+
+impl Cgroup {
+    /// Makes the cgroup of `task` (any text; it is made safe by [`safe_name`]) and sets its
+    /// limits. Limits whose controller the host lacks ([`crate::Host::missing`]) are left out.
+    ///
+    /// # Errors
+    /// The directory exists or cannot be made, or a limit is refused. Whatever was made until then
+    /// is removed.
+    pub fn create(parent: &Parent, task: &str, limits: &Limits) -> Result<Cgroup, Error> {
+        let name = safe_name(task);
+        let mut cgroup = Cgroup {
+            directories: Vec::new(),
+        };
+        let made = parent.directories().iter().try_for_each(|owned| {
+            let path = owned.path.join(&name);
+            fs::create_dir(&path).map_err(|source| Error::Create {
+                path: path.clone(),
+                source,
+            })?;
+            cgroup.directories.push(Directory {
+                version: owned.hierarchy.version,
+                controllers: owned.hierarchy.controllers.clone(),
+                path,
+            });
+            Ok(())
+        });
+        if let Err(error) = made.and_then(|()| cgroup.write(limits, true)) {
+            // The first error is the one that tells.
+            let _ = cgroup.remove();
+            return Err(error);
+        }
+        Ok(cgroup)
+    }
+
+    /// Changes the limits of the running task.
+    ///
+    /// # Errors
+    /// A value is refused; those before it hold. A memory limit below what is in use is such.
+    pub fn update(&self, limits: &Limits) -> Result<(), Error> {
+        self.write(limits, false)
+    }
+
+    fn write(&self, limits: &Limits, first: bool) -> Result<(), Error> {
+        for directory in &self.directories {
+            for controller in &directory.controllers {
+                limits.write(*controller, directory.version, &directory.path, first)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The files that a process writes `0` to in order to join.
+    pub fn procs_files(&self) -> Vec<PathBuf> {
+        self.paths()
+            .into_iter()
+            .map(|path| path.join("cgroup.procs"))
+            .collect()
+    }
+
+    /// The ids of its processes, those of cgroups that the task made below included. 0 stands for
+    /// processes that this process's pid namespace does not see.
+    ///
+    /// # Errors
+    /// A `cgroup.procs` cannot be read.
+    pub fn processes(&self) -> Result<BTreeSet<u32>, Error> {
+        processes(&self.paths())
+    }
+
+    /// Subscribes to the out-of-memory events.
+    ///
+    /// # Errors
+    /// The host has no memory controller, or the kernel refuses.
+    pub fn oom_events(&self) -> Result<OomEvents, Error> {
+        let (path, version) = self.memory()?;
+        OomEvents::watch(path, version)
+    }
+
+    /// How many of its processes the kernel has killed for want of memory.
+    ///
+    /// # Errors
+    /// The host has no memory controller, or the counter cannot be read.
+    pub fn oom_kills(&self) -> Result<u64, Error> {
+        let (path, version) = self.memory()?;
+        oom_kills(path, version)
+    }
+
+    /// What the message of an out-of-memory death is made of.
+    ///
+    /// # Errors
+    /// The host has no memory controller, or a file cannot be read.
+    pub fn memory_statistics(&self) -> Result<MemoryStatistics, Error> {
+        let (path, version) = self.memory()?;
+        statistics(path, version)
+    }
+
+    /// Kills every process in it, and waits until there is none; at most ten seconds.
+    ///
+    /// # Errors
+    /// [`Error::StillPopulated`] for processes that hang in the kernel.
+    pub fn kill(&self) -> Result<(), Error> {
+        kill_all(&self.paths())
+    }
+
+    /// Removes it in every hierarchy, and whatever cgroups the task made below it.
+    ///
+    /// # Errors
+    /// Everything that could not be removed; the rest is removed all the same.
+    pub fn remove(&self) -> Result<(), Errors> {
+        let mut errors = Vec::new();
+        // In reverse of the order of making.
+        for directory in self.directories.iter().rev() {
+            if let Err(Errors(more)) = remove_tree(&directory.path) {
+                errors.extend(more);
+            }
+        }
+        Errors(errors).or(())
+    }
+
+    fn paths(&self) -> Vec<PathBuf> {
+        self.directories
+            .iter()
+            .map(|directory| directory.path.clone())
+            .collect()
+    }
+
+    fn memory(&self) -> Result<(&Path, Version), Error> {
+        self.directories
+            .iter()
+            .find(|directory| directory.controllers.contains(&Controller::Memory))
+            .map(|directory| (directory.path.as_path(), directory.version))
+            .ok_or(Error::NoController {
+                controller: Controller::Memory,
+            })
+    }
+}
