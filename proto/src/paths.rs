@@ -7,7 +7,8 @@
 //!                                                                                 /executor.sentinel
 //! ```
 //!
-//! Every path here is relative to the work directory. `runs/latest` and `slaves/latest` are links, next to the ids.
+//! Every path here is relative to the work directory. `runs/latest` and `slaves/latest` are links, next to the ids;
+//! they hold absolute paths.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;

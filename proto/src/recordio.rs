@@ -173,6 +173,8 @@ pub fn encode(record: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Every record that is there, and what came after the last.
@@ -298,5 +300,44 @@ mod tests {
         decoder.push(b"999999999999\n");
         assert_eq!(decoder.next_record(), Ok(None));
         assert!(decoder.buffer.capacity() < 1024);
+    }
+
+    #[test]
+    fn a_long_record_may_arrive_byte_by_byte() {
+        // Were each byte to cost a look at those before it, this would not end.
+        let record = vec![b'1'; 1 << 20];
+        let mut decoder = Decoder::new(record.len());
+        let mut records = Vec::new();
+        for byte in encode(&record) {
+            decoder.push(&[byte]);
+            records.extend(drain(&mut decoder).0);
+        }
+        assert_eq!(records, [record]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_records_survive_any_chunking(
+            records in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..20),
+            chunks in prop::collection::vec(1..100_usize, 1..20),
+        ) {
+            let stream: Vec<u8> = records.iter().flat_map(|record| encode(record)).collect();
+            let mut rest = &stream[..];
+            let mut decoder = Decoder::new(200);
+            let mut decoded = Vec::new();
+            for length in chunks.into_iter().cycle() {
+                let (chunk, after) = rest.split_at(length.min(rest.len()));
+                decoder.push(chunk);
+                let (whole, end) = drain(&mut decoder);
+                prop_assert_eq!(end, Ok(()));
+                decoded.extend(whole);
+                rest = after;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            prop_assert_eq!(decoded, records);
+            prop_assert!(!decoder.is_mid_record());
+        }
     }
 }
