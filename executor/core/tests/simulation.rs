@@ -5,10 +5,12 @@ mod world;
 
 use world::{Chance, World};
 
-const RUNS: u64 = 3000;
+const RUNS: u64 = 1500;
 
 /// Runs every seed through `check`, naming the seed that fails.
 fn each_seed(chance: Chance, check: impl Fn(&World)) {
+    // The test's own switch, not the core's configuration.
+    #[allow(clippy::disallowed_methods)]
     let only = std::env::var("SEED")
         .ok()
         .map(|seed| seed.parse::<u64>().expect("SEED is a number"));
@@ -138,7 +140,7 @@ fn every_started_process_is_reaped_and_cleaned_up_before_exit() {
 #[test]
 fn a_task_that_the_agent_still_thinks_is_staging_is_never_left_out_of_a_subscribe() {
     each_seed(HEALING, |world| {
-        assert_eq!(world.dropped_by_the_agent, Vec::<String>::new())
+        assert_eq!(world.dropped_by_the_agent, Vec::<String>::new());
     });
 }
 

@@ -1,21 +1,21 @@
 //! A simulated agent and host around the core. Time jumps from one thing due to the next.
 
+mod messages;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
 use executor_core::{
-    Action, Config, Core, Ended, Event, Fault, Instant, LimitKind, Limitation, LinkEvent, Now,
-    Outcome, Refusal, StartFailure, TaskEvent,
+    Action, Config, Core, Ended, Event, Fault, Instant, LinkEvent, Now, Outcome, Refusal,
+    StartFailure, TaskEvent,
 };
-use mesos_proto::TaskInfo;
 use mesos_proto::v1::executor::{self, event};
-use mesos_proto::v1::{
-    AgentId, AgentInfo, DurationInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo,
-    KillPolicy, TaskId, TaskInfoFields, TaskState, TaskStatus, framework_info,
-};
+use mesos_proto::v1::{ExecutorId, FrameworkId, TaskId, TaskStatus};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+use messages::{agent, kill, launch, limitation, rank, short, subscribed, typed};
 
 /// How unfriendly the world is; probabilities are for each time step.
 #[derive(Clone, Copy)]
@@ -162,7 +162,8 @@ impl World {
         match due {
             Due::Core(event) => self.turn(Some(event)),
             Due::Launch(id) => {
-                if self.asked_to_shut_down {
+                // No agent does, but an executor must not rely on it.
+                if self.asked_to_shut_down && self.happens(0.5) {
                     return;
                 }
                 match self.connection {
@@ -456,103 +457,5 @@ impl World {
             .difference(&self.host.cleaned)
             .cloned()
             .collect()
-    }
-}
-
-fn rank(status: &TaskStatus) -> u8 {
-    match TaskState::try_from(status.state).expect("a state that exists") {
-        TaskState::TaskStarting => 0,
-        TaskState::TaskRunning => 1,
-        TaskState::TaskKilling => 2,
-        TaskState::TaskFinished
-        | TaskState::TaskFailed
-        | TaskState::TaskKilled
-        | TaskState::TaskError => 3,
-        other => panic!("{other:?} is never sent"),
-    }
-}
-
-fn short(action: &Action) -> String {
-    match action {
-        Action::Note(note) => note.to_string(),
-        Action::Subscribe { attempt, .. } => format!("-> SUBSCRIBE {attempt}"),
-        Action::Send { call, .. } => {
-            format!("-> {:?}", call.update.as_ref().map(|u| u.status.state))
-        }
-        Action::Launch { task } => format!("launch {}", task.task_id.value),
-        Action::Disconnect { .. }
-        | Action::Signal { .. }
-        | Action::KillTree { .. }
-        | Action::CleanUp { .. }
-        | Action::Exit(_) => format!("{action:?}"),
-    }
-}
-
-fn agent(attempt: u64, event: executor::Event) -> Event {
-    let event = Box::new(event);
-    Event::Agent { attempt, event }
-}
-
-fn typed(kind: event::Type) -> executor::Event {
-    executor::Event {
-        r#type: Some(kind.into()),
-        ..Default::default()
-    }
-}
-
-fn subscribed() -> executor::Event {
-    let capability = framework_info::Capability {
-        r#type: Some(framework_info::capability::Type::TaskKillingState.into()),
-    };
-    let framework_info = FrameworkInfo {
-        capabilities: vec![capability],
-        ..Default::default()
-    };
-    let subscribed = event::Subscribed {
-        executor_info: ExecutorInfo::default(),
-        framework_info,
-        agent_info: AgentInfo::default(),
-        container_id: None,
-    };
-    executor::Event {
-        subscribed: Some(subscribed),
-        ..typed(event::Type::Subscribed)
-    }
-}
-
-fn launch(id: &str) -> executor::Event {
-    let task = TaskInfo::from(TaskInfoFields {
-        name: id.into(),
-        task_id: TaskId { value: id.into() },
-        agent_id: AgentId { value: "a".into() },
-        ..Default::default()
-    });
-    executor::Event {
-        launch: Some(event::Launch { task }),
-        ..typed(event::Type::Launch)
-    }
-}
-
-fn kill(id: &str, grace: Option<u64>) -> executor::Event {
-    let grace_period = grace.map(|s| DurationInfo {
-        nanoseconds: s as i64 * 1_000_000_000,
-    });
-    let kill = event::Kill {
-        task_id: TaskId { value: id.into() },
-        kill_policy: grace_period.map(|grace| KillPolicy {
-            grace_period: Some(grace),
-        }),
-    };
-    executor::Event {
-        kill: Some(kill),
-        ..typed(event::Type::Kill)
-    }
-}
-
-fn limitation() -> Limitation {
-    Limitation {
-        kind: LimitKind::Disk,
-        message: "over".into(),
-        resources: vec![],
     }
 }
