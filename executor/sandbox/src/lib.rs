@@ -1,1 +1,39 @@
-//! Stub.
+//! The plan of a task's sandbox, and the init that carries it out.
+//!
+//! ```text
+//! executor                        this crate, in the executor      in processes of its own
+//! --------                        ---------------------------      -----------------------
+//! main: init::dispatch()
+//! identity::lookup(user)
+//! directory::create_task(id)
+//! Launcher::launch(plan, stdio) -> spawn /proc/self/exe init   ->  stage 1: namespaces, clone
+//!                                  plan over a socket          ->  pid 1: mounts, fork, reap
+//!                               <- Process, or step and errno  <-  the task: cgroup, ids, exec
+//! Process::as_fd readable       <---------------------------------  pid 1: the task's wait status
+//! Process::reap -> Exit
+//! ```
+//!
+//! The executor has threads, and after a fork of such a process next to nothing may be done before
+//! exec. So no code of ours runs there: the executor spawns itself anew, and what sets up the
+//! sandbox is a program with one thread that goes in a straight line (see [`init`]).
+//!
+//! `unsafe` is in the `sys` module alone.
+
+pub mod directory;
+pub mod identity;
+pub mod init;
+
+mod descendants;
+mod exit;
+mod launch;
+mod plan;
+mod process;
+mod report;
+#[allow(unsafe_code)]
+mod sys;
+
+pub use exit::Exit;
+pub use launch::{InitProgram, LaunchError, Launcher, Stdio};
+pub use plan::{Command, Namespaces, Plan};
+pub use process::{Process, ProcessError, TaskSignal};
+pub use report::{Degraded, Fault, Feature, Step};

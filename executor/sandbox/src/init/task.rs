@@ -1,0 +1,124 @@
+//! The task's first process, from fork to exec. The order is that of the rights needed: what only
+//! root may do comes before the ids are given up, what the task's own rights are to decide after.
+
+use std::convert::Infallible;
+use std::ffi::{CStr, CString};
+use std::io::Write;
+use std::os::fd::OwnedFd;
+
+use nix::errno::Errno;
+use nix::sys::signal::SigSet;
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{
+    Gid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, execve, setgid, setgroups, setsid,
+    setuid,
+};
+
+use super::{Reporter, failed, failed_at};
+use crate::plan::{Namespaces, Plan};
+use crate::report::{Failure, Step};
+use crate::sys;
+
+/// Where a program is looked for when the task has no `PATH`.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+pub(super) fn run(plan: &Plan, stdio: [OwnedFd; 3], mut reporter: Reporter, own: Namespaces) -> ! {
+    let Err(failure) = set_up_and_execute(plan, stdio, own);
+    reporter.fail(failure)
+}
+
+fn set_up_and_execute(
+    plan: &Plan,
+    stdio: [OwnedFd; 3],
+    own: Namespaces,
+) -> Result<Infallible, Failure> {
+    // Its own session, and so its own process group, away from any terminal of the executor's.
+    setsid().map_err(failed(Step::NewSession))?;
+
+    // As root, and before anything that costs memory on behalf of the task. "0" is whoever writes.
+    for path in &plan.cgroup_procs {
+        std::fs::OpenOptions::new()
+            .write(true)
+            .open(path)
+            .and_then(|mut file| file.write_all(b"0"))
+            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+            .map_err(failed_at(Step::JoinCgroup, path))?;
+    }
+
+    umask(Mode::from_bits_truncate(0o022));
+
+    // Groups, group, user: each needs rights that the next takes away.
+    if let Some(identity) = &plan.identity {
+        let groups: Vec<Gid> = identity.groups.iter().copied().map(Gid::from_raw).collect();
+        setgroups(&groups).map_err(failed(Step::SetGroups))?;
+        setgid(Gid::from_raw(identity.gid)).map_err(failed(Step::SetGid))?;
+        setuid(Uid::from_raw(identity.uid)).map_err(failed(Step::SetUid))?;
+    }
+    if !own.pid {
+        // No namespace ends with pid 1, so at least its child does. After the change of user, which
+        // clears it.
+        sys::set_parent_death_signal(libc::SIGKILL).map_err(failed(Step::FollowExecutor))?;
+    }
+
+    // With the task's rights: a directory that it may not enter is its own mistake.
+    chdir(&plan.working_directory)
+        .map_err(failed_at(Step::ChangeDirectory, &plan.working_directory))?;
+
+    let [stdin, stdout, stderr] = &stdio;
+    dup2_stdin(stdin).map_err(failed(Step::Stdio))?;
+    dup2_stdout(stdout).map_err(failed(Step::Stdio))?;
+    dup2_stderr(stderr).map_err(failed(Step::Stdio))?;
+    // At exec and not now: until then the way back is needed.
+    sys::close_on_exec_from_3()
+        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+        .map_err(failed(Step::CloseDescriptors))?;
+
+    // Last, since from here on a signal ends us.
+    sys::default_signals();
+    SigSet::all()
+        .thread_unblock()
+        .map_err(failed(Step::Signals))?;
+
+    let (file, _) = plan.command.resolve();
+    execute(plan).map_err(failed_at(Step::Exec, file))
+}
+
+fn execute(plan: &Plan) -> Result<Infallible, Errno> {
+    let (file, argv) = plan.command.resolve();
+    let arguments: Vec<CString> = argv.into_iter().map(c_string).collect::<Result<_, _>>()?;
+    let environment: Vec<CString> = plan
+        .environment
+        .iter()
+        .map(|(name, value)| c_string(&format!("{name}={value}")))
+        .collect::<Result<_, _>>()?;
+    let execute = |path: &CStr| execve(path, &arguments, &environment);
+
+    if file.contains('/') {
+        return execute(&c_string(file)?);
+    }
+    if file.is_empty() {
+        return Err(Errno::ENOENT);
+    }
+    // As execvp(3): the first that can be executed, and "permission denied" only when there is none.
+    let path = plan
+        .environment
+        .get("PATH")
+        .map_or(DEFAULT_PATH, String::as_str);
+    let mut answer = Errno::ENOENT;
+    for directory in path.split(':') {
+        // An empty entry is the current directory.
+        let directory = if directory.is_empty() { "." } else { directory };
+        let Err(errno) = execute(&c_string(&format!("{directory}/{file}"))?);
+        match errno {
+            Errno::ENOENT | Errno::ENOTDIR => {}
+            Errno::EACCES => answer = errno,
+            _ => return Err(errno),
+        }
+    }
+    Err(answer)
+}
+
+fn c_string(text: &str) -> Result<CString, Errno> {
+    // The launcher has looked for NUL bytes already.
+    CString::new(text).map_err(|_| Errno::EINVAL)
+}

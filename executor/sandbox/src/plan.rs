@@ -1,0 +1,182 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::identity::Identity;
+
+/// Everything the init has to know to set up one task's sandbox and start it. It is handed over as
+/// JSON; descriptors travel beside it ([`crate::Stdio`]).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// What to run.
+    pub command: Command,
+    /// The whole environment: nothing of the executor's is added. A `PATH` in it is where a
+    /// program without a slash is looked for.
+    pub environment: BTreeMap<String, String>,
+    /// The current directory of the task, entered with the task's own rights. It is a path since
+    /// it gives the task nothing that the task could not open itself.
+    pub working_directory: PathBuf,
+    /// The host name inside; without a uts namespace it is not set at all.
+    pub hostname: Option<String>,
+    /// Who the task runs as; `None` is whoever the executor is.
+    pub identity: Option<Identity>,
+    /// Which namespaces the task is to have of its own.
+    pub namespaces: Namespaces,
+    /// Files that the task's first process writes `0` to, before it gives up its rights
+    /// (`cgroup::Cgroup::procs_files`).
+    pub cgroup_procs: Vec<PathBuf>,
+}
+
+/// What to run (Mesos: `CommandInfo`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// `/bin/sh -c <value>` (`CommandInfo.shell` true).
+    Shell(String),
+    /// A program, looked for in the task's `PATH` when it has no slash (`CommandInfo.shell` false).
+    Exec {
+        /// The file, relative to the working directory when it has a slash but does not start
+        /// with one.
+        file: String,
+        /// All arguments, the first being the name the program sees itself under. When it is empty
+        /// that is `file`.
+        argv: Vec<String>,
+    },
+}
+
+impl Command {
+    /// The file to execute and its arguments.
+    pub(crate) fn resolve(&self) -> (&str, Vec<&str>) {
+        match self {
+            // As Mesos does it (3rdparty/stout/include/stout/os/posix/shell.hpp).
+            Command::Shell(value) => ("/bin/sh", vec!["sh", "-c", value]),
+            Command::Exec { file, argv } if argv.is_empty() => (file, vec![file]),
+            Command::Exec { file, argv } => (file, argv.iter().map(String::as_str).collect()),
+        }
+    }
+}
+
+/// Which namespaces a task is to have of its own (namespaces(7)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Namespaces {
+    /// It sees no other processes, and when its init dies all of it does.
+    pub pid: bool,
+    /// Its mounts are not seen outside. With `pid` it gets a `/proc` of its own.
+    pub mount: bool,
+    /// System V semaphores, queues and shared memory, and POSIX queues.
+    pub ipc: bool,
+    /// The host name.
+    pub uts: bool,
+}
+
+impl Namespaces {
+    /// All of them.
+    pub const ALL: Namespaces = Namespaces {
+        pid: true,
+        mount: true,
+        ipc: true,
+        uts: true,
+    };
+    /// None of them.
+    pub const NONE: Namespaces = Namespaces {
+        pid: false,
+        mount: false,
+        ipc: false,
+        uts: false,
+    };
+}
+
+/// A part of a [`Plan`] that becomes a C string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NulByte(pub(crate) &'static str);
+
+impl Plan {
+    /// Whatever reaches the kernel as a C string must not hold a NUL; looked at before anything
+    /// is touched.
+    pub(crate) fn check(&self) -> Result<(), NulByte> {
+        let (file, argv) = self.command.resolve();
+        let nul = |text: &str| text.contains('\0');
+        if nul(file) || argv.into_iter().any(nul) {
+            return Err(NulByte("command"));
+        }
+        if self
+            .environment
+            .iter()
+            .any(|(name, value)| nul(name) || nul(value))
+        {
+            return Err(NulByte("environment"));
+        }
+        if self
+            .working_directory
+            .as_os_str()
+            .as_encoded_bytes()
+            .contains(&0)
+        {
+            return Err(NulByte("working directory"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn plan(command: Command) -> Plan {
+        Plan {
+            command,
+            environment: BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]),
+            working_directory: PathBuf::from("/"),
+            hostname: Some("box".to_owned()),
+            identity: Some(Identity {
+                uid: 1,
+                gid: 2,
+                groups: vec![2, 3],
+                home: None,
+            }),
+            namespaces: Namespaces::ALL,
+            cgroup_procs: vec![PathBuf::from("/sys/fs/cgroup/x/cgroup.procs")],
+        }
+    }
+
+    #[test]
+    fn a_plan_survives_its_encoding() {
+        let exec = Command::Exec {
+            file: "a".into(),
+            argv: vec!["b".into(), "ä \" \n".into()],
+        };
+        for command in [exec, Command::Shell("exit 3".into())] {
+            let plan = plan(command);
+            let text = serde_json::to_string(&plan).unwrap();
+            assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
+        }
+    }
+
+    #[test]
+    fn the_shell_is_started_as_mesos_starts_it() {
+        let command = Command::Shell("exit 3".into());
+        assert_eq!(command.resolve(), ("/bin/sh", vec!["sh", "-c", "exit 3"]));
+    }
+
+    #[test]
+    fn a_program_without_arguments_sees_itself_under_its_own_name() {
+        let command = Command::Exec {
+            file: "./run".into(),
+            argv: vec![],
+        };
+        assert_eq!(command.resolve(), ("./run", vec!["./run"]));
+    }
+
+    #[test]
+    fn a_nul_byte_is_refused_and_its_place_named() {
+        assert_eq!(
+            plan(Command::Shell("a\0b".into())).check(),
+            Err(NulByte("command"))
+        );
+        let mut with_nul = plan(Command::Shell("true".into()));
+        with_nul.environment.insert("A\0".into(), String::new());
+        assert_eq!(with_nul.check(), Err(NulByte("environment")));
+        assert_eq!(plan(Command::Shell("true".into())).check(), Ok(()));
+    }
+}

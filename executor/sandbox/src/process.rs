@@ -1,0 +1,210 @@
+use std::io::{self, PipeReader, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+
+use crate::exit::Exit;
+use crate::init::kill_tree_signal;
+use crate::report::Degraded;
+use crate::sys;
+
+/// How long [`Process`] waits for the end of a task that is dropped.
+const DROP_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A signal that a task can be sent as a whole. SIGKILL is [`Process::kill`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskSignal {
+    /// SIGTERM
+    Terminate,
+    /// SIGINT
+    Interrupt,
+    /// SIGQUIT
+    Quit,
+    /// SIGHUP
+    Hangup,
+    /// SIGUSR1
+    User1,
+    /// SIGUSR2
+    User2,
+}
+
+impl TaskSignal {
+    fn number(self) -> i32 {
+        match self {
+            TaskSignal::Terminate => libc::SIGTERM,
+            TaskSignal::Interrupt => libc::SIGINT,
+            TaskSignal::Quit => libc::SIGQUIT,
+            TaskSignal::Hangup => libc::SIGHUP,
+            TaskSignal::User1 => libc::SIGUSR1,
+            TaskSignal::User2 => libc::SIGUSR2,
+        }
+    }
+}
+
+/// Why a task could not be signalled or waited for.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// The init did not get the signal.
+    #[error("signal the init of a sandbox, process {pid}: {source}")]
+    Signal {
+        /// The init's process id.
+        pid: i32,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The init could not be waited for, and it had reported nothing.
+    #[error("wait for the init of a sandbox, process {pid}: {source}")]
+    Wait {
+        /// The init's process id.
+        pid: i32,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The init ended by itself, which it never does, without saying how the task ended.
+    #[error("the init of a sandbox, process {pid}, {exit} and did not report the task's end")]
+    Unreported {
+        /// The init's process id.
+        pid: i32,
+        /// How the init ended.
+        exit: Exit,
+    },
+}
+
+/// A running task: the init that watches over it, as seen from the executor.
+///
+/// The descriptor ([`AsFd`]) becomes readable or is hung up when the task has ended; then
+/// [`Process::reap`] tells how. The init's id stays ours until then, so that no signal reaches a
+/// stranger.
+///
+/// Dropping it kills the task, and waits a second at most.
+#[derive(Debug)]
+pub struct Process {
+    pid: i32,
+    status: PipeReader,
+    own_namespace: bool,
+    degraded: Vec<Degraded>,
+    exit: Option<Exit>,
+}
+
+impl Process {
+    pub(crate) fn new(
+        pid: i32,
+        status: PipeReader,
+        own_namespace: bool,
+        degraded: Vec<Degraded>,
+    ) -> Process {
+        Process {
+            pid,
+            status,
+            own_namespace,
+            degraded,
+            exit: None,
+        }
+    }
+
+    /// The process id of the task's init, a child of this process.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// What of the plan this host or the executor's rights did not give.
+    pub fn degraded(&self) -> &[Degraded] {
+        &self.degraded
+    }
+
+    /// Sends a signal to every process of the task. Does nothing once it was reaped.
+    ///
+    /// # Errors
+    /// The init could not be signalled.
+    pub fn signal(&self, signal: TaskSignal) -> Result<(), ProcessError> {
+        self.send(signal.number())
+    }
+
+    /// Kills every process of the task. In a pid namespace none can escape, as the kernel does it;
+    /// without one the init walks the tree of its descendants, and killing the task's cgroup as
+    /// well is what makes it sure. Does nothing once it was reaped.
+    ///
+    /// # Errors
+    /// The init could not be signalled.
+    pub fn kill(&self) -> Result<(), ProcessError> {
+        self.send(if self.own_namespace {
+            libc::SIGKILL
+        } else {
+            kill_tree_signal()
+        })
+    }
+
+    fn send(&self, signal: i32) -> Result<(), ProcessError> {
+        if self.exit.is_some() {
+            return Ok(());
+        }
+        match sys::kill(self.pid, signal) {
+            // Ended, and nobody left to wait for: the host does so when SIGCHLD is ignored.
+            Ok(()) | Err(Errno::ESRCH) => Ok(()),
+            Err(errno) => Err(ProcessError::Signal {
+                pid: self.pid,
+                source: errno.into(),
+            }),
+        }
+    }
+
+    /// How the task ended: by the report of its init or, when that was killed before it could
+    /// report, by the init's own end. Blocks until then, and until everything in the task's pid
+    /// namespace is gone; afterwards it gives the same answer again.
+    ///
+    /// # Errors
+    /// Neither is to be had.
+    pub fn reap(&mut self) -> Result<Exit, ProcessError> {
+        if let Some(exit) = self.exit {
+            return Ok(exit);
+        }
+        let mut status = [0; size_of::<i32>()];
+        let reported = self.status.read_exact(&mut status).ok();
+        let reported = reported.and_then(|()| Exit::from_wait_status(i32::from_ne_bytes(status)));
+        let own = match sys::wait(self.pid, true) {
+            Ok(own) => own.and_then(|(_, status)| Exit::from_wait_status(status)),
+            // Waited for by the kernel itself; the report is as good.
+            Err(Errno::ECHILD) if reported.is_some() => None,
+            Err(errno) => {
+                return Err(ProcessError::Wait {
+                    pid: self.pid,
+                    source: errno.into(),
+                });
+            }
+        };
+        let exit = match (reported, own) {
+            (Some(exit), _) | (None, Some(exit @ Exit::Signaled { .. })) => exit,
+            (None, own) => {
+                let exit = own.unwrap_or(Exit::Exited(0));
+                self.exit = Some(exit);
+                return Err(ProcessError::Unreported {
+                    pid: self.pid,
+                    exit,
+                });
+            }
+        };
+        self.exit = Some(exit);
+        Ok(exit)
+    }
+}
+
+impl AsFd for Process {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.status.as_fd()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.exit.is_some() || self.kill().is_err() {
+            return;
+        }
+        // Not for ever: a process that hangs in the kernel must not hang the executor with it.
+        let started = Instant::now();
+        while started.elapsed() < DROP_PATIENCE && matches!(sys::wait(self.pid, false), Ok(None)) {
+            sleep(Duration::from_millis(2));
+        }
+    }
+}

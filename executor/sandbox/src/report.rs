@@ -1,0 +1,197 @@
+//! What the init tells the launcher, one JSON object a line, on a socket that closes when the task
+//! is executed.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Report {
+    /// The process id of the init that stays, as the executor sees it.
+    Init { pid: i32 },
+    /// Something of the plan could not be had; the task is started without.
+    Without(Degraded),
+    /// The task is not started.
+    Failed(Failure),
+}
+
+/// The step that failed, why, and with which path, when there is one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Failure {
+    pub(crate) step: Step,
+    pub(crate) errno: i32,
+    pub(crate) path: Option<PathBuf>,
+}
+
+/// A step of setting up a sandbox that can fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Reading the plan.
+    ReceivePlan,
+    /// Blocking signals, and the descriptor that receives them.
+    Signals,
+    /// Making the init of the sandbox.
+    CloneInit,
+    /// Asking to be killed when the executor dies.
+    FollowExecutor,
+    /// Keeping mounts made inside from being seen outside.
+    MountPropagation,
+    /// Making the task's first process.
+    Fork,
+    /// A session and process group for the task.
+    NewSession,
+    /// Joining a cgroup.
+    JoinCgroup,
+    /// Supplementary groups.
+    SetGroups,
+    /// The group.
+    SetGid,
+    /// The user.
+    SetUid,
+    /// Entering the working directory.
+    ChangeDirectory,
+    /// Standard input, output and error.
+    Stdio,
+    /// Keeping all other descriptors from the task.
+    CloseDescriptors,
+    /// Executing the program.
+    Exec,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Step::ReceivePlan => "receive plan",
+            Step::Signals => "set up signals",
+            Step::CloneInit => "clone init",
+            Step::FollowExecutor => "follow executor",
+            Step::MountPropagation => "make mounts private",
+            Step::Fork => "fork",
+            Step::NewSession => "new session",
+            Step::JoinCgroup => "join cgroup",
+            Step::SetGroups => "set groups",
+            Step::SetGid => "set group",
+            Step::SetUid => "set user",
+            Step::ChangeDirectory => "enter",
+            Step::Stdio => "set up stdio",
+            Step::CloseDescriptors => "close descriptors",
+            Step::Exec => "exec",
+        })
+    }
+}
+
+/// Whose fault a failure is: what to tell the framework, and whether to try elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The task asked for something that is not there or not allowed; it fails anywhere.
+    Task,
+    /// This host could not do its part; the task may run on another.
+    Host,
+}
+
+impl Failure {
+    pub(crate) fn fault(&self) -> Fault {
+        let asked_by_task = matches!(self.step, Step::Exec | Step::ChangeDirectory);
+        let exhausted = matches!(
+            Errno::from_raw(self.errno),
+            Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE | Errno::EAGAIN | Errno::EIO
+        );
+        if asked_by_task && !exhausted {
+            Fault::Task
+        } else {
+            Fault::Host
+        }
+    }
+}
+
+/// Something of the plan that this host or these rights did not give.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Degraded {
+    /// What is missing.
+    pub feature: Feature,
+    /// The kernel's answer.
+    pub errno: i32,
+}
+
+impl fmt::Display for Degraded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "no {}: {}",
+            self.feature,
+            std::io::Error::from_raw_os_error(self.errno)
+        )
+    }
+}
+
+/// A part of the sandbox that a task can be started without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Feature {
+    /// Without it the init adopts orphans and kills by walking the tree of processes.
+    PidNamespace,
+    /// Without it the task shares the executor's mounts, `/proc` among them.
+    MountNamespace,
+    /// Without it the task shares System V objects and queues.
+    IpcNamespace,
+    /// Without it the host name of the plan is not set.
+    UtsNamespace,
+    /// Without it `/proc` shows the processes of the executor's pid namespace.
+    Proc,
+    /// Without it the host name is the executor's.
+    Hostname,
+}
+
+impl fmt::Display for Feature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Feature::PidNamespace => "pid namespace",
+            Feature::MountNamespace => "mount namespace",
+            Feature::IpcNamespace => "ipc namespace",
+            Feature::UtsNamespace => "uts namespace",
+            Feature::Proc => "/proc of its own",
+            Feature::Hostname => "host name of its own",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(step: Step, errno: Errno) -> Fault {
+        Failure {
+            step,
+            errno: errno as i32,
+            path: None,
+        }
+        .fault()
+    }
+
+    #[test]
+    fn what_the_task_named_is_the_tasks_fault_unless_the_host_ran_out() {
+        assert_eq!(fault(Step::Exec, Errno::ENOENT), Fault::Task);
+        assert_eq!(fault(Step::Exec, Errno::E2BIG), Fault::Task);
+        assert_eq!(fault(Step::ChangeDirectory, Errno::EACCES), Fault::Task);
+        assert_eq!(fault(Step::Exec, Errno::ENOMEM), Fault::Host);
+        assert_eq!(fault(Step::JoinCgroup, Errno::ENOENT), Fault::Host);
+        assert_eq!(fault(Step::MountPropagation, Errno::EPERM), Fault::Host);
+    }
+
+    #[test]
+    fn what_is_missing_is_said_by_name() {
+        let degraded = Degraded {
+            feature: Feature::PidNamespace,
+            errno: Errno::EPERM as i32,
+        };
+        assert_eq!(
+            degraded.to_string(),
+            "no pid namespace: Operation not permitted (os error 1)"
+        );
+    }
+}

@@ -1,0 +1,145 @@
+//! The system calls for which there is no safe wrapper. Everything `unsafe` of this crate is here.
+
+use std::fs;
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::unistd::ForkResult;
+
+/// Forks. The caller must be the only thread, which only the init is; that is the caller's to see
+/// to, and asserted.
+pub(crate) fn fork() -> nix::Result<ForkResult> {
+    assert_single_threaded();
+    // SAFETY: this process has one thread, so that the child's copy of memory is consistent: no
+    // lock in it is held by a thread that the child does not have.
+    unsafe { nix::unistd::fork() }
+}
+
+/// Forks a sibling instead of a child: its parent is ours, which is to be the one who waits for it.
+/// `Ok(None)` is the sibling's return, `Ok(Some(pid))` ours.
+pub(crate) fn clone_sibling() -> nix::Result<Option<i32>> {
+    assert_single_threaded();
+    let flags = libc::CLONE_PARENT | libc::SIGCHLD;
+    let zero: libc::c_long = 0;
+    // SAFETY: without CLONE_VM and with no stack given this is a fork: the sibling goes on with a
+    // copy of our memory and stack. As with fork, this process has one thread. The C library's
+    // atfork handlers do not run; with one thread there is nothing that they would have to mend.
+    let pid = unsafe {
+        libc::syscall(
+            libc::SYS_clone,
+            libc::c_long::from(flags),
+            zero,
+            zero,
+            zero,
+            zero,
+        )
+    };
+    let pid = Errno::result(pid)?;
+    // The kernel's ids fit: /proc/sys/kernel/pid_max is at most 2^22.
+    Ok((pid != 0).then_some(pid as i32))
+}
+
+fn assert_single_threaded() {
+    // Without /proc there is nothing to ask; the init never makes a thread.
+    let threads = fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+    assert!(threads == 1, "fork with {threads} threads");
+}
+
+/// Waits for a child: any with -1. `Ok(None)` when `block` is false and none has ended.
+pub(crate) fn wait(pid: i32, block: bool) -> nix::Result<Option<(i32, i32)>> {
+    let mut status = 0;
+    let flags = if block { 0 } else { libc::WNOHANG };
+    loop {
+        // SAFETY: `status` is a valid place for one int for the duration of the call.
+        let result = unsafe { libc::waitpid(pid, &raw mut status, flags) };
+        match Errno::result(result) {
+            Ok(0) => return Ok(None),
+            Ok(pid) => return Ok(Some((pid, status))),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Takes ownership of descriptors that the kernel has just made for us in recvmsg(2).
+pub(crate) fn own_received(descriptors: Vec<RawFd>) -> Vec<OwnedFd> {
+    descriptors
+        .into_iter()
+        // SAFETY: the only caller passes the numbers of one SCM_RIGHTS message, each of which the
+        // kernel has opened for this process alone, and passes them once.
+        .map(|descriptor| unsafe { OwnedFd::from_raw_fd(descriptor) })
+        .collect()
+}
+
+/// Sets every signal to its default action: an ignored one would stay so over exec, and Rust's own
+/// start ignores SIGPIPE.
+pub(crate) fn default_signals() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: SIG_DFL is no handler of ours, so there is no code that could run at a wrong
+        // moment. SIGKILL, SIGSTOP and the C library's own are refused, which changes nothing.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
+/// Marks every descriptor from 3 on to be closed at exec.
+pub(crate) fn close_on_exec_from_3() -> io::Result<()> {
+    let (first, last) = (3 as libc::c_uint, libc::c_uint::MAX);
+    // SAFETY: three integers; with this flag no descriptor is closed now, so that none that some
+    // value owns becomes invalid.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            first,
+            last,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
+    if result == 0 {
+        return Ok(());
+    }
+    // Before Linux 5.11 there is no such flag, before 5.9 no such call.
+    for entry in fs::read_dir("/proc/self/fd")? {
+        let name = entry?.file_name();
+        let Some(descriptor) = name.to_str().and_then(|name| name.parse::<RawFd>().ok()) else {
+            continue;
+        };
+        if descriptor >= 3 {
+            // SAFETY: F_SETFD on a number is defined whether it is open or not, and this flag
+            // leaves whoever owns it its descriptor.
+            unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
+        }
+    }
+    Ok(())
+}
+
+/// Asks for `signal` when the thread that is our parent ends. It is a number and no
+/// `nix::Signal`, since one of the two is a real-time signal.
+pub(crate) fn set_parent_death_signal(signal: i32) -> nix::Result<()> {
+    // SAFETY: PR_SET_PDEATHSIG takes one integer and touches no memory.
+    let result =
+        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_long::from(signal), 0, 0, 0) };
+    Errno::result(result).map(drop)
+}
+
+/// Sends a signal by number (see [`set_parent_death_signal`]).
+pub(crate) fn kill(pid: i32, signal: i32) -> nix::Result<()> {
+    // SAFETY: kill(2) takes two integers and touches no memory of ours.
+    Errno::result(unsafe { libc::kill(pid, signal) }).map(drop)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::ffi::CStr;
+
+    pub(crate) fn strsignal_of_every_signal() -> Vec<(i32, String)> {
+        (1..=64)
+            .map(|signal| {
+                // SAFETY: strsignal gives a C string that is valid until this thread's next call,
+                // and it is copied before that.
+                let text = unsafe { CStr::from_ptr(libc::strsignal(signal)) };
+                (signal, text.to_string_lossy().into_owned())
+            })
+            .collect()
+    }
+}
