@@ -59,15 +59,14 @@ impl Stack {
 
     /// Takes one name off the top frame, and the frame with it if that was its last: then nothing holds the
     /// directory open any more but what is below it.
-    pub(crate) fn take_name(&mut self) -> Option<(Arc<Node>, Option<Arc<OwnedFd>>, Box<CStr>)> {
+    pub(crate) fn take_name(&mut self) -> Option<(Arc<Node>, Box<CStr>)> {
         let top = self.frames.back_mut()?;
         let name = top.names.pop()?.into();
         self.pending -= 1;
         if !top.names.is_empty() {
-            return Some((Arc::clone(&top.node), top.fd.clone(), name));
+            return Some((Arc::clone(&top.node), name));
         }
-        let Frame { node, fd, .. } = self.pop()?;
-        Some((node, fd, name))
+        self.pop().map(|frame| (frame.node, name))
     }
 
     /// Gives up the top frame and tells how many names go with it.

@@ -96,19 +96,25 @@ impl<'w> Walker<'w> {
 
     fn finish_stack(&mut self) {
         while let Some(top) = self.stack.top() {
-            if top.fd.is_none() {
-                let node = Arc::clone(&top.node);
-                match self.reopen(&node) {
-                    Ok(fd) => self.stack.reopened(fd),
-                    Err(errno) => {
-                        let lost = self.stack.discard_top();
-                        self.unread(lost as u64, node.path(), errno);
-                        continue;
+            let fd = match &top.fd {
+                Some(fd) => Arc::clone(fd),
+                None => {
+                    let node = Arc::clone(&top.node);
+                    match self.reopen(&node) {
+                        Ok(fd) => {
+                            self.stack.reopened(Arc::clone(&fd));
+                            fd
+                        }
+                        Err(errno) => {
+                            let lost = self.stack.discard_top();
+                            self.unread(lost as u64, node.path(), errno);
+                            continue;
+                        }
                     }
                 }
-            }
-            if let Some((node, Some(fd), name)) = self.stack.take_name() {
-                self.enter(&node, &fd, &name);
+            };
+            if let Some((parent, name)) = self.stack.take_name() {
+                self.enter(&parent, &fd, &name);
             }
             if self.walk.pool.is_hungry()
                 && let Some(frame) = self.stack.split()
@@ -243,7 +249,7 @@ impl<'w> Walker<'w> {
             Ok(found) if found.is_dir => subdirectories.push(name),
             Ok(_) | Err(_) if !self.may_count() => return false,
             Ok(found) if self.walk.opener.is_on_another_mount(&found) => {
-                self.found.mounts_skipped += 1
+                self.found.mounts_skipped += 1;
             }
             Ok(found) if self.walk.seen.is_first(&found) => self.count(&found),
             Ok(_) => {}

@@ -1,0 +1,196 @@
+//! Limits as the agent's checkpoints tell them: `executor.info`, and of each task `task.info` and `task.updates`.
+//!
+//! Only frameworks that asked for checkpointing have them (Mesos: FrameworkInfo.checkpoint).
+
+use std::path::Path;
+
+use mesos_proto::checkpoint::{self, CheckpointError};
+use mesos_proto::paths::RunPath;
+use mesos_proto::{resources, v1};
+use prost::Message;
+
+use crate::directory::{Directory, DirectoryError};
+use crate::limits::RunLimits;
+
+/// Why a run's limits cannot be read, though there are checkpoints.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LimitsError {
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error("cannot decode {path:?}")]
+    Decode {
+        path: std::path::PathBuf,
+        source: CheckpointError,
+    },
+}
+
+/// A record of `task.updates` as far as it is needed here
+/// (Mesos: `StatusUpdateRecord` and `StatusUpdate`, src/messages/messages.proto).
+#[derive(Clone, PartialEq, Message)]
+struct StatusUpdateRecord {
+    /// Absent in the record of an acknowledgement.
+    #[prost(message, optional, tag = "2")]
+    update: Option<StatusUpdate>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StatusUpdate {
+    #[prost(message, optional, tag = "4")]
+    status: Option<v1::TaskStatus>,
+}
+
+/// The limits of a run, from the checkpoints below `work_dir`; `None` if there are none, or if the run has ended.
+///
+/// # Errors
+/// If a checkpoint is there and cannot be read or understood.
+pub(crate) fn limits(
+    work_dir: &Directory,
+    run: &RunPath,
+) -> Result<Option<RunLimits>, LimitsError> {
+    let executor = &run.executor;
+    let way: [&Path; 8] = [
+        "meta".as_ref(),
+        "slaves".as_ref(),
+        executor.agent_id.as_ref(),
+        "frameworks".as_ref(),
+        executor.framework_id.as_ref(),
+        "executors".as_ref(),
+        executor.executor_id.as_ref(),
+        "runs".as_ref(),
+    ];
+    let Some(home) = work_dir.enter_all(&way[..7])? else {
+        return Ok(None);
+    };
+    let Some(info) = decode::<v1::ExecutorInfo>(&home, "executor.info")? else {
+        return Ok(None);
+    };
+    let Some(checkpoint) = home.enter_all(&[way[7], run.container_id.as_ref()])? else {
+        return Ok(None);
+    };
+    if checkpoint.has("executor.sentinel") {
+        return Ok(None);
+    }
+    let mut tasks = Vec::new();
+    if let Some(directory) = checkpoint.enter("tasks")? {
+        for name in directory.subdirectories(usize::MAX)? {
+            let Some(task) = directory.enter(Path::new(&name))? else {
+                continue;
+            };
+            let Some(info) = decode::<v1::Task>(&task, "task.info")? else {
+                continue;
+            };
+            if !has_ended(&task)? {
+                tasks.push((info.task_id.value, resources::sandbox_disk(&info.resources)));
+            }
+        }
+    }
+    Ok(Some(RunLimits::new(
+        resources::sandbox_disk(&info.resources),
+        tasks,
+    )))
+}
+
+fn decode<M: Message + Default>(
+    directory: &Directory,
+    name: &str,
+) -> Result<Option<M>, LimitsError> {
+    let Some(content) = directory.read(name)? else {
+        return Ok(None);
+    };
+    match checkpoint::decode(&content) {
+        Ok(message) => Ok(Some(message)),
+        Err(source) => Err(LimitsError::Decode {
+            path: directory.path().join(name),
+            source,
+        }),
+    }
+}
+
+/// Whether the task has sent a terminal update: its resources are no longer part of the container's from then on,
+/// but its checkpoint stays (Mesos: `Executor::allocatedResources`, src/slave/slave.cpp).
+fn has_ended(task: &Directory) -> Result<bool, DirectoryError> {
+    let Some(updates) = task.read("task.updates")? else {
+        return Ok(false);
+    };
+    Ok(records(&updates)
+        .filter_map(|record| StatusUpdateRecord::decode(record).ok()?.update?.status)
+        .any(|status| v1::TaskState::try_from(status.state).is_ok_and(is_terminal)))
+}
+
+/// The messages of a file that the agent appends to: each a 4-byte length in the machine's byte order and so many
+/// bytes. The last may be half written.
+fn records(mut file: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (length, rest) = file.split_first_chunk::<4>()?;
+        let (record, rest) =
+            rest.split_at_checked(usize::try_from(u32::from_ne_bytes(*length)).ok()?)?;
+        file = rest;
+        Some(record)
+    })
+}
+
+/// Mesos: `isTerminalState`, src/common/protobuf_utils.cpp.
+fn is_terminal(state: v1::TaskState) -> bool {
+    use v1::TaskState::{
+        TaskDropped, TaskError, TaskFailed, TaskFinished, TaskGone, TaskGoneByOperator, TaskKilled,
+        TaskKilling, TaskLost, TaskRunning, TaskStaging, TaskStarting, TaskUnknown,
+        TaskUnreachable,
+    };
+    match state {
+        TaskFinished | TaskFailed | TaskKilled | TaskError | TaskLost | TaskDropped | TaskGone
+        | TaskGoneByOperator => true,
+        TaskStaging | TaskStarting | TaskRunning | TaskKilling | TaskUnreachable | TaskUnknown => {
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(state: v1::TaskState) -> Vec<u8> {
+        let status = v1::TaskStatus {
+            state: state as i32,
+            ..v1::TaskStatus::default()
+        };
+        let message = StatusUpdateRecord {
+            update: Some(StatusUpdate {
+                status: Some(status),
+            }),
+        }
+        .encode_to_vec();
+        let mut file = u32::try_from(message.len()).unwrap().to_ne_bytes().to_vec();
+        file.extend(message);
+        file
+    }
+
+    fn ended(updates: &[u8]) -> bool {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("task.updates"), updates).unwrap();
+        has_ended(&Directory::open(dir.path()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_task_has_ended_once_a_terminal_update_is_recorded() {
+        let running = record(v1::TaskState::TaskRunning);
+        let finished = record(v1::TaskState::TaskFinished);
+        assert!(!ended(&[]));
+        assert!(!ended(&running));
+        assert!(ended(&[running, finished].concat()));
+    }
+
+    #[test]
+    fn a_record_half_written_when_the_agent_died_is_passed_over() {
+        let mut updates = record(v1::TaskState::TaskRunning);
+        let finished = record(v1::TaskState::TaskFinished);
+        updates.extend(&finished[..finished.len() - 1]);
+        assert!(!ended(&updates));
+    }
+
+    #[test]
+    fn a_task_without_updates_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!has_ended(&Directory::open(dir.path()).unwrap()).unwrap());
+    }
+}

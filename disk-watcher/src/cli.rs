@@ -1,0 +1,109 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::agent::AgentAddress;
+
+/// Disk usage of the sandboxes of a Mesos agent.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mesos-disk-watcher",
+    version,
+    about = "Measures the disk usage of Mesos sandboxes, as du counts it",
+    after_help = SURVEY_HELP,
+    arg_required_else_help = true,
+    args_conflicts_with_subcommands = true
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) survey: SurveyArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print the allocated bytes of each PATH and everything below it, like `du -s -B1`
+    Usage(UsageArgs),
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = USAGE_HELP)]
+pub(crate) struct UsageArgs {
+    /// Files or directories to measure; a link is measured itself, not what it leads to
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Count what is mounted below a PATH, too, as du does unless told otherwise
+    #[arg(long)]
+    pub(crate) cross_mounts: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SurveyArgs {
+    /// Measure every sandbox below the agent's work directory once, and print each against its limit
+    #[arg(long = "once", value_name = "WORK_DIR")]
+    pub(crate) work_dir: Option<PathBuf>,
+    /// Ask this agent for the limits; without it they come from the agent's checkpoints alone
+    #[arg(long, value_name = "http://HOST:PORT", requires = "work_dir")]
+    pub(crate) agent: Option<AgentAddress>,
+    /// Print a JSON array instead of a table
+    #[arg(long, requires = "work_dir")]
+    pub(crate) json: bool,
+    /// Show what earlier agents left in this work directory, too, not only the newest
+    #[arg(long, requires = "work_dir")]
+    pub(crate) all_agents: bool,
+}
+
+const USAGE_HELP: &str = "\
+Agrees with GNU du to the byte, but for two things: it stops at mount points, of which it tells on \
+standard error, unless --cross-mounts is given; and a file that vanishes meanwhile is no error. \
+Hard links count once, in the first PATH that has them.
+
+Exit code: 0, or 1 if a PATH could not be measured in full; the others are printed all the same.
+
+Examples:
+  mesos-disk-watcher usage /var/lib/mesos
+  mesos-disk-watcher usage --cross-mounts sandbox1 sandbox2";
+
+const SURVEY_HELP: &str = "\
+With --once, a row is a container's sandbox, with everything in it; or, as part of that, the \
+directory of a nested container or of one task. The fullest come first.
+
+The limit is what Mesos's disk/du isolator holds a container to: the disk of its executor and of \
+its tasks, without volumes. The agent tells it if --agent is given; otherwise it is read from the \
+agent's checkpoints, which exist for frameworks with checkpointing only. Where neither tells, and \
+for runs that have ended, the limit is unknown: '-', or null.
+
+A usage marked '>=' is a lower bound: something could not be read, as standard error tells.
+
+Exit code: 0, or 1 if something could not be measured in full or a limit not be read.
+
+Examples:
+  mesos-disk-watcher --once /var/lib/mesos
+  mesos-disk-watcher --once /var/lib/mesos --agent http://localhost:5051
+  mesos-disk-watcher --once /var/lib/mesos --json | jq '.[] | select(.used_bytes > .limit_bytes)'
+  mesos-disk-watcher usage /var/lib/mesos/slaves";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn json_without_a_work_directory_is_refused() {
+        assert!(Cli::try_parse_from(["x", "--json"]).is_err());
+    }
+
+    #[test]
+    fn an_agent_that_is_no_http_address_is_refused() {
+        let parsed = Cli::try_parse_from(["x", "--once", "/w", "--agent", "localhost"]);
+        assert!(parsed.is_err());
+    }
+}
