@@ -1,0 +1,125 @@
+//! A small HTTP client: what the fixtures ask of Mesos and Graphite, from synchronous code and from tasks.
+
+use std::sync::LazyLock;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::HeaderMap;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio::runtime::{Builder, Runtime};
+
+/// The threads behind the synchronous face.
+pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("test-support")
+        .enable_all()
+        .build()
+        .expect("cannot start the threads of test-support")
+});
+
+/// Why a request has no good answer.
+#[derive(Debug, Error)]
+pub enum HttpError {
+    /// Nobody listens there, or not any more.
+    #[error("cannot connect to {authority}")]
+    Connect {
+        /// Host and port.
+        authority: String,
+        /// What the kernel said.
+        source: std::io::Error,
+    },
+    /// The request could not be made, or the connection broke before the answer was whole.
+    #[error("no answer from {authority}")]
+    Exchange {
+        /// Host and port.
+        authority: String,
+        /// What went wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Any answer but 2xx.
+    #[error("{status} from {authority}: {body}")]
+    Refused {
+        /// Host and port.
+        authority: String,
+        /// The status code.
+        status: StatusCode,
+        /// What it said.
+        body: String,
+    },
+}
+
+/// Sends one request on a connection of its own; the answer's body is still to be read.
+pub(crate) async fn open(
+    authority: &str,
+    method: &str,
+    path: &str,
+    headers: HeaderMap,
+    body: Vec<u8>,
+) -> Result<Response<Incoming>, HttpError> {
+    let stream = TcpStream::connect(authority)
+        .await
+        .map_err(|source| HttpError::Connect {
+            authority: authority.to_owned(),
+            source,
+        })?;
+    let _ = stream.set_nodelay(true);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(broken(authority))?;
+    // It ends when the answer's body has been read or dropped.
+    tokio::spawn(connection);
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", authority)
+        .body(Full::new(Bytes::from(body)))
+        .map_err(broken(authority))?;
+    request.headers_mut().extend(headers);
+    let response = sender
+        .send_request(request)
+        .await
+        .map_err(broken(authority))?;
+    if response.status().is_success() {
+        return Ok(response);
+    }
+    let status = response.status();
+    let body = response
+        .into_body()
+        .collect()
+        .await
+        .map_err(broken(authority))?
+        .to_bytes();
+    Err(HttpError::Refused {
+        authority: authority.to_owned(),
+        status,
+        body: String::from_utf8_lossy(&body).into_owned(),
+    })
+}
+
+/// Gets a whole document.
+pub(crate) fn get(authority: &str, path: &str) -> Result<Bytes, HttpError> {
+    RUNTIME.block_on(async {
+        let response = open(authority, "GET", path, HeaderMap::new(), Vec::new()).await?;
+        Ok(response
+            .into_body()
+            .collect()
+            .await
+            .map_err(broken(authority))?
+            .to_bytes())
+    })
+}
+
+fn broken<E: std::error::Error + Send + Sync + 'static>(
+    authority: &str,
+) -> impl FnOnce(E) -> HttpError {
+    let authority = authority.to_owned();
+    move |source| HttpError::Exchange {
+        authority,
+        source: Box::new(source),
+    }
+}
