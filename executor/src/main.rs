@@ -1,2 +1,159 @@
-//! Stub.
-fn main() {}
+//! `mesos-sandbox-executor`: a Mesos executor that gives each task a cgroup and namespaces of its own, holds it to its
+//! disk quota, and reports every end with its true reason.
+//!
+//! Started by a Mesos agent it takes everything from its environment. Started by itself with the argument `init` it is
+//! the first process of a task's sandbox.
+
+mod agent;
+mod command;
+mod driver;
+mod host;
+mod settings;
+#[allow(unsafe_code)]
+mod sys;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use executor_core::Outcome;
+use mesos_proto::environment::{ExecutorEnvironment, passes_to_task};
+use sandbox::{InitProgram, Launcher};
+use tracing::{error, info, warn};
+
+use crate::agent::Agent;
+use crate::driver::Driver;
+use crate::host::{Host, Workshop};
+
+const HELP: &str = "\
+mesos-sandbox-executor: a Mesos executor that runs each task in a sandbox of its own.
+
+A framework names this program as an executor URI; the Mesos agent starts it and tells it
+everything by the environment. There is nothing to start by hand:
+
+  ExecutorInfo.command  { \"value\": \"./mesos-sandbox-executor\",
+                          \"uris\": [{ \"value\": \"http://.../mesos-sandbox-executor\", \"executable\": true }] }
+  TaskInfo.data         { \"version\": 1, \"command\": { \"value\": \"sleep 1000\" } }
+
+Environment beside Mesos's own:
+  MESOS_SANDBOX_EXECUTOR_IDLE_TIMEOUT  how long to stay after the last task (5secs)
+  MESOS_SANDBOX_EXECUTOR_LOG           error, warn, info (the default), debug or trace
+
+  --help     this text
+  --version  the version
+";
+
+fn main() -> ExitCode {
+    // The sandbox's first process is this very program: it must be told apart before anything else is done.
+    sandbox::init::dispatch();
+    let arguments: Vec<String> = std::env::args_os()
+        .map(|one| one.to_string_lossy().into_owned())
+        .collect();
+    match arguments.get(1).map(String::as_str) {
+        Some("--help" | "-h") => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Some("--version" | "-V") => {
+            println!("mesos-sandbox-executor {}", env!("CARGO_PKG_VERSION"));
+            return ExitCode::SUCCESS;
+        }
+        Some(_) | None => {}
+    }
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .with_max_level(settings::log_level())
+        .init();
+    match run(arguments) {
+        Ok(Outcome::Complete) => ExitCode::SUCCESS,
+        Ok(Outcome::Unacknowledged(updates)) => {
+            error!("{updates} updates were not acknowledged by the agent");
+            ExitCode::FAILURE
+        }
+        Ok(Outcome::Unreaped(tasks)) => {
+            error!("{tasks} tasks could not be ended in time");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Vec<String>) -> Result<Outcome, Box<dyn std::error::Error>> {
+    let environment = ExecutorEnvironment::from_vars(std::env::vars_os())?;
+    let config = settings::config(&environment)?;
+    let agent = Agent::new(
+        environment.agent_endpoint.clone(),
+        environment.api_path.clone(),
+        environment.authentication_token.as_ref(),
+    )?;
+    info!(
+        "executor '{}' of framework {}, version {}",
+        environment.executor_id,
+        environment.framework_id,
+        env!("CARGO_PKG_VERSION")
+    );
+    let workshop = Workshop {
+        launcher: Launcher::start(InitProgram::own())?,
+        cgroups: cgroups(&environment.directory),
+        sandbox: environment.sandbox,
+        environment: std::env::vars_os()
+            .filter(|(name, _)| passes_to_task(name))
+            .collect(),
+        arguments,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        // Launches queue on the launcher's one thread anyway; the others walk directories and remove cgroups.
+        .max_blocking_threads(8)
+        .build()?;
+    let outcome = runtime.block_on(async {
+        let (to_self, wakes) = tokio::sync::mpsc::unbounded_channel();
+        let host = Host::new(workshop, to_self.clone());
+        let driver = Driver::new(config, settings::seed()?, agent, host, to_self, wakes);
+        driver.run().await
+    })?;
+    // A blocking thread that hangs on a dead disk must not hold the executor's exit back.
+    runtime.shutdown_background();
+    Ok(outcome)
+}
+
+/// Where the tasks' cgroups go. The container's id, the last component of the sandbox's path on the host, names the
+/// executor's. A host that gives none is told of once, in the log: its tasks run without limits of their own.
+fn cgroups(directory: &Path) -> Option<cgroup::Parent> {
+    let container = directory
+        .file_name()
+        .unwrap_or(directory.as_os_str())
+        .to_string_lossy();
+    let host = match cgroup::Host::detect(Path::new("/")) {
+        Ok(host) => host,
+        Err(error) => {
+            warn!("no cgroups, so no memory, cpu or process limits for tasks: {error}");
+            return None;
+        }
+    };
+    match cgroup::sweep(&host) {
+        Ok(swept) => {
+            for path in swept {
+                info!(
+                    "removed {}, which an executor that was killed had left",
+                    path.display()
+                );
+            }
+        }
+        Err(errors) => warn!("what killed executors left could not all be removed: {errors}"),
+    }
+    for missing in host.missing() {
+        warn!("this host has no cgroup controller {missing}: nothing limits it");
+    }
+    match cgroup::Parent::create(&host, &container) {
+        Ok(parent) => Some(parent),
+        Err(error) => {
+            warn!("no cgroups, so no memory, cpu or process limits for tasks: {error}");
+            None
+        }
+    }
+}

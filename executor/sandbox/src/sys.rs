@@ -135,9 +135,11 @@ pub(crate) mod tests {
     pub(crate) fn strsignal_of_every_signal() -> Vec<(i32, String)> {
         (1..=64)
             .map(|signal| {
-                // SAFETY: strsignal gives a C string that is valid until this thread's next call,
-                // and it is copied before that.
-                let text = unsafe { CStr::from_ptr(libc::strsignal(signal)) };
+                // SAFETY: strsignal takes any number; it is called from this test alone, so that
+                // nobody changes the text before it is copied.
+                let text = unsafe { libc::strsignal(signal) };
+                // SAFETY: it gives a C string, valid until this thread's next call.
+                let text = unsafe { CStr::from_ptr(text) };
                 (signal, text.to_string_lossy().into_owned())
             })
             .collect()

@@ -10,7 +10,7 @@ use crate::time::Now;
 
 /// The agent's events, parsed: each with what it must carry.
 enum AgentEvent {
-    Subscribed(event::Subscribed),
+    Subscribed(Box<event::Subscribed>),
     Launch(Box<TaskInfo>),
     LaunchGroup(Vec<TaskInfo>),
     Kill(TaskId, Option<KillPolicy>),
@@ -29,7 +29,7 @@ impl AgentEvent {
             return Self::Unusable("an event of an unknown type");
         };
         let parsed = match kind {
-            event::Type::Subscribed => event.subscribed.map(Self::Subscribed),
+            event::Type::Subscribed => event.subscribed.map(|subscribed| Self::Subscribed(Box::new(subscribed))),
             event::Type::Launch => event
                 .launch
                 .map(|launch| Self::Launch(Box::new(launch.task))),

@@ -1,0 +1,65 @@
+# The only door, for people and for CI. Everything a target needs beyond Rust, gcc, make and python3 it installs itself
+# (Debian packages) or keeps in the user's cache directory (the real Mesos, cargo-deny), checked by checksum.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+TARGET := x86_64-unknown-linux-gnu
+CARGO_TARGET_DIR ?= $(CURDIR)/target
+export CARGO_TARGET_DIR
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mesos-agent-toolkit
+PROGRAMS := mesos-sandbox-executor mesos-disk-watcher mesos-stats-collector
+DIST := $(CURDIR)/target/dist
+
+.PHONY: help
+help: ## Say what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+.PHONY: demo
+demo: setup dist ## Run the main job against a real Mesos and a real Graphite, and show it (KEEP=1 leaves it running)
+	@echo '== building the demo'
+	cargo build --quiet --locked --package demo
+	KEEP='$(KEEP)' $(CARGO_TARGET_DIR)/debug/demo
+
+.PHONY: test
+test: lint setup dist ## Lint, then run every test: unit, real Mesos, real kernel, real Graphite
+	@echo '== testing'
+	cargo test --locked --workspace -- --test-threads=2
+
+.PHONY: lint
+lint: cargo-deny ## Formatting, clippy, documentation, licences and bans, the house's own rules
+	@echo '== linting'
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --workspace --no-deps --document-private-items
+	$(CACHE)/$(CARGO_DENY)/bin/cargo-deny --log-level error check licenses bans sources
+	tests/setup/house-rules
+
+.PHONY: dist
+dist: ## Build the three static programs into target/dist/
+	@echo '== building the static programs'
+	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS='-C target-feature=+crt-static' \
+	  cargo build --quiet --locked --profile dist --target $(TARGET) \
+	    --package mesos-sandbox-executor --package disk-watcher --package stats-collector
+	@mkdir -p $(DIST)
+	@for program in $(PROGRAMS); do install -m 755 $(CARGO_TARGET_DIR)/$(TARGET)/dist/$$program $(DIST)/; done
+	@cd $(DIST) && sha256sum $(PROGRAMS) > SHA256SUMS && ls -l $(PROGRAMS)
+
+.PHONY: setup
+setup: ## Install the Debian packages and set up the real Mesos that the tests and the demo run against
+	@tests/setup/debian-packages
+	@tests/setup/mesos
+
+CARGO_DENY := cargo-deny-0.20.2
+.PHONY: cargo-deny
+cargo-deny: $(CACHE)/$(CARGO_DENY)/bin/cargo-deny
+$(CACHE)/$(CARGO_DENY)/bin/cargo-deny:
+	@echo '== installing cargo-deny into the cache (some minutes, once)'
+	CARGO_TARGET_DIR=$(CACHE)/$(CARGO_DENY)/build \
+	  cargo install --quiet cargo-deny --version 0.20.2 --locked --root $(CACHE)/$(CARGO_DENY)
+	rm -rf $(CACHE)/$(CARGO_DENY)/build
+
+.PHONY: clean
+clean: ## Remove what was built; the cache directory stays
+	cargo clean

@@ -1,0 +1,162 @@
+//! The one loop: an event, a deadline or a stop; then the core; then its actions. Nothing in it waits for work.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use executor_core::{Action, Config, Core, Event, Instant, Now, Outcome};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tracing::{debug, info, warn};
+
+use crate::agent::{Agent, Connection};
+use crate::host::{Host, Launched};
+
+/// What wakes the loop.
+pub(crate) enum Wake {
+    /// For the core.
+    Event(Event),
+    /// A launch is through; the host keeps the task's handles before the core hears of it.
+    Launched(Box<Launched>),
+    /// A task's main process has ended and wants to be reaped.
+    Ending(mesos_proto::v1::TaskId),
+    /// The agent's description of this executor and its framework came.
+    Subscribed(Box<mesos_proto::v1::executor::event::Subscribed>),
+}
+
+/// The executor at work.
+pub(crate) struct Driver {
+    core: Core,
+    agent: Arc<Agent>,
+    host: Host,
+    connection: Option<Connection>,
+    wakes: UnboundedReceiver<Wake>,
+    to_self: UnboundedSender<Wake>,
+    started: tokio::time::Instant,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        config: Config,
+        seed: [u8; 32],
+        agent: Agent,
+        host: Host,
+        to_self: UnboundedSender<Wake>,
+        wakes: UnboundedReceiver<Wake>,
+    ) -> Self {
+        let started = tokio::time::Instant::now();
+        Self {
+            core: Core::new(config, seed, clock(started)),
+            agent: Arc::new(agent),
+            host,
+            connection: None,
+            wakes,
+            to_self,
+            started,
+        }
+    }
+
+    /// Runs until the core says that the executor is done.
+    ///
+    /// # Errors
+    ///
+    /// When no signal handler can be set up.
+    pub(crate) async fn run(mut self) -> std::io::Result<Outcome> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        loop {
+            while let Some(action) = self.core.poll_action() {
+                if let Some(outcome) = self.carry_out(action) {
+                    self.connection = None;
+                    self.host.leave().await;
+                    return Ok(outcome);
+                }
+            }
+            let (started, deadline) = (self.started, self.core.next_deadline());
+            let wake = tokio::select! {
+                biased;
+                () = either(&mut terminate, &mut interrupt) => Some(Wake::Event(Event::Stop)),
+                wake = self.wakes.recv() => wake,
+                () = until(started, deadline) => None,
+            };
+            self.turn(wake);
+        }
+    }
+
+    fn turn(&mut self, wake: Option<Wake>) {
+        let now = clock(self.started);
+        match wake {
+            None => self.core.handle_timeout(now),
+            Some(Wake::Event(event)) => {
+                debug!(?event, "event");
+                self.core.handle(now, event);
+            }
+            Some(Wake::Launched(launched)) => {
+                let event = self.host.take_in(*launched);
+                debug!(?event, "launched");
+                self.core.handle(now, event);
+            }
+            Some(Wake::Ending(task_id)) => self.host.reap(task_id),
+            Some(Wake::Subscribed(subscribed)) => self.host.describe(*subscribed),
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) -> Option<Outcome> {
+        match action {
+            Action::Subscribe { attempt, call } => {
+                // The old connection goes first: the agent would close it anyway when it sees the new one.
+                self.connection = None;
+                let connection = self.agent.subscribe(attempt, *call, self.to_self.clone());
+                self.connection = Some(connection);
+            }
+            Action::Disconnect { attempt } => {
+                self.connection
+                    .take_if(|connection| connection.attempt == attempt);
+            }
+            Action::Send { attempt, call } => {
+                if let Some(connection) = &self.connection
+                    && connection.attempt == attempt
+                {
+                    connection.send(*call);
+                }
+            }
+            Action::Launch { task } => self.host.launch(*task),
+            Action::Signal { task_id, signal } => self.host.signal(&task_id, signal),
+            Action::KillTree { task_id } => self.host.kill(&task_id),
+            Action::CleanUp { task_id } => self.host.clean_up(&task_id),
+            Action::Note(note) => match note {
+                executor_core::Note::Disconnected { .. }
+                | executor_core::Note::UpdateRefused { .. }
+                | executor_core::Note::Overdue { .. } => warn!("{note}"),
+                note => info!("{note}"),
+            },
+            Action::Exit(outcome) => return Some(outcome),
+        }
+        None
+    }
+}
+
+async fn until(started: tokio::time::Instant, deadline: Option<Instant>) {
+    match deadline {
+        Some(Instant(after)) => tokio::time::sleep_until(started + after).await,
+        None => pending().await,
+    }
+}
+
+async fn either(one: &mut Signal, other: &mut Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
+    }
+}
+
+fn clock(started: tokio::time::Instant) -> Now {
+    // A clock before 1970 gives 0, which is what it means.
+    let unix = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
+    Now {
+        at: Instant(started.elapsed()),
+        unix: unix.as_secs_f64(),
+    }
+}

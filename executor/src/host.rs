@@ -1,0 +1,248 @@
+//! The host's edge: starts tasks, watches them, ends them, and removes what they leave.
+//!
+//! Everything that can block runs on a blocking thread or waits on a descriptor, and comes back as a [`Wake`]. The
+//! driver owns the [`Host`]; a task's handles are in it from the moment its launch is through until its clean-up.
+
+mod launch;
+mod limits;
+mod watch;
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cgroup::{Cgroup, Parent};
+use executor_core::{Event, Signal, StartFailure, TaskEvent};
+use mesos_proto::TaskInfo;
+use mesos_proto::v1::executor::event::Subscribed;
+use mesos_proto::v1::{ExecutorInfo, TaskId};
+use sandbox::{Launcher, Process, TaskSignal};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::{JoinSet, spawn_blocking};
+use tracing::{info, warn};
+
+use crate::driver::Wake;
+pub(crate) use launch::Launched;
+use launch::Started;
+
+/// What every launch needs.
+pub(crate) struct Workshop {
+    pub(crate) launcher: Launcher,
+    /// Where the cgroups of tasks go; none when this host or the executor's rights give none.
+    pub(crate) cgroups: Option<Parent>,
+    /// The executor's own sandbox.
+    pub(crate) sandbox: PathBuf,
+    /// What every task's environment begins with.
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    /// The executor's own arguments, its name first.
+    pub(crate) arguments: Vec<String>,
+}
+
+/// The tasks' processes.
+pub(crate) struct Host {
+    workshop: Arc<Workshop>,
+    /// As the agent described it; known before the first LAUNCH.
+    executor: Option<Arc<ExecutorInfo>>,
+    tasks: HashMap<String, Running>,
+    wakes: UnboundedSender<Wake>,
+    clean_ups: JoinSet<()>,
+}
+
+/// A task that runs, or has ended and is not cleaned up yet.
+struct Running {
+    /// Gone once it is being reaped.
+    process: Option<Process>,
+    cgroup: Option<Arc<Cgroup>>,
+    limits: Arc<limits::TaskLimits>,
+    /// Dropping them ends them.
+    watches: JoinSet<()>,
+}
+
+/// How long the executor waits for its last clean-ups when it leaves. What they do not reach, the next executor's sweep
+/// does.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Host {
+    pub(crate) fn new(workshop: Workshop, wakes: UnboundedSender<Wake>) -> Self {
+        Self {
+            workshop: Arc::new(workshop),
+            executor: None,
+            tasks: HashMap::new(),
+            wakes,
+            clean_ups: JoinSet::new(),
+        }
+    }
+
+    /// Keeps what the agent told about this executor: tasks may have their command from it.
+    pub(crate) fn describe(&mut self, subscribed: Subscribed) {
+        self.executor = Some(Arc::new(subscribed.executor_info));
+    }
+
+    /// Starts a task; [`Wake::Launched`] tells the outcome.
+    pub(crate) fn launch(&self, task: TaskInfo) {
+        let workshop = Arc::clone(&self.workshop);
+        let executor = self.executor.clone();
+        let wakes = self.wakes.clone();
+        spawn_blocking(move || {
+            let task_id = task.task_id.clone();
+            let outcome = launch::launch(&workshop, &task, executor.as_deref());
+            let launched = Box::new(Launched { task_id, outcome });
+            // Without a driver the executor is leaving; dropping the process ends it.
+            drop(wakes.send(Wake::Launched(launched)));
+        });
+    }
+
+    /// Takes a finished launch in and begins to watch the task.
+    pub(crate) fn take_in(&mut self, launched: Launched) -> Event {
+        let Launched { task_id, outcome } = launched;
+        let event = match outcome.and_then(|started| self.watch(&task_id, started)) {
+            Ok(()) => TaskEvent::Started,
+            Err(failure) => TaskEvent::StartFailed(failure),
+        };
+        Event::Task { task_id, event }
+    }
+
+    fn watch(&mut self, task_id: &TaskId, started: Started) -> Result<(), StartFailure> {
+        let Started {
+            process,
+            cgroup,
+            directory,
+            limits,
+        } = started;
+        for degraded in process.degraded() {
+            warn!("task '{}' runs with {degraded}", task_id.value);
+        }
+        info!("task '{}' runs as process {}", task_id.value, process.pid());
+        let limits = Arc::new(limits);
+        let mut watches = JoinSet::new();
+        let outcome = watch::end(&mut watches, task_id, &process, &self.wakes);
+        if let Err(failure) = outcome {
+            // Dropping the process ends it; the cgroup has to be told.
+            drop(process);
+            if let Some(cgroup) = cgroup {
+                launch::discard(&cgroup);
+            }
+            return Err(failure);
+        }
+        if let Some(cgroup) = &cgroup {
+            watch::memory(&mut watches, task_id, cgroup, &limits, &self.wakes);
+        }
+        if limits.disk.is_some() {
+            watch::disk(&mut watches, task_id, directory, &limits, &self.wakes);
+        }
+        let running = Running {
+            process: Some(process),
+            cgroup,
+            limits,
+            watches,
+        };
+        self.tasks.insert(task_id.value.clone(), running);
+        Ok(())
+    }
+
+    /// The task's main process has ended: reaps it, and tells the core how it ended.
+    pub(crate) fn reap(&mut self, task_id: TaskId) {
+        let Some(running) = self.tasks.get_mut(&task_id.value) else {
+            return;
+        };
+        // What it does from here on, it does to nobody: no limit is worth a look any more.
+        running.watches.abort_all();
+        let Some(mut process) = running.process.take() else {
+            return;
+        };
+        let cgroup = running.cgroup.clone();
+        let limits = Arc::clone(&running.limits);
+        let wakes = self.wakes.clone();
+        spawn_blocking(move || {
+            let ended = watch::ended(&mut process, cgroup.as_deref(), &limits);
+            let event = TaskEvent::Ended(ended);
+            drop(wakes.send(Wake::Event(Event::Task { task_id, event })));
+        });
+    }
+
+    pub(crate) fn signal(&self, task_id: &TaskId, signal: Signal) {
+        let Signal::Terminate = signal;
+        let process = self
+            .tasks
+            .get(&task_id.value)
+            .and_then(|task| task.process.as_ref());
+        if let Some(process) = process
+            && let Err(error) = process.signal(TaskSignal::Terminate)
+        {
+            warn!("task '{}' did not get SIGTERM: {error}", task_id.value);
+        }
+    }
+
+    /// Ends every process of a task. The namespace's end is the sure way; without one the cgroup's is.
+    pub(crate) fn kill(&self, task_id: &TaskId) {
+        let Some(running) = self.tasks.get(&task_id.value) else {
+            return;
+        };
+        if let Some(process) = &running.process
+            && let Err(error) = process.kill()
+        {
+            warn!("task '{}' did not get SIGKILL: {error}", task_id.value);
+        }
+        if let Some(cgroup) = running.cgroup.clone() {
+            let id = task_id.value.clone();
+            spawn_blocking(move || {
+                if let Err(error) = cgroup.kill() {
+                    warn!("the cgroup of task '{id}' could not be killed: {error}");
+                }
+            });
+        }
+    }
+
+    /// Removes what an ended task left; its sandbox directory stays for people to read.
+    pub(crate) fn clean_up(&mut self, task_id: &TaskId) {
+        let running = self.tasks.remove(&task_id.value);
+        let wakes = self.wakes.clone();
+        let task_id = task_id.clone();
+        self.clean_ups.spawn_blocking(move || {
+            if let Some(cgroup) = running.and_then(|running| running.cgroup) {
+                launch::discard(&cgroup);
+            }
+            let event = TaskEvent::CleanedUp;
+            drop(wakes.send(Wake::Event(Event::Task { task_id, event })));
+        });
+        // Those that are through need not be kept.
+        while self.clean_ups.try_join_next().is_some() {}
+    }
+
+    /// Leaves nothing behind, as far as [`LEAVE_TIMEOUT`] allows.
+    pub(crate) async fn leave(mut self) {
+        for (id, running) in &self.tasks {
+            warn!("task '{id}' is ended by force: the executor leaves");
+            if let Some(process) = &running.process {
+                // It ends with this process anyway.
+                drop(process.kill());
+            }
+        }
+        let workshop = Arc::clone(&self.workshop);
+        let tasks = std::mem::take(&mut self.tasks);
+        let last = async move {
+            while self.clean_ups.join_next().await.is_some() {}
+            drop(self.workshop);
+            let removal = spawn_blocking(move || {
+                for running in tasks.into_values() {
+                    drop(running.process);
+                    if let Some(cgroup) = running.cgroup {
+                        launch::discard(&cgroup);
+                    }
+                }
+                let Ok(workshop) = Arc::try_unwrap(workshop) else {
+                    return;
+                };
+                if let Some(Err(errors)) = workshop.cgroups.map(Parent::remove) {
+                    warn!("the executor's cgroup stays: {errors}");
+                }
+            });
+            drop(removal.await);
+        };
+        if tokio::time::timeout(LEAVE_TIMEOUT, last).await.is_err() {
+            warn!("the executor leaves before everything was removed");
+        }
+    }
+}

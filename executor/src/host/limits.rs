@@ -1,0 +1,175 @@
+//! From a task's resources to its limits, and from a broken limit to what a status says about it.
+
+use cgroup::{Ceiling, Limits, MemoryStatistics};
+use executor_core::{LimitKind, Limitation};
+use mesos_proto::v1::value::{Scalar, Type};
+use mesos_proto::v1::{Resource, TaskInfoFields};
+use mesos_proto::{Bytes, resources};
+
+/// Processes and threads of a task that names no number of its own: enough for any server, too few for a fork bomb to
+/// take the host down.
+const DEFAULT_PIDS: u64 = 8192;
+
+/// What a task may use.
+#[derive(Debug)]
+pub(crate) struct TaskLimits {
+    pub(crate) cgroup: Limits,
+    pub(crate) memory: Option<Bytes>,
+    pub(crate) disk: Option<Bytes>,
+    /// The resources that the disk limit comes from, for the status that reports its breach.
+    disk_resources: Vec<Resource>,
+}
+
+impl TaskLimits {
+    /// From `TaskInfo.resources` and, where one is given, the higher hard limit in `TaskInfo.limits`. A custom scalar
+    /// resource `pids` limits processes and threads.
+    pub(crate) fn of(task: &TaskInfoFields) -> Self {
+        let scalar = |name| resources::scalar(&task.resources, name);
+        let memory = match task.limits.get("mem").map(|limit| limit.value) {
+            // An infinite limit is none (Mesos: include/mesos/v1/mesos.proto, TaskInfo.limits).
+            Some(megabytes) if megabytes.is_infinite() => None,
+            Some(megabytes) => Some(Bytes::from_megabytes(megabytes)),
+            None => scalar("mem").map(Bytes::from_megabytes),
+        };
+        let is_sandbox_disk = |resource: &&Resource| {
+            let volume = resource.disk.as_ref().and_then(|disk| disk.volume.as_ref());
+            resource.name == "disk" && volume.is_none()
+        };
+        Self {
+            cgroup: Limits {
+                cpus: scalar("cpus").unwrap_or_default(),
+                cpu_quota: None,
+                memory: memory.map(Bytes::as_u64),
+                pids: Some(scalar("pids").map_or(DEFAULT_PIDS, |pids| pids as u64)),
+            },
+            memory,
+            disk: resources::sandbox_disk(&task.resources).map(Bytes::from_megabytes),
+            disk_resources: task
+                .resources
+                .iter()
+                .filter(is_sandbox_disk)
+                .cloned()
+                .collect(),
+        }
+    }
+
+    /// The text and the amounts of Mesos's memory isolator
+    /// (src/slave/containerizer/mesos/isolators/cgroups/subsystems/memory.cpp).
+    pub(crate) fn memory_limitation(&self, found: &MemoryStatistics) -> Limitation {
+        let limit = match found.limit {
+            Ceiling::Bytes(bytes) => Bytes::new(bytes),
+            Ceiling::Max => self.memory.unwrap_or(Bytes::new(found.max_usage)),
+        };
+        let most = Bytes::new(found.max_usage);
+        Limitation {
+            kind: LimitKind::Memory,
+            message: format!(
+                "Memory limit exceeded: Requested: {limit} Maximum Used: {most}\n\nMEMORY STATISTICS: \n{}\n",
+                found.stat
+            ),
+            resources: vec![Resource {
+                name: "mem".to_owned(),
+                r#type: Type::Scalar.into(),
+                scalar: Some(Scalar {
+                    value: (found.max_usage / (1 << 20)) as f64,
+                }),
+                ..Default::default()
+            }],
+        }
+    }
+
+    /// The text and the amounts of Mesos's disk isolator (src/slave/containerizer/mesos/isolators/posix/disk.cpp).
+    /// `used` is in bytes.
+    pub(crate) fn disk_limitation(&self, used: u64, limit: Bytes) -> Limitation {
+        Limitation {
+            kind: LimitKind::Disk,
+            message: format!("Disk usage ({}) exceeds quota ({limit})", Bytes::new(used)),
+            resources: self.disk_resources.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scalar(name: &str, value: f64) -> Resource {
+        Resource {
+            name: name.into(),
+            r#type: Type::Scalar.into(),
+            scalar: Some(Scalar { value }),
+            ..Default::default()
+        }
+    }
+
+    fn limits(resources: &[(&str, f64)], mem: Option<f64>) -> TaskLimits {
+        let limits = mem.map(|value| ("mem".to_owned(), Scalar { value }));
+        TaskLimits::of(&TaskInfoFields {
+            resources: resources
+                .iter()
+                .map(|(name, value)| scalar(name, *value))
+                .collect(),
+            limits: limits.into_iter().collect(),
+            ..Default::default()
+        })
+    }
+
+    #[test]
+    fn resources_become_limits() {
+        let limits = limits(
+            &[("cpus", 0.5), ("mem", 64.0), ("disk", 10.0), ("pids", 20.0)],
+            None,
+        );
+        assert_eq!(limits.cgroup.cpus, 0.5);
+        assert_eq!(limits.cgroup.memory, Some(64 << 20));
+        assert_eq!(limits.cgroup.pids, Some(20));
+        assert_eq!(limits.disk, Some(Bytes::new(10 << 20)));
+    }
+
+    #[test]
+    fn what_is_not_offered_is_not_limited_but_for_processes() {
+        let limits = limits(&[], None);
+        assert_eq!(limits.cgroup.memory, None);
+        assert_eq!(limits.disk, None);
+        assert_eq!(limits.cgroup.pids, Some(DEFAULT_PIDS));
+    }
+
+    #[test]
+    fn a_limit_above_the_resource_counts_and_infinity_is_none() {
+        assert_eq!(
+            limits(&[("mem", 64.0)], Some(128.0)).cgroup.memory,
+            Some(128 << 20)
+        );
+        assert_eq!(
+            limits(&[("mem", 64.0)], Some(f64::INFINITY)).cgroup.memory,
+            None
+        );
+    }
+
+    #[test]
+    fn a_broken_memory_limit_reads_as_mesos_writes_it() {
+        let found = MemoryStatistics {
+            limit: Ceiling::Bytes(96 << 20),
+            max_usage: 96 << 20,
+            stat: "cache 4096\nrss 540672\n".into(),
+        };
+        let limitation = limits(&[("mem", 96.0)], None).memory_limitation(&found);
+        assert_eq!(
+            limitation.message,
+            "Memory limit exceeded: Requested: 96MB Maximum Used: 96MB\n\nMEMORY STATISTICS: \n\
+             cache 4096\nrss 540672\n\n"
+        );
+        assert_eq!(limitation.resources, [scalar("mem", 96.0)]);
+    }
+
+    #[test]
+    fn a_broken_disk_limit_reads_as_mesos_writes_it() {
+        let limits = limits(&[("disk", 10.0), ("mem", 1.0)], None);
+        let limitation = limits.disk_limitation(30732 << 10, Bytes::new(10 << 20));
+        assert_eq!(
+            limitation.message,
+            "Disk usage (30732KB) exceeds quota (10MB)"
+        );
+        assert_eq!(limitation.resources, [scalar("disk", 10.0)]);
+    }
+}

@@ -1,0 +1,196 @@
+//! Watching one task: its end, its memory, its disk.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Instant;
+
+use cgroup::Cgroup;
+use disk_engine::{Options, Pace, Sample};
+use executor_core::{Ended, Event, Fault, Limitation, StartFailure, TaskEvent};
+use mesos_proto::Bytes;
+use mesos_proto::v1::TaskId;
+use sandbox::{Exit, Process};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::{JoinSet, spawn_blocking};
+use tracing::warn;
+
+use super::limits::TaskLimits;
+use crate::driver::Wake;
+use crate::sys;
+
+/// Wakes the driver with [`Wake::Ending`] when the task's main process has ended.
+pub(super) fn end(
+    watches: &mut JoinSet<()>,
+    task_id: &TaskId,
+    process: &Process,
+    wakes: &UnboundedSender<Wake>,
+) -> Result<(), StartFailure> {
+    let ended = sys::readable(process).map_err(|error| StartFailure {
+        fault: Fault::Host,
+        message: format!("the task's end could not be watched: {error}"),
+    })?;
+    let (task_id, wakes) = (task_id.clone(), wakes.clone());
+    watches.spawn(async move {
+        // An error here is the runtime's own end.
+        if ended.readable().await.is_ok() {
+            drop(wakes.send(Wake::Ending(task_id)));
+        }
+    });
+    Ok(())
+}
+
+/// How the task ended. Blocks until its namespace is empty.
+pub(super) fn ended(process: &mut Process, cgroup: Option<&Cgroup>, limits: &TaskLimits) -> Ended {
+    let (success, description) = match process.reap() {
+        Ok(exit) => (exit == Exit::Exited(0), exit.describe()),
+        Err(error) => (false, format!("ended in an unknown way: {error}")),
+    };
+    // The kernel may have ended it before the event of that was read.
+    let killed_for_memory = cgroup.is_some_and(|cgroup| match cgroup.oom_kills() {
+        Ok(kills) => kills > 0,
+        Err(error) => {
+            warn!("whether a task ran out of memory is unknown: {error}");
+            false
+        }
+    });
+    Ended {
+        success,
+        description,
+        limitation: cgroup
+            .filter(|_| killed_for_memory)
+            .and_then(|cgroup| memory_limitation(cgroup, limits)),
+    }
+}
+
+/// Reports the first time that the task runs out of memory.
+pub(super) fn memory(
+    watches: &mut JoinSet<()>,
+    task_id: &TaskId,
+    cgroup: &Arc<Cgroup>,
+    limits: &Arc<TaskLimits>,
+    wakes: &UnboundedSender<Wake>,
+) {
+    if limits.memory.is_none() {
+        return;
+    }
+    // Without the events the kernel enforces all the same, and the task's end tells.
+    let blind = |error: &dyn std::fmt::Display| {
+        warn!(
+            "task '{}': an end for memory is seen late: {error}",
+            task_id.value
+        );
+    };
+    let mut events = match cgroup.oom_events() {
+        Ok(events) => events,
+        Err(error) => return blind(&error),
+    };
+    let readable = match sys::readable(&events) {
+        Ok(readable) => readable,
+        Err(error) => return blind(&error),
+    };
+    let (cgroup, limits) = (Arc::clone(cgroup), Arc::clone(limits));
+    let (task_id, wakes) = (task_id.clone(), wakes.clone());
+    watches.spawn(async move {
+        while let Ok(mut ready) = readable.readable().await {
+            ready.clear_ready();
+            match events.drain() {
+                Ok(false) => {}
+                Ok(true) => {
+                    if let Some(limitation) = memory_limitation(&cgroup, &limits) {
+                        report(&wakes, task_id, limitation);
+                    }
+                    return;
+                }
+                Err(error) => {
+                    warn!("task '{}': {error}", task_id.value);
+                    return;
+                }
+            }
+        }
+    });
+}
+
+fn memory_limitation(cgroup: &Cgroup, limits: &TaskLimits) -> Option<Limitation> {
+    match cgroup.memory_statistics() {
+        Ok(found) => Some(limits.memory_limitation(&found)),
+        Err(error) => {
+            warn!("no statistics of a task that ran out of memory: {error}");
+            None
+        }
+    }
+}
+
+/// Measures the task's directory, each time when it could next have reached its limit, and reports a breach. A breach
+/// is found by an exact walk, and confirmed by a second one, before it is believed.
+pub(super) fn disk(
+    watches: &mut JoinSet<()>,
+    task_id: &TaskId,
+    directory: OwnedFd,
+    limits: &Arc<TaskLimits>,
+    wakes: &UnboundedSender<Wake>,
+) {
+    let Some(limit) = limits.disk else {
+        return;
+    };
+    let limits = Arc::clone(limits);
+    let (task_id, wakes) = (task_id.clone(), wakes.clone());
+    let directory = Arc::new(directory);
+    watches.spawn(async move {
+        let mut pace = Pace::new(Some(limit.as_u64()));
+        loop {
+            let look = {
+                let directory = Arc::clone(&directory);
+                spawn_blocking(move || look(&directory, limit)).await
+            };
+            match look {
+                Ok(Ok(Look::Within(sample))) => {
+                    tokio::time::sleep_until(pace.observe(sample).into()).await;
+                }
+                Ok(Ok(Look::Over(used))) => {
+                    report(&wakes, task_id, limits.disk_limitation(used, limit));
+                    return;
+                }
+                Ok(Err(error)) => {
+                    warn!(
+                        "task '{}': its disk usage is not known any more: {error}",
+                        task_id.value
+                    );
+                    return;
+                }
+                // The runtime is shutting down.
+                Err(_) => return,
+            }
+        }
+    });
+}
+
+enum Look {
+    Within(Sample),
+    /// In bytes, as `du -k` rounds.
+    Over(u64),
+}
+
+fn look(directory: &OwnedFd, limit: Bytes) -> Result<Look, disk_engine::Error> {
+    let begin = Instant::now();
+    let usage = disk_engine::measure(directory.as_fd(), &Options::default())?;
+    let sample = Sample {
+        at: Instant::now(),
+        cost: begin.elapsed(),
+        bytes: usage.bytes,
+    };
+    if !usage.exceeds(limit.as_u64()) {
+        return Ok(Look::Within(sample));
+    }
+    // A file that was renamed from one directory to another in the middle of the walk is counted twice.
+    let again = disk_engine::measure(directory.as_fd(), &Options::default())?;
+    if again.exceeds(limit.as_u64()) {
+        Ok(Look::Over(again.kib_rounded_up() * 1024))
+    } else {
+        Ok(Look::Within(sample))
+    }
+}
+
+fn report(wakes: &UnboundedSender<Wake>, task_id: TaskId, limitation: Limitation) {
+    let event = TaskEvent::Limited(limitation);
+    drop(wakes.send(Wake::Event(Event::Task { task_id, event })));
+}
