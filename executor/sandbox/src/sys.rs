@@ -72,13 +72,26 @@ pub(crate) fn own_received(descriptors: Vec<RawFd>) -> Vec<OwnedFd> {
         .collect()
 }
 
-/// Sets every signal to its default action: an ignored one would stay so over exec, and Rust's own
-/// start ignores SIGPIPE.
+/// Sets every signal to its default action: an ignored one would stay so over exec, Rust's own
+/// start ignores SIGPIPE, and the C library's posix_spawn the two that it keeps for itself.
 pub(crate) fn default_signals() {
-    for signal in 1..=libc::SIGRTMAX() {
-        // SAFETY: SIG_DFL is no handler of ours, so there is no code that could run at a wrong
-        // moment. SIGKILL, SIGSTOP and the C library's own are refused, which changes nothing.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    // The kernel's struct sigaction: handler, flags, restorer, mask; all zero is SIG_DFL.
+    let default = [0_u64; 4];
+    for signal in 1..=64 as libc::c_long {
+        let (action, old) = (&raw const default, std::ptr::null::<u64>());
+        // SAFETY: `default` is a valid struct sigaction for the duration of the call, and SIG_DFL
+        // is no handler of ours, so there is no code that could run at a wrong moment. It is the
+        // bare call since the C library refuses its own signals, which are of use to threads alone.
+        // SIGKILL and SIGSTOP are refused, which changes nothing.
+        unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                action,
+                old,
+                size_of::<u64>(),
+            )
+        };
     }
 }
 

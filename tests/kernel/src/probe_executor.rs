@@ -1,0 +1,63 @@
+//! What an executor is to the kernel, in a process that a test can end at any moment. It starts
+//! one task, says so, and lives on.
+//!
+//! `probe-executor <script>` does it as root, in cgroups and namespaces; `probe-executor bare
+//! <script>` with what a user without rights can have, and kills the task when its standard input
+//! is closed.
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+
+use kernel_tests::{Executor, MARK, wait_readable};
+use sandbox::{InitProgram, Launcher, Stdio};
+
+fn main() {
+    sandbox::init::dispatch();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["bare", script] => bare(script),
+        [script] => with_everything(script),
+        _ => panic!("usage: probe-executor [bare] <script>"),
+    }
+}
+
+fn with_everything(script: &str) {
+    let executor = Executor::with(InitProgram::own());
+    let task = executor.shell(script);
+    println!("{} {}", executor.container, task.process.pid());
+    loop {
+        std::thread::park();
+    }
+}
+
+fn bare(script: &str) {
+    let null = || {
+        OwnedFd::from(
+            File::options()
+                .write(true)
+                .open("/dev/null")
+                .expect("/dev/null"),
+        )
+    };
+    let mut plan = Executor::plan(script);
+    plan.environment
+        .insert(MARK.to_owned(), std::env::var(MARK).expect("a mark"));
+    let launcher = Launcher::start(InitProgram::own()).expect("a thread");
+    let stdio = Stdio {
+        stdout: null(),
+        stderr: null(),
+    };
+    let mut process = launcher
+        .launch(plan, stdio)
+        .unwrap_or_else(|error| panic!("{error}"));
+    for degraded in process.degraded() {
+        println!("{degraded}");
+    }
+    println!("started");
+    let _ = std::io::stdin().read(&mut [0]);
+    process.kill().expect("an init to kill");
+    wait_readable(&process, "the end of the task");
+    println!("{}", process.reap().expect("an end").describe());
+}
