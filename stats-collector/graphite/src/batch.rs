@@ -48,6 +48,12 @@ impl Batch {
         self.refused
     }
 
+    /// Gives back memory set aside for growing: what waits shall take no more than it counts for.
+    pub(crate) fn compact(mut self) -> Self {
+        self.bytes.shrink_to_fit();
+        self
+    }
+
     /// The encoded lines.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

@@ -169,6 +169,7 @@ impl Sink {
         if batch.is_empty() {
             return;
         }
+        let batch = batch.compact();
         let mut state = self.shared.lock();
         state.counters.pushed += batch.points();
         let dropped = state.queue.push(batch);

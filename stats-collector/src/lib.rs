@@ -1,0 +1,26 @@
+//! Scrapes one Mesos agent and ships its containers' statistics to Graphite.
+//!
+//! A turn goes left to right; only the two ends do I/O:
+//!
+//! ```text
+//!   agent ────> sample ────> roster ───────> model ─────> series ────> graphite::Sink
+//!   HTTP GET    raw JSON,    who lives,      rates of     points of
+//!   /containers borrowed     app and slot    two samples  a container
+//! ```
+//!
+//! [`collector`] is that turn, [`daemon`] repeats it, [`settings`] is what a person chose.
+
+mod agent;
+mod app_name;
+pub mod collector;
+pub mod daemon;
+mod health;
+mod model;
+mod roster;
+mod sample;
+mod schedule;
+mod series;
+pub mod settings;
+mod sys;
+
+pub use sys::use_builtin_resolver;

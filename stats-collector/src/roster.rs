@@ -1,0 +1,226 @@
+//! Which containers live, and the slot that each has within its app.
+//!
+//! A slot is a small number that stands for an instance in metric names: the lowest that is free
+//! when the container is first seen, its own for as long as it lives, and free again afterwards. So
+//! an app that ever ran three instances at once on this agent has three sets of series, however
+//! often they were replaced.
+
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
+use crate::app_name::app_name;
+use crate::model::Counters;
+use crate::sample::Container;
+
+/// Everything that is remembered from one scrape to the next. Its size follows the number of
+/// containers that live.
+#[derive(Debug, Default)]
+pub(crate) struct Roster {
+    members: HashMap<Box<str>, Member>,
+    apps: HashMap<Rc<str>, Slots>,
+    /// Which reply this is; a member not in it is gone.
+    reply: u64,
+}
+
+/// A container that lives.
+#[derive(Debug)]
+pub(crate) struct Member {
+    /// See [`app_name`].
+    pub(crate) app: Rc<str>,
+    /// Unique among the living containers of the app.
+    pub(crate) slot: u32,
+    /// From its last sample, if it has had one.
+    pub(crate) counters: Option<Counters>,
+    seen_in: u64,
+    called_in: u64,
+}
+
+impl Roster {
+    /// Takes in who is in a whole reply: those who are not give their slots up, then those who are
+    /// new get theirs. A container without an id is passed over.
+    pub(crate) fn update(&mut self, containers: &[Container<'_>]) {
+        self.reply += 1;
+        for container in containers {
+            if let Some(member) = self.members.get_mut(&*container.container_id) {
+                member.seen_in = self.reply;
+            }
+        }
+        let Self {
+            members,
+            apps,
+            reply,
+        } = self;
+        members.retain(|_, member| {
+            let lives = member.seen_in == *reply;
+            if !lives && let Some(slots) = apps.get_mut(&member.app) {
+                slots.release(member.slot);
+                if slots.is_unused() {
+                    apps.remove(&member.app);
+                }
+            }
+            lives
+        });
+        for container in containers {
+            let id = &*container.container_id;
+            if !id.is_empty() && !members.contains_key(id) {
+                let member = enrol(apps, &container.executor_id, *reply);
+                members.insert(id.into(), member);
+            }
+        }
+    }
+
+    /// The member of that id, once for each [`Roster::update`]: should a reply hold one id twice,
+    /// the second would overwrite the first one's points. Also `None` for an empty id.
+    pub(crate) fn call(&mut self, container_id: &str) -> Option<&mut Member> {
+        let member = self.members.get_mut(container_id)?;
+        let first_time = member.called_in != self.reply;
+        member.called_in = self.reply;
+        first_time.then_some(member)
+    }
+}
+
+fn enrol(apps: &mut HashMap<Rc<str>, Slots>, executor_id: &str, reply: u64) -> Member {
+    let mut name = app_name(executor_id);
+    // Names that a metric path would cut to the same text must share their slots.
+    name.truncate(graphite::COMPONENT_MAX);
+    let app = match apps.get_key_value(name.as_str()) {
+        Some((app, _)) => Rc::clone(app),
+        None => name.into(),
+    };
+    let slot = apps.entry(Rc::clone(&app)).or_default().take();
+    Member {
+        app,
+        slot,
+        counters: None,
+        seen_in: reply,
+        called_in: 0,
+    }
+}
+
+/// The slots of one app: all below `end` but the free ones are taken.
+#[derive(Debug, Default)]
+struct Slots {
+    end: u32,
+    free: BTreeSet<u32>,
+}
+
+impl Slots {
+    fn take(&mut self) -> u32 {
+        self.free.pop_first().unwrap_or_else(|| {
+            let slot = self.end;
+            self.end += 1;
+            slot
+        })
+    }
+
+    fn release(&mut self, slot: u32) {
+        self.free.insert(slot);
+    }
+
+    fn is_unused(&self) -> bool {
+        self.free.len() == self.end as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::parse;
+
+    /// One reply with containers given as `container_id=executor_id`.
+    fn update(roster: &mut Roster, containers: &[&str]) {
+        let entries: Vec<_> = containers
+            .iter()
+            .map(|pair| {
+                let (id, executor) = pair.split_once('=').unwrap();
+                serde_json::json!({"container_id": id, "executor_id": executor})
+            })
+            .collect();
+        let reply = serde_json::to_vec(&entries).unwrap();
+        roster.update(&parse(&reply).unwrap());
+    }
+
+    fn series(roster: &mut Roster, id: &str) -> String {
+        let member = roster.call(id).unwrap();
+        format!("{}.{}", member.app, member.slot)
+    }
+
+    #[test]
+    fn instances_of_an_app_get_the_lowest_free_slots() {
+        let mut roster = Roster::default();
+        update(&mut roster, &["a=web-7", "b=web-8", "c=db-1", "d=web-9"]);
+        assert_eq!(series(&mut roster, "a"), "web.0");
+        assert_eq!(series(&mut roster, "b"), "web.1");
+        assert_eq!(series(&mut roster, "c"), "db.0");
+        assert_eq!(series(&mut roster, "d"), "web.2");
+    }
+
+    #[test]
+    fn a_container_keeps_its_slot_while_it_lives_and_a_free_one_is_taken_up_again() {
+        let mut roster = Roster::default();
+        update(&mut roster, &["a=web-1", "b=web-2", "c=web-3"]);
+        update(&mut roster, &["c=web-3", "b=web-2"]);
+        assert_eq!(series(&mut roster, "b"), "web.1");
+        assert_eq!(series(&mut roster, "c"), "web.2");
+        update(&mut roster, &["d=web-4", "e=web-5", "c=web-3", "b=web-2"]);
+        assert_eq!(series(&mut roster, "d"), "web.0");
+        assert_eq!(series(&mut roster, "e"), "web.3");
+        assert_eq!(series(&mut roster, "b"), "web.1");
+    }
+
+    #[test]
+    fn a_replacement_seen_in_the_reply_that_lacks_its_predecessor_takes_its_slot() {
+        let mut roster = Roster::default();
+        update(&mut roster, &["a=web.1"]);
+        update(&mut roster, &["b=web.2"]);
+        assert_eq!(series(&mut roster, "b"), "web.0");
+    }
+
+    #[test]
+    fn nothing_is_remembered_of_who_is_gone() {
+        let mut roster = Roster::default();
+        for round in 0..100 {
+            let pairs: Vec<_> = (0..10)
+                .map(|n| format!("{round}-{n}=app{n}{round}"))
+                .collect();
+            update(
+                &mut roster,
+                &pairs.iter().map(String::as_str).collect::<Vec<_>>(),
+            );
+        }
+        assert_eq!((roster.members.len(), roster.apps.len()), (10, 10));
+        update(&mut roster, &[]);
+        assert_eq!((roster.members.len(), roster.apps.len()), (0, 0));
+    }
+
+    #[test]
+    fn names_that_a_path_would_make_equal_share_their_slots() {
+        let mut roster = Roster::default();
+        let long = "x".repeat(300);
+        let pairs = [
+            "a=grp.app".to_owned(),
+            "b=grp_app".to_owned(),
+            format!("c={long}1"),
+            format!("d={long}2"),
+        ];
+        update(
+            &mut roster,
+            &pairs.iter().map(String::as_str).collect::<Vec<_>>(),
+        );
+        assert_eq!(series(&mut roster, "a"), "grp_app.0");
+        assert_eq!(series(&mut roster, "b"), "grp_app.1");
+        assert!(series(&mut roster, "c").ends_with("x.0"));
+        assert!(series(&mut roster, "d").ends_with("x.1"));
+    }
+
+    #[test]
+    fn an_id_is_called_once_a_reply_and_an_empty_one_never() {
+        let mut roster = Roster::default();
+        update(&mut roster, &["a=web", "a=web", "=web"]);
+        assert!(roster.call("a").is_some());
+        assert!(roster.call("a").is_none());
+        assert!(roster.call("").is_none());
+        update(&mut roster, &["a=web"]);
+        assert!(roster.call("a").is_some());
+    }
+}

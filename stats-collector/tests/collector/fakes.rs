@@ -1,0 +1,241 @@
+//! An agent that says what it is told to, and a carbon that writes down what it hears.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{JoinHandle, spawn};
+use std::time::{Duration, Instant};
+
+/// Longer than anything here should ever take.
+pub(crate) const LONG: Duration = Duration::from_secs(120);
+
+/// How the agent answers one request.
+#[derive(Clone)]
+pub(crate) enum Reply {
+    /// 200 with this body.
+    Body(Arc<str>),
+    /// 200 with this body, after which the agent closes the connection unasked.
+    BodyThenClose(Arc<str>),
+    /// Announces more than it sends, and closes.
+    CutShort(Arc<str>),
+    /// Begins a reply that never ends.
+    Endless,
+    /// Another status, with a body.
+    Status(u16, &'static str),
+    /// Nothing, until the client gives up.
+    Hang,
+}
+
+/// A listener whose threads end when it is dropped.
+struct Listener {
+    address: SocketAddr,
+    ended: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Listener {
+    fn start(address: &str, serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
+        let address = listener.local_addr().unwrap();
+        let ended = Arc::new(AtomicBool::new(false));
+        let thread = {
+            let (ended, serve) = (Arc::clone(&ended), Arc::new(serve));
+            spawn(move || {
+                for stream in listener.incoming() {
+                    if ended.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    let serve = Arc::clone(&serve);
+                    spawn(move || serve(stream.unwrap()));
+                }
+            })
+        };
+        Self {
+            address,
+            ended,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::SeqCst);
+        // Wakes it from accepting.
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+pub(crate) struct Agent {
+    listener: Listener,
+    connections: Arc<AtomicUsize>,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Agent {
+    /// Gives these replies, one a request, and the last one ever after.
+    pub(crate) fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
+        let replies: Vec<_> = replies.into_iter().collect();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (count, log) = (Arc::clone(&connections), Arc::clone(&requests));
+        let listener = Listener::start("127.0.0.1:0", move |stream| {
+            count.fetch_add(1, Ordering::SeqCst);
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut writer = stream;
+            while let Some(request) = read_request(&mut reader) {
+                let turn = {
+                    let mut log = log.lock().unwrap();
+                    log.push(request);
+                    log.len() - 1
+                };
+                let reply = &replies[turn.min(replies.len() - 1)];
+                if give(reply, &mut writer, &mut reader).is_none() {
+                    break;
+                }
+            }
+        });
+        Self {
+            listener,
+            connections,
+            requests,
+        }
+    }
+
+    /// `HOST:PORT`
+    pub(crate) fn place(&self) -> String {
+        self.listener.address.to_string()
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+
+    /// Request lines and headers so far.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+/// `None` at the end of the connection.
+fn read_request(reader: &mut impl BufRead) -> Option<String> {
+    let mut request = String::new();
+    while !request.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut request).ok()? == 0 {
+            return None;
+        }
+    }
+    Some(request)
+}
+
+/// `None` if the connection is to be closed.
+fn give(reply: &Reply, writer: &mut TcpStream, reader: &mut impl Read) -> Option<()> {
+    let head = |status: u16, length: usize| {
+        format!("HTTP/1.1 {status} Said\r\nContent-Length: {length}\r\n\r\n")
+    };
+    match reply {
+        Reply::Body(body) => {
+            writer.write_all(head(200, body.len()).as_bytes()).ok()?;
+            writer.write_all(body.as_bytes()).ok()
+        }
+        Reply::BodyThenClose(body) => {
+            writer.write_all(head(200, body.len()).as_bytes()).ok()?;
+            writer.write_all(body.as_bytes()).ok()?;
+            None
+        }
+        Reply::CutShort(body) => {
+            writer
+                .write_all(head(200, body.len() + 1).as_bytes())
+                .ok()?;
+            writer.write_all(body.as_bytes()).ok()?;
+            None
+        }
+        Reply::Endless => {
+            let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));
+            let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+            writer.write_all(head.as_bytes()).ok()?;
+            loop {
+                writer.write_all(chunk.as_bytes()).ok()?;
+            }
+        }
+        Reply::Status(status, body) => {
+            writer
+                .write_all(head(*status, body.len()).as_bytes())
+                .ok()?;
+            writer.write_all(body.as_bytes()).ok()
+        }
+        Reply::Hang => {
+            let _ = reader.read(&mut [0]);
+            None
+        }
+    }
+}
+
+pub(crate) struct Carbon {
+    listener: Listener,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Carbon {
+    pub(crate) fn start() -> Self {
+        Self::start_at("127.0.0.1:0")
+    }
+
+    /// Reads every line, and closes after the last, as carbon does.
+    pub(crate) fn start_at(place: &str) -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&lines);
+        let listener = Listener::start(place, move |stream| {
+            for line in BufReader::new(stream).lines() {
+                match line {
+                    Ok(line) => heard.lock().unwrap().push(line),
+                    Err(_) => break,
+                }
+            }
+        });
+        Self { listener, lines }
+    }
+
+    /// `HOST:PORT`
+    pub(crate) fn place(&self) -> String {
+        self.listener.address.to_string()
+    }
+
+    /// Every line so far.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    /// Lines so far about containers.
+    pub(crate) fn container_lines(&self) -> Vec<String> {
+        let mut lines = self.lines();
+        lines.retain(|line| line.contains(".containers."));
+        lines
+    }
+
+    /// Waits for a line that fits, and returns it.
+    pub(crate) fn wait_for(&self, wanted: impl Fn(&str) -> bool) -> String {
+        let started = Instant::now();
+        loop {
+            let found = {
+                let lines = self.lines.lock().unwrap();
+                lines.iter().find(|line| wanted(line)).cloned()
+            };
+            if let Some(line) = found {
+                return line;
+            }
+            assert!(started.elapsed() < LONG, "carbon never heard it");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// A place where nobody listens.
+pub(crate) fn nowhere() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}

@@ -1,0 +1,10 @@
+//! The collector between an agent and a carbon, both of them listeners on loopback. The agent's
+//! replies in `tests/fixtures` are those of a real Mesos 1.11.0.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod fakes;
+mod program;
+mod replies;
+mod scale;
+mod turns;
