@@ -8,13 +8,11 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use procfs::process::{Process, all_processes};
-
 use crate::keeper::PREFIX;
 use crate::poll_until;
 
 /// How long something may take to go away by itself: an executor that is shutting down, a cgroup that is being emptied.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What the executor names each cgroup outside its own container's.
 const EXECUTOR: &str = "mesos-sandbox-executor";
@@ -88,9 +86,12 @@ impl Leftovers {
     /// Waits a while for what is on its way out, then returns what stays.
     pub fn find_lasting(&self) -> Vec<Leftover> {
         let mut found = Vec::new();
+        let mut empty_looks = 0;
         poll_until(PATIENCE, || {
             found = self.find();
-            found.is_empty()
+            empty_looks = if found.is_empty() { empty_looks + 1 } else { 0 };
+            // One look can miss a process whose parent dies while /proc is being read.
+            empty_looks == 2
         });
         found
     }
@@ -106,12 +107,7 @@ impl Leftovers {
 
     /// Takes one more process for one that was there before.
     pub(crate) fn expect_process(&mut self, pid: u32) {
-        self.before.extend(
-            Process::new(pid.cast_signed())
-                .ok()
-                .as_ref()
-                .and_then(process),
-        );
+        self.before.extend(process(pid.cast_signed()));
     }
 }
 
@@ -125,7 +121,14 @@ pub(crate) fn list(found: &[Leftover]) -> String {
 
 impl Scope {
     fn look(&self) -> BTreeSet<Leftover> {
-        let mut found: BTreeSet<Leftover> = self.descendants().iter().filter_map(process).collect();
+        // Else nothing would descend from it.
+        assert!(
+            process(self.ancestor.cast_signed()).is_some(),
+            "process {} has died",
+            self.ancestor
+        );
+        let mut found: BTreeSet<Leftover> =
+            self.descendants().into_iter().filter_map(process).collect();
         for (point, kind) in mount_points(self.ancestor) {
             if kind == "cgroup" || kind == "cgroup2" {
                 found.extend(directories_below(&point.join(&self.cgroup)).map(Leftover::Cgroup));
@@ -144,82 +147,79 @@ impl Scope {
         found
     }
 
-    fn descendants(&self) -> Vec<Process> {
-        let parents: Vec<(Process, i32)> = all_processes()
-            .expect("cannot read /proc")
-            .flatten()
-            .filter_map(|process| process.stat().ok().map(|stat| (process, stat.ppid)))
+    fn descendants(&self) -> Vec<i32> {
+        let parents: Vec<(i32, i32)> = entries(Path::new("/proc"))
+            .filter_map(|path| path.file_name()?.to_str()?.parse().ok())
+            .filter_map(|pid| Some((pid, parent(pid)?)))
             .collect();
-        let mut family = BTreeSet::from([self.ancestor.cast_signed()]);
-        // A child may be listed before its parent.
-        while {
-            let known = family.len();
+        let mut family = vec![self.ancestor.cast_signed()];
+        let mut next = 0;
+        while let Some(&ancestor) = family.get(next) {
             family.extend(
                 parents
                     .iter()
-                    .filter(|(_, parent)| family.contains(parent))
-                    .map(|(child, _)| child.pid)
-                    .collect::<Vec<_>>(),
+                    .filter(|(_, parent)| *parent == ancestor)
+                    .map(|(pid, _)| pid),
             );
-            family.len() > known
-        } {}
-        family.remove(&self.ancestor.cast_signed());
-        parents
-            .into_iter()
-            .map(|(process, _)| process)
-            .filter(|process| family.contains(&process.pid))
-            .collect()
+            next += 1;
+        }
+        family.split_off(1)
     }
 }
 
-/// Nothing when it has gone in between.
-fn process(process: &Process) -> Option<Leftover> {
-    let command = process
-        .cmdline()
-        .ok()
-        .filter(|words| !words.is_empty())
-        .map(|words| words.join(" "));
-    let command = command.or_else(|| process.stat().ok().map(|stat| format!("[{}]", stat.comm)))?;
-    Some(Leftover::Process {
-        pid: process.pid,
-        command,
-    })
+/// What comes after the name in /proc/PID/stat, which may hold anything, brackets too; the name comes with it. Nothing
+/// when the process has gone.
+fn stat(pid: i32) -> Option<(String, Vec<String>)> {
+    let stat = String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?).into_owned();
+    let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
+    Some((
+        name.to_owned(),
+        rest.split_whitespace().map(str::to_owned).collect(),
+    ))
 }
 
-/// Mount points and their file systems' types, as this process sees them.
+fn parent(pid: i32) -> Option<i32> {
+    stat(pid)?.1.get(1)?.parse().ok()
+}
+
+/// Nothing when it has gone.
+fn process(pid: i32) -> Option<Leftover> {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let command = if line.is_empty() {
+        format!("[{}]", stat(pid)?.0)
+    } else {
+        String::from_utf8_lossy(line.strip_suffix(b"\0").unwrap_or(&line)).replace('\0', " ")
+    };
+    Some(Leftover::Process { pid, command })
+}
+
+/// Mount points and their file systems' types, as a process sees them.
 fn mount_points(of: u32) -> Vec<(PathBuf, String)> {
-    Process::new(of.cast_signed())
-        .and_then(|process| process.mountinfo())
-        .map(|mounts| {
-            mounts
-                .into_iter()
-                .map(|mount| (unescaped(&mount.mount_point), mount.fs_type))
-                .collect()
+    let mounts = fs::read(format!("/proc/{of}/mountinfo")).unwrap_or_default();
+    mounts
+        .split(|&byte| byte == b'\n')
+        .filter_map(|line| {
+            let mut fields = line.split(|&byte| byte == b' ');
+            let point = unescaped(fields.nth(4)?);
+            let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
+            Some((point, String::from_utf8_lossy(kind).into_owned()))
         })
-        .unwrap_or_default()
+        .collect()
 }
 
 /// The kernel writes blanks and backslashes of a path as three octal digits after a backslash.
-fn unescaped(path: &Path) -> PathBuf {
-    let mut rest = path.as_os_str().as_encoded_bytes();
-    let mut bytes = Vec::with_capacity(rest.len());
+fn unescaped(mut rest: &[u8]) -> PathBuf {
+    let mut path = Vec::with_capacity(rest.len());
     while let Some((&first, tail)) = rest.split_first() {
         let digits = tail
             .get(..3)
             .filter(|_| first == b'\\')
             .and_then(|digits| str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[3..];
-            }
-            None => {
-                bytes.push(first);
-                rest = tail;
-            }
-        }
+        let byte = digits.and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        path.push(byte.unwrap_or(first));
+        rest = if byte.is_some() { &tail[3..] } else { tail };
     }
-    PathBuf::from(OsString::from_vec(bytes))
+    PathBuf::from(OsString::from_vec(path))
 }
 
 /// Every directory below this one, which itself is left out.

@@ -2,6 +2,7 @@
 
 mod call;
 mod error;
+mod framework;
 mod subscription;
 mod update;
 
@@ -9,12 +10,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use mesos_proto::v1::framework_info::{Capability, capability};
 use mesos_proto::v1::offer::Operation;
 use mesos_proto::v1::scheduler::Call;
 use mesos_proto::v1::{
-    ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo, Offer, TaskId, TaskInfo, TaskInfoFields,
-    TaskState, TaskStatus,
+    ExecutorId, ExecutorInfo, FrameworkId, Offer, TaskId, TaskInfo, TaskInfoFields, TaskState,
+    TaskStatus,
 };
 use tokio::task::JoinHandle;
 
@@ -22,59 +22,13 @@ use crate::RealMesos;
 use crate::http::RUNTIME;
 use crate::tasks::ExecutorBuilder;
 pub use error::SchedulerError;
+pub use framework::FrameworkOptions;
 use subscription::{Shared, State};
 pub use update::Update;
 use update::is_terminal;
 
 /// How long an offer, a subscription or an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// What the framework tells the master about itself.
-#[derive(Clone, Debug)]
-pub struct FrameworkOptions {
-    /// Its name.
-    pub name: String,
-    /// The user its executors run as.
-    pub user: String,
-    /// Whether the agent keeps what it needs to recover the executors when it is restarted.
-    pub checkpoint: bool,
-    /// How long the master keeps the tasks when the scheduler is away.
-    pub failover_timeout: Duration,
-    /// Its capabilities.
-    pub capabilities: Vec<capability::Type>,
-}
-
-impl Default for FrameworkOptions {
-    /// Tasks of root that survive restarts of agent and master, TASK_KILLING_STATE, PARTITION_AWARE.
-    fn default() -> Self {
-        Self {
-            name: "test".to_owned(),
-            user: "root".to_owned(),
-            checkpoint: true,
-            failover_timeout: Duration::from_secs(3600),
-            capabilities: vec![
-                capability::Type::TaskKillingState,
-                capability::Type::PartitionAware,
-            ],
-        }
-    }
-}
-
-impl From<FrameworkOptions> for FrameworkInfo {
-    fn from(options: FrameworkOptions) -> Self {
-        let capability = |kind: capability::Type| Capability {
-            r#type: Some(kind.into()),
-        };
-        Self {
-            user: options.user,
-            name: options.name,
-            checkpoint: Some(options.checkpoint),
-            failover_timeout: Some(options.failover_timeout.as_secs_f64()),
-            capabilities: options.capabilities.into_iter().map(capability).collect(),
-            ..Self::default()
-        }
-    }
-}
 
 /// An executor that has ended, the FAILURE event.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,4 +1,8 @@
 //! That each kind of leftover is seen, shown by leaving one.
+#![allow(
+    clippy::unwrap_used,
+    reason = "functions that tests share are tests too"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -76,11 +80,13 @@ fn a_cgroup_is_seen_in_the_scope_and_the_executors_own_anywhere() {
     .into();
     let leftovers = leftovers(directory.path(), &name);
     let _undo = Undo(|| {
-        made.iter()
-            .rev()
-            .for_each(|path| fs::remove_dir(path).unwrap())
+        for path in made.iter().rev() {
+            fs::remove_dir(path).unwrap();
+        }
     });
-    made.iter().for_each(|path| fs::create_dir(path).unwrap());
+    for path in &made {
+        fs::create_dir(path).unwrap();
+    }
     let found = leftovers.find();
     assert!(
         found.contains(&Leftover::Cgroup(made[1].clone())),

@@ -1,4 +1,8 @@
 //! What the Mesos and the scheduler of the fixtures do, with the stand-in for Mesos's command executor.
+#![allow(
+    clippy::unwrap_used,
+    reason = "functions that tests share are tests too"
+)]
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -244,7 +248,7 @@ fn a_process_that_outlives_its_task_is_named_when_mesos_is_dropped() {
     let panic = catch_unwind(AssertUnwindSafe(|| drop(mesos))).unwrap_err();
     let text = panic.downcast_ref::<String>().unwrap();
     assert!(text.contains("sleep 4321"), "{text}");
-    assert!(!runs("sleep\04321\0"));
+    assert!(!runs("sleep\x004321\x00"));
 }
 
 #[test]
@@ -295,7 +299,7 @@ fn everything_goes_with_a_test_process_that_is_killed() {
         "{} is still there",
         freezer.display()
     );
-    assert!(!runs("sleep\05432\0"));
+    assert!(!runs("sleep\x005432\x00"));
 }
 
 /// Whether there is a process with this command line.
