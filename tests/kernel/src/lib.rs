@@ -4,6 +4,8 @@
 //! The tests need root and a host with the memory, pids and cpu controllers.
 #![forbid(unsafe_code)]
 
+mod probe;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::AsFd;
@@ -16,6 +18,8 @@ use cgroup::{Cgroup, Host, Limits, Parent};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sandbox::directory::{TaskDirectory, create_task};
 use sandbox::{Command, InitProgram, LaunchError, Launcher, Namespaces, Plan, Process, Stdio};
+
+pub use probe::Probe;
 
 /// How long something that must happen is waited for before a test gives up. No test asserts a
 /// time; this only turns a hang into a failure.

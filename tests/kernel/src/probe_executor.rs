@@ -1,9 +1,10 @@
 //! What an executor is to the kernel, in a process that a test can end at any moment. It starts
 //! one task, says so, and lives on.
 //!
-//! `probe-executor <script>` does it as root, in cgroups and namespaces; `probe-executor bare
-//! <script>` with what a user without rights can have, and kills the task when its standard input
-//! is closed.
+//! - `probe-executor <script>`: as root, in cgroups and namespaces;
+//! - `probe-executor shared <script>`: where every mount is shared, as systemd makes them;
+//! - `probe-executor bare <script>`: with what a user without rights can have; kills the task when
+//!   its standard input is closed.
 #![forbid(unsafe_code)]
 
 use std::fs::File;
@@ -11,6 +12,8 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 
 use kernel_tests::{Executor, MARK, wait_readable};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
 use sandbox::{InitProgram, Launcher, Stdio};
 
 fn main() {
@@ -18,8 +21,12 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["bare", script] => bare(script),
+        ["shared", script] => {
+            share_mounts();
+            with_everything(script);
+        }
         [script] => with_everything(script),
-        _ => panic!("usage: probe-executor [bare] <script>"),
+        _ => panic!("usage: probe-executor [shared|bare] <script>"),
     }
 }
 
@@ -29,6 +36,16 @@ fn with_everything(script: &str) {
     println!("{} {}", executor.container, task.process.pid());
     loop {
         std::thread::park();
+    }
+}
+
+/// In a mount namespace of its own, so that nobody else's mounts become so.
+fn share_mounts() {
+    unshare(CloneFlags::CLONE_NEWNS).expect("a mount namespace");
+    let no = None::<&str>;
+    // First away from the host's, should those be shared already.
+    for kind in [MsFlags::MS_PRIVATE, MsFlags::MS_SHARED] {
+        mount(no, "/", no, MsFlags::MS_REC | kind, no).expect("mounts to change");
     }
 }
 

@@ -6,7 +6,8 @@
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 
-use kernel_tests::{Executor, Task, UNLIMITED};
+use cgroup::{Host, sweep};
+use kernel_tests::{Executor, Probe, Task, UNLIMITED, until};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use sandbox::identity::{Identity, lookup};
 use sandbox::{Command, Exit};
@@ -69,6 +70,28 @@ fn a_mount_inside_is_not_seen_outside() {
     );
     drop(task);
     executor.finish();
+}
+
+#[test]
+fn a_mount_inside_is_not_seen_outside_where_all_mounts_are_shared_either() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path().join("place").to_str().unwrap().to_owned();
+    let script = format!(
+        "mkdir -p {place} && mount -t tmpfs inside {place} && touch {place}/up && sleep 1000"
+    );
+    let mut probe = Probe::start(INIT, &["shared", &script], |_| {});
+    let line = probe.line();
+    let init = line.split(' ').nth(1).unwrap();
+    let mounts_of =
+        |process: &str| fs::read_to_string(format!("/proc/{process}/mountinfo")).unwrap();
+    until("the mount inside", || {
+        mounts_of(init).contains(&place).then_some(())
+    });
+    let outside = mounts_of(&probe.pid().to_string());
+    assert!(outside.contains("shared:"), "{outside}");
+    assert!(!outside.contains(&place), "{outside}");
+    probe.kill();
+    sweep(&Host::detect("/".as_ref()).unwrap()).unwrap();
 }
 
 #[test]

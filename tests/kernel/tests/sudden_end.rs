@@ -4,79 +4,25 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
 use cgroup::{Cgroup, Host, Parent, sweep};
-use kernel_tests::{MARK, UNLIMITED, cgroups_named, processes_executing, processes_marked, until};
+use kernel_tests::{Probe, UNLIMITED, cgroups_named, processes_marked, until};
 
-/// A probe that is killed with the test, whose files lie in a directory that goes with it, and
-/// whose program is a copy of its own, by which all of its processes are found.
-struct Probe {
-    child: Child,
-    directory: tempfile::TempDir,
-    lines: Box<dyn Iterator<Item = String>>,
+const INIT: &str = env!("CARGO_BIN_EXE_probe-executor");
+
+fn probe(arguments: &[&str]) -> Probe {
+    Probe::start(INIT, arguments, |_| {})
 }
 
-impl Probe {
-    fn start(arguments: &[&str], user: Option<u32>) -> Probe {
-        let directory = tempfile::tempdir().unwrap();
-        fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o777)).unwrap();
-        let program = directory.path().join("probe");
-        fs::copy(env!("CARGO_BIN_EXE_probe-executor"), &program).unwrap();
-        let mut command = Command::new(&program);
-        command
-            .args(arguments)
-            .env("TMPDIR", directory.path())
-            .env(MARK, directory.path());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        if let Some(user) = user {
-            command.uid(user).gid(user);
-        }
-        let mut child = command.spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap())
-            .lines()
-            .map_while(Result::ok);
-        Probe {
-            child,
-            directory,
-            lines: Box::new(lines),
-        }
-    }
-
-    fn program(&self) -> PathBuf {
-        self.directory.path().join("probe")
-    }
-
-    fn line(&mut self) -> String {
-        self.lines.next().expect("a line from the probe")
-    }
-
-    fn mark(&self) -> &str {
-        self.directory.path().to_str().unwrap()
-    }
-
-    fn kill_and_wait_for_its_processes(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        until("the end of its inits", || {
-            processes_executing(&self.program())
-                .is_empty()
-                .then_some(())
-        });
-    }
-}
-
-impl Drop for Probe {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn probe_of_nobody(arguments: &[&str]) -> Probe {
+    Probe::start(INIT, arguments, |command| {
+        command.uid(65534).gid(65534);
+    })
 }
 
 fn swept() {
@@ -85,7 +31,7 @@ fn swept() {
 
 #[test]
 fn tasks_die_with_their_executor_and_the_sweep_removes_its_cgroups() {
-    let mut probe = Probe::start(&["setsid sleep 1000 & trap '' TERM HUP; sleep 1000"], None);
+    let mut probe = probe(&["setsid sleep 1000 & trap '' TERM HUP; sleep 1000"]);
     let line = probe.line();
     let (container, _) = line.split_once(' ').unwrap();
     until("its task", || {
@@ -102,7 +48,7 @@ fn tasks_die_with_their_executor_and_the_sweep_removes_its_cgroups() {
     );
     assert!(!processes_marked(container).is_empty());
 
-    probe.kill_and_wait_for_its_processes();
+    probe.kill();
     until("the end of its task", || {
         processes_marked(container).is_empty().then_some(())
     });
@@ -113,11 +59,11 @@ fn tasks_die_with_their_executor_and_the_sweep_removes_its_cgroups() {
 #[test]
 fn an_executor_killed_at_any_moment_leaves_no_process() {
     for round in 0..25 {
-        let mut probe = Probe::start(&["sleep 1000"], None);
+        let mut probe = probe(&["sleep 1000"]);
         sleep(Duration::from_millis(round));
-        probe.kill_and_wait_for_its_processes();
+        probe.kill();
         // The name of a container has the process id of its executor.
-        let container = format!("kernel-test-{}-0", probe.child.id());
+        let container = format!("kernel-test-{}-0", probe.pid());
         until("the end of its task", || {
             processes_marked(&container).is_empty().then_some(())
         });
@@ -180,7 +126,7 @@ fn a_container_whose_executor_died_can_be_taken_over() {
 #[test]
 fn a_user_without_rights_gets_a_task_is_told_what_it_lacks_and_can_kill_it() {
     let script = "(setsid sleep 1000 &) ; (sleep 1000 &); sleep 1000";
-    let mut probe = Probe::start(&["bare", script], Some(65534));
+    let mut probe = probe_of_nobody(&["bare", script]);
     for missing in [
         "mount namespace",
         "ipc namespace",
@@ -197,21 +143,21 @@ fn a_user_without_rights_gets_a_task_is_told_what_it_lacks_and_can_kill_it() {
     until("its processes", || {
         (processes_marked(probe.mark()).len() >= 5).then_some(())
     });
-    drop(probe.child.stdin.take());
+    probe.close_input();
     assert_eq!(probe.line(), "terminated with signal Killed");
-    assert!(probe.child.wait().unwrap().success());
+    assert!(probe.wait().success());
     assert_eq!(processes_marked(probe.mark()), Vec::<i32>::new());
 }
 
 #[test]
 fn without_rights_too_tasks_die_with_their_executor() {
     let script = "(setsid sleep 1000 &) ; (sleep 1000 &); sleep 1000";
-    let mut probe = Probe::start(&["bare", script], Some(65534));
+    let mut probe = probe_of_nobody(&["bare", script]);
     while probe.line() != "started" {}
     until("its processes", || {
         (processes_marked(probe.mark()).len() >= 5).then_some(())
     });
-    probe.kill_and_wait_for_its_processes();
+    probe.kill();
     until("the end of its task", || {
         processes_marked(probe.mark()).is_empty().then_some(())
     });
