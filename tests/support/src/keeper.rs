@@ -7,8 +7,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ pub(crate) const PREFIX: &str = "mesos-agent-toolkit-";
 
 /// A keeper, the directory of its programs and its cgroup, all three of them gone when it is dropped.
 pub(crate) struct Keeper {
-    process: Mutex<Connection>,
+    process: Arc<Mutex<Connection>>,
     pid: u32,
     directory: PathBuf,
     cgroup: String,
@@ -63,8 +63,10 @@ impl Keeper {
             let _ = fs::remove_dir(&directory);
             panic!("the keeper of a {name} did not start: {error} (are you root?)");
         }
+        let process = Arc::new(Mutex::new(connection));
+        lock(&STARTED).push(Arc::downgrade(&process));
         Self {
-            process: Mutex::new(connection),
+            process,
             pid,
             directory,
             cgroup,
@@ -118,12 +120,29 @@ impl Keeper {
         self.connection().tell(command)
     }
 
-    /// A panic of another thread under this lock leaves nothing half done that the next command would stumble over.
-    fn connection(&self) -> std::sync::MutexGuard<'_, Connection> {
-        self.process
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        lock(&self.process)
     }
+}
+
+/// Every keeper of this process.
+static STARTED: Mutex<Vec<Weak<Mutex<Connection>>>> = Mutex::new(Vec::new());
+
+/// Removes every fixture of this process at once, whatever still uses it: for a program that was told to stop.
+pub fn remove_all_fixtures() {
+    for process in lock(&STARTED)
+        .drain(..)
+        .filter_map(|process| process.upgrade())
+    {
+        if let Err(error) = lock(&process).end() {
+            eprintln!("{error}");
+        }
+    }
+}
+
+/// A panic under one of these locks leaves nothing half done that the next command would stumble over.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Connection {

@@ -33,6 +33,7 @@ mod tasks;
 pub use file_server::FileServer;
 pub use graphite::Graphite;
 pub use http::HttpError;
+pub use keeper::remove_all_fixtures;
 pub use leftovers::{Leftover, Leftovers, Scope};
 pub use mesos::{Launcher, RealMesos, Settings};
 pub use scheduler::{ExecutorFailure, FrameworkOptions, Scheduler, SchedulerError, Update};
