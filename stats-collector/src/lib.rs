@@ -21,6 +21,7 @@ mod sample;
 mod schedule;
 mod series;
 pub mod settings;
+#[allow(unsafe_code)]
 mod sys;
 
 pub use sys::use_builtin_resolver;

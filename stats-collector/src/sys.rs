@@ -1,5 +1,4 @@
 //! The one call that Rust's standard library has no safe face for.
-#![allow(unsafe_code)]
 
 use std::ffi::{c_char, c_int};
 

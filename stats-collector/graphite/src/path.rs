@@ -70,6 +70,13 @@ impl MetricPath {
     /// [`COMPONENT_MAX`] is cut off, and nothing at all becomes `_`.
     pub fn push(&mut self, component: &str) -> &mut Self {
         self.0.push('.');
+        // Nearly all are: field names, slots and most apps.
+        let is_ready = (1..=COMPONENT_MAX).contains(&component.len())
+            && component.bytes().all(|b| is_plain(char::from(b)));
+        if is_ready {
+            self.0.push_str(component);
+            return self;
+        }
         let start = self.0.len();
         self.0.extend(
             component

@@ -1,6 +1,7 @@
 //! The collector between an agent and a carbon, both of them listeners on loopback. The agent's
 //! replies in `tests/fixtures` are those of a real Mesos 1.11.0.
 
+#![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod fakes;
