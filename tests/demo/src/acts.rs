@@ -14,6 +14,7 @@ use crate::stage::{Stage, sandboxed};
 const WAVES: &str = r#"exec /usr/bin/python3 -c '
 import math, time
 while True:
+    memory = None
     memory = bytearray(int((32 + 28 * math.sin(time.time() / 2)) * 2**20))
     until = time.process_time() + 0.1
     while time.process_time() < until:
@@ -21,7 +22,7 @@ while True:
     time.sleep(0.3)
 '"#;
 
-/// Plays them all, one after the other.
+/// Plays them all, one after the other. The first task is still there at the end.
 pub(crate) fn play(stage: &mut Stage, screen: &Screen) -> Result<(), DemoError> {
     screen.say(
         "A task that goes on while all the others come and go. Its executor will get another one.",
@@ -102,7 +103,7 @@ fn breaks_memory(stage: &mut Stage, screen: &Screen) -> Result<(), DemoError> {
     screen.say("A task that may have 64 MB of memory and takes more and more of it.");
     let executor = stage.executor("memory");
     let hog = "exec /usr/bin/python3 -c 'import time\nblocks = []\nwhile True:\n    blocks.append(bytearray(4 << 20)); \
-               time.sleep(0.1)'";
+               time.sleep(0.4)'";
     stage
         .scheduler
         .launch([sandboxed("memory", &executor, hog).mem(64.0)])?;
@@ -141,7 +142,13 @@ fn breaks_disk(stage: &mut Stage, screen: &Screen) -> Result<(), DemoError> {
         &states.join(" "),
         "TASK_STARTING TASK_RUNNING",
     )?;
-    screen.note("the neighbour runs on, untouched; now it is asked to end");
+    screen.note("the neighbour runs on, untouched");
+    Ok(())
+}
+
+/// Ends the task that was there all the while.
+pub(crate) fn end(stage: &mut Stage, screen: &Screen) -> Result<(), DemoError> {
+    screen.say("The neighbour is asked to end, too.");
     stage.scheduler.kill("neighbour", None)?;
     stage.wait_for(screen, "neighbour", TaskState::TaskKilled)?;
     Ok(())

@@ -22,16 +22,15 @@ pub(crate) fn draw(stage: &Stage, screen: &Screen) -> Result<(), DemoError> {
         let count = wait_for_points(stage, target)?;
         screen.note(&format!("{count} points of {target}"));
     }
-    let megabytes =
-        format!("alias(scale(sumSeries({memory}),0.00000095367431640625),'memory of all, MB')");
     let each = format!("aliasSub(aliasByNode(scale({memory},0.00000095367431640625),3),'$',' MB')");
-    let cpus = format!("secondYAxis(aliasSub(aliasByNode({cpu},3),'$',' cpus (right)'))");
+    let cpus = format!("aliasSub(aliasByNode(secondYAxis(dashed({cpu})),3),'$',' cpus (right)')");
     let graph = stage.graphite.render_png(
-        &[&each, &megabytes, &cpus],
-        "-90s",
+        &[&each, &cpus],
+        &format!("-{}s", stage.since.elapsed().as_secs() + 1),
         &[
             ("title", "Containers on the demo's agent"),
             ("lineMode", "connected"),
+            ("lineWidth", "2"),
             ("hideLegend", "false"),
         ],
     )?;

@@ -85,6 +85,7 @@ fn run(kept: Option<(&Sender<News>, &Receiver<()>)>) -> Result<(), DemoError> {
         let _ = news.send(News::Kept);
         let _ = leaving.recv();
     }
+    acts::end(&mut stage, &screen)?;
     screen.say("Taking everything down; whatever is left behind now is a failure.");
     drop(stage);
     screen.note("nothing is left: no process, no cgroup, no mount, no file");

@@ -25,6 +25,8 @@ pub(crate) struct Stage {
     pub(crate) mesos: RealMesos,
     files: FileServer,
     executor_url: String,
+    /// When it was set.
+    pub(crate) since: Instant,
     /// How many updates are on the screen.
     shown: usize,
 }
@@ -63,6 +65,7 @@ impl Stage {
             mesos,
             files,
             executor_url,
+            since: Instant::now(),
             shown: 0,
         })
     }
