@@ -8,6 +8,7 @@ mod agent;
 mod command;
 mod driver;
 mod host;
+mod janitor;
 mod settings;
 #[allow(unsafe_code)]
 mod sys;
@@ -23,6 +24,7 @@ use tracing::{error, info, warn};
 use crate::agent::Agent;
 use crate::driver::Driver;
 use crate::host::{Host, Workshop};
+use crate::janitor::Janitor;
 
 const HELP: &str = "\
 mesos-sandbox-executor: a Mesos executor that runs each task in a sandbox of its own.
@@ -45,6 +47,9 @@ Environment beside Mesos's own:
 fn main() -> ExitCode {
     // The sandbox's first process is this very program: it must be told apart before anything else is done.
     sandbox::init::dispatch();
+    if let Some(ended) = janitor::dispatch(std::env::args_os().nth(1).as_deref()) {
+        return ended;
+    }
     let arguments: Vec<String> = std::env::args_os()
         .map(|one| one.to_string_lossy().into_owned())
         .collect();
@@ -105,6 +110,14 @@ fn run(arguments: Vec<String>) -> Result<Outcome, Box<dyn std::error::Error>> {
             .collect(),
         arguments,
     };
+    // Held until the end of this process, whatever that is.
+    let _janitor = workshop.cgroups.as_ref().and_then(|_| {
+        let started = Janitor::start();
+        if let Err(error) = &started {
+            warn!("no janitor, so cgroups may outlive a killed executor: {error}");
+        }
+        started.ok()
+    });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         // Launches queue on the launcher's one thread anyway; the others walk directories and remove cgroups.

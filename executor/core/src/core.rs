@@ -47,9 +47,11 @@ pub struct Core {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Serving,
-    /// Every task has been told to end. At `give_up_at` the executor goes even if one has not.
+    /// Every task has been told to end. At `give_up_at` the executor goes even if one has not, at `acknowledged_by`
+    /// even if updates wait for the agent.
     ShuttingDown {
         give_up_at: Instant,
+        acknowledged_by: Option<Instant>,
     },
     Done,
 }
@@ -241,9 +243,15 @@ impl Core {
         }
         self.actions
             .push_back(Action::Note(Note::ShuttingDown { why: cause.why() }));
-        let budget = shutdown_budget(self.config.shutdown_grace_period);
+        let grace = self.config.shutdown_grace_period;
+        let budget = shutdown_budget(grace);
+        // An agent that is done with the framework acknowledges nothing, and kills when the grace is over (Mesos:
+        // src/slave/slave.cpp, `statusUpdate`): half of what the budget leaves is for acknowledgements, half for an
+        // orderly exit.
+        let acknowledgements = (budget + (grace - budget) / 2).max(SHORTEST_WAIT);
         self.phase = Phase::ShuttingDown {
             give_up_at: now.at.plus(budget).plus(self.config.clean_up_timeout),
+            acknowledged_by: (cause == Shutdown::Asked).then(|| now.at.plus(acknowledgements)),
         };
         let ids: Vec<String> = self.tasks.keys().cloned().collect();
         for id in ids {
@@ -314,7 +322,7 @@ impl Core {
                 let at = self.idle_since?.plus(self.config.idle_timeout);
                 Some((at, Outcome::Complete))
             }
-            Phase::ShuttingDown { give_up_at } if busy > 0 => {
+            Phase::ShuttingDown { give_up_at, .. } if busy > 0 => {
                 Some((give_up_at, Outcome::Unreaped(busy)))
             }
             Phase::ShuttingDown { .. } if waiting == 0 => {
@@ -323,9 +331,13 @@ impl Core {
             Phase::ShuttingDown { .. } if self.link.is_closed() => {
                 Some((Instant::default(), Outcome::Unacknowledged(waiting)))
             }
-            Phase::ShuttingDown { .. } => {
-                let since = self.ledger.waiting_since()?;
-                Some((acknowledged_by(since), Outcome::Unacknowledged(waiting)))
+            Phase::ShuttingDown {
+                acknowledged_by: limit,
+                ..
+            } => {
+                let at = acknowledged_by(self.ledger.waiting_since()?);
+                let at = limit.map_or(at, |limit| at.min(limit));
+                Some((at, Outcome::Unacknowledged(waiting)))
             }
         }
     }
@@ -373,6 +385,9 @@ impl Core {
 
 /// No agent is asked more often than this.
 const SHORTEST_RETRY: Duration = Duration::from_millis(50);
+
+/// A last update gets this long to reach the agent, however short the grace.
+const SHORTEST_WAIT: Duration = Duration::from_millis(200);
 
 /// How much of the agent's grace the tasks get. The rest is for reaping, the last updates and their acknowledgements:
 /// a second, or half of a grace that is shorter than two.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,6 +64,9 @@ pub(crate) fn launch(
     let id = &task.task_id.value;
     let directory = own_directory(&workshop.sandbox, id, identity.as_ref())
         .map_err(|error| failure(Fault::Host, &error))?;
+    if identity.is_some() {
+        let_through(&workshop.sandbox);
+    }
     link_fetched_files(workshop, &directory);
 
     let cgroup = workshop
@@ -151,6 +155,18 @@ fn own_directory(
         }
     }
     outcome
+}
+
+/// A task of another user than the executor's must be able to reach its directory below the executor's, which the agent
+/// makes with mode 0750: to pass through, not to list. Where that is not allowed, entering the directory says so.
+fn let_through(sandbox: &Path) {
+    let allowed = fs::metadata(sandbox).and_then(|now| {
+        let mode = now.permissions().mode() | 0o001;
+        fs::set_permissions(sandbox, fs::Permissions::from_mode(mode))
+    });
+    if let Err(error) = allowed {
+        warn!("tasks of other users may not reach their directories: {error}");
+    }
 }
 
 /// Links in the task's directory to what the agent fetched into the executor's sandbox, so that a command finds it by

@@ -1,1 +1,65 @@
-//! Stub.
+//! What the three programs do under a real Mesos: `tests/` holds the sentences, this the scene they share.
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use test_support::{
+    ExecutorBuilder, FileServer, FrameworkOptions, RealMesos, Scheduler, Settings, TaskBuilder,
+    binaries, executor, task,
+};
+
+/// Long enough for anything that should come at once on a busy machine.
+pub const SOON: Duration = Duration::from_secs(30);
+
+/// A real Mesos, the executor offered as a URI, and a scheduler.
+pub struct Scene {
+    // Dropped in this order: Mesos last, since it then asserts that nothing was left behind.
+    /// Of the project's own.
+    pub scheduler: Scheduler,
+    /// Where the agent fetches the executor from.
+    pub url: String,
+    _files: FileServer,
+    /// Master and agent.
+    pub mesos: RealMesos,
+}
+
+impl Scene {
+    /// With the posix launcher and a framework that has checkpointing.
+    pub fn new() -> Self {
+        Self::with(Settings::posix(), FrameworkOptions::default())
+    }
+
+    /// With other settings.
+    pub fn with(settings: Settings, options: FrameworkOptions) -> Self {
+        let mesos = RealMesos::start(settings);
+        let files = FileServer::start();
+        let url = files.offer(&binaries::sandbox_executor());
+        let scheduler = Scheduler::subscribe(&mesos, options);
+        Self {
+            scheduler,
+            url,
+            _files: files,
+            mesos,
+        }
+    }
+
+    /// Our executor, fetched by the agent, gone as soon as it has nothing to do.
+    pub fn executor(&self, id: &str) -> ExecutorBuilder {
+        executor(id)
+            .command("./mesos-sandbox-executor")
+            .uri(&self.url, true)
+            .variable("MESOS_SANDBOX_EXECUTOR_IDLE_TIMEOUT", "200ms")
+    }
+
+    /// A task of that executor that runs a shell command.
+    pub fn task(&self, id: &str, executor: &ExecutorBuilder, command: &str) -> TaskBuilder {
+        let data = serde_json::json!({ "version": 1, "command": { "value": command } });
+        task(id).executor(executor).data(data.to_string())
+    }
+}
+
+impl Default for Scene {
+    fn default() -> Self {
+        Self::new()
+    }
+}

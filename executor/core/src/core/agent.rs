@@ -29,7 +29,9 @@ impl AgentEvent {
             return Self::Unusable("an event of an unknown type");
         };
         let parsed = match kind {
-            event::Type::Subscribed => event.subscribed.map(|subscribed| Self::Subscribed(Box::new(subscribed))),
+            event::Type::Subscribed => event
+                .subscribed
+                .map(|subscribed| Self::Subscribed(Box::new(subscribed))),
             event::Type::Launch => event
                 .launch
                 .map(|launch| Self::Launch(Box::new(launch.task))),

@@ -1,0 +1,133 @@
+//! The agent goes away and comes back, or the executor is ended.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::time::Duration;
+
+use mesos_proto::v1::TaskState;
+use mesos_proto::v1::TaskState::{TaskFinished, TaskKilled, TaskRunning, TaskStarting};
+use mesos_tests::{SOON, Scene};
+use test_support::{FrameworkOptions, Settings};
+
+#[test]
+fn ten_tasks_survive_an_agent_that_is_killed_and_updates_of_the_gap_arrive() {
+    let mut scene = Scene::new();
+    let executor = scene.executor("e");
+    // Five end while the agent is away, five after it is back.
+    let ids: Vec<String> = (0..10).map(|n| format!("t{n}")).collect();
+    let directory = scene.mesos.work_dir().join("signals");
+    std::fs::create_dir_all(&directory).unwrap();
+    let tasks = ids.iter().enumerate().map(|(n, id)| {
+        let signal = directory.join(if n < 5 { "gap" } else { "after" });
+        let command = format!("while [ ! -e {} ]; do sleep 0.05; done", signal.display());
+        scene.task(id, &executor, &command).cpus(0.05).mem(16.0)
+    });
+    scene.scheduler.launch(tasks.collect::<Vec<_>>()).unwrap();
+    for id in &ids {
+        scene.scheduler.wait_for(id, TaskRunning, SOON).unwrap();
+    }
+    let subscriptions = scene.scheduler.subscriptions();
+    scene.mesos.kill_9();
+    std::fs::write(directory.join("gap"), "").unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    scene.mesos.restart();
+    for id in &ids[..5] {
+        scene.scheduler.wait_for(id, TaskFinished, SOON).unwrap();
+    }
+    assert!(
+        scene.scheduler.subscriptions() > subscriptions,
+        "the master was away, too"
+    );
+    std::fs::write(directory.join("after"), "").unwrap();
+    for id in &ids[5..] {
+        scene.scheduler.wait_for(id, TaskFinished, SOON).unwrap();
+    }
+    for id in &ids {
+        let mut states: Vec<TaskState> = scene.scheduler.states_of(id);
+        // The scheduler may get RUNNING anew from the restarted master's reconciliation.
+        states.dedup();
+        assert_eq!(
+            states,
+            [TaskStarting, TaskRunning, TaskFinished],
+            "{}",
+            scene.scheduler.timeline()
+        );
+    }
+}
+
+#[test]
+fn an_executor_that_is_shut_down_ends_its_tasks_within_the_grace() {
+    let scene = Scene::new();
+    for (id, grace) in [("zero", 0), ("one", 1), ("five", 5)] {
+        let executor = scene
+            .executor(id)
+            .shutdown_grace(Duration::from_secs(grace));
+        let stubborn = "trap '' TERM; while :; do sleep 1; done";
+        scene
+            .scheduler
+            .launch([scene.task(&format!("{id}-a"), &executor, stubborn)])
+            .unwrap();
+        scene
+            .scheduler
+            .wait_for(&format!("{id}-a"), TaskRunning, SOON)
+            .unwrap();
+    }
+    scene.scheduler.shutdown_executor("five").unwrap();
+    let status = scene
+        .scheduler
+        .wait_for("five-a", TaskKilled, SOON)
+        .unwrap();
+    assert_eq!(status.message(), "Command terminated with signal Killed");
+    for id in ["zero", "one"] {
+        scene.scheduler.shutdown_executor(id).unwrap();
+        // With so little time the agent may speak before the executor's update reaches it.
+        scene
+            .scheduler
+            .wait_for_end(&format!("{id}-a"), SOON)
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_teardown_of_the_framework_ends_executor_and_tasks() {
+    let scene = Scene::new();
+    let executor = scene.executor("e");
+    scene
+        .scheduler
+        .launch([scene.task("t", &executor, "sleep 1000")])
+        .unwrap();
+    scene.scheduler.wait_for("t", TaskRunning, SOON).unwrap();
+    // That nothing is left is asserted when the scene is dropped.
+    scene.scheduler.teardown().unwrap();
+}
+
+#[test]
+fn without_checkpointing_the_tasks_end_with_the_agent() {
+    let options = FrameworkOptions {
+        checkpoint: false,
+        ..FrameworkOptions::default()
+    };
+    let mut scene = Scene::with(Settings::posix(), options);
+    let executor = scene.executor("e");
+    scene
+        .scheduler
+        .launch([scene.task("t", &executor, "sleep 1000")])
+        .unwrap();
+    scene.scheduler.wait_for("t", TaskRunning, SOON).unwrap();
+    // That nothing is left is asserted when the scene is dropped.
+    scene.mesos.kill_9();
+}
+
+#[test]
+fn under_the_linux_launcher_a_task_has_its_cgroup_below_the_containers() {
+    let scene = Scene::with(Settings::linux(), FrameworkOptions::default());
+    let executor = scene.executor("e");
+    let command = format!(
+        "grep -q ':memory:/{}/[^/]*/mesos-sandbox-executor/' /proc/self/cgroup",
+        scene.mesos.cgroups_root()
+    );
+    scene
+        .scheduler
+        .launch([scene.task("t", &executor, &command)])
+        .unwrap();
+    scene.scheduler.wait_for("t", TaskFinished, SOON).unwrap();
+}
