@@ -124,7 +124,8 @@ pub(crate) fn remove_tree(directory: &Path) -> Result<(), Errors> {
     Errors(errors).or(())
 }
 
-fn remove_one(path: &Path) -> io::Result<()> {
+/// Removes one cgroup, waiting a little while it is busy. One that is gone is removed.
+pub(crate) fn remove_one(path: &Path) -> io::Result<()> {
     let mut attempt = 0;
     loop {
         match fs::remove_dir(path) {

@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::host::{Controller, Hierarchy, Host, Version};
-use crate::kill::{kill_all, remove_tree};
+use crate::kill::{kill_all, remove_one, remove_tree};
 use crate::{Error, Errors, kernel_file, safe_name};
 
 /// How often taking a directory is tried: a sweep of another executor may hold it for a moment,
@@ -67,9 +67,7 @@ impl Parent {
         let mut errors = Vec::new();
         for owned in &self.directories {
             // Not the whole tree: a task's cgroup that is left is a mistake to be seen.
-            if let Err(source) = fs::remove_dir(&owned.path)
-                && source.kind() != io::ErrorKind::NotFound
-            {
+            if let Err(source) = remove_one(&owned.path) {
                 errors.push(Error::Remove {
                     path: owned.path.clone(),
                     source,

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use cgroup::{Cgroup, Host, Limits, Parent};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{Mode, umask};
 use sandbox::directory::{TaskDirectory, create_task};
 use sandbox::{Command, InitProgram, LaunchError, Launcher, Namespaces, Plan, Process, Stdio};
 
@@ -76,6 +77,8 @@ impl Executor {
     /// When the host does not allow it.
     pub fn with(init: InitProgram) -> Executor {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
+        // Odd, so that nothing passes thanks to the one that the tests happen to be run with.
+        umask(Mode::from_bits_truncate(0o077));
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let container = format!("kernel-test-{}-{number}", std::process::id());
         let host = Host::detect(Path::new("/")).expect("a host with cgroups");

@@ -73,8 +73,7 @@ fn set_up_and_execute(
         .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
         .map_err(failed(Step::CloseDescriptors))?;
 
-    // Last, since from here on a signal ends us.
-    sys::default_signals();
+    // Last, since from here on a signal ends us. Their actions are the default since stage 1.
     SigSet::all()
         .thread_unblock()
         .map_err(failed(Step::Signals))?;
