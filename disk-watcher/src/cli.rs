@@ -12,6 +12,7 @@ use crate::agent::AgentAddress;
     name = "mesos-disk-watcher",
     version,
     about = "Measures the disk usage of Mesos sandboxes, as du counts it",
+    override_usage = USAGE,
     after_help = SURVEY_HELP,
     arg_required_else_help = true,
     args_conflicts_with_subcommands = true
@@ -56,34 +57,44 @@ pub(crate) struct SurveyArgs {
     pub(crate) all_agents: bool,
 }
 
-const USAGE_HELP: &str = "\
-Agrees with GNU du to the byte, but for two things: it stops at mount points, of which it tells on \
-standard error, unless --cross-mounts is given; and a file that vanishes meanwhile is no error. \
-Hard links count once, in the first PATH that has them.
+const USAGE: &str = "mesos-disk-watcher usage [--cross-mounts] PATH...
+       mesos-disk-watcher --once WORK_DIR [--agent http://HOST:PORT] [--json] [--all-agents]";
 
-Exit code: 0, or 1 if a PATH could not be measured in full; the others are printed all the same.
+const USAGE_HELP: &str = "\
+Agrees with GNU du to the byte, but for two things: it stops at mount points, of
+which it tells on standard error, unless --cross-mounts is given; and a file
+that vanishes meanwhile is no error. Hard links count once, in the first PATH
+that has them.
+
+Exit code: 0, or 1 if a PATH could not be measured in full; the others are
+printed all the same.
 
 Examples:
   mesos-disk-watcher usage /var/lib/mesos
   mesos-disk-watcher usage --cross-mounts sandbox1 sandbox2";
 
 const SURVEY_HELP: &str = "\
-With --once, a row is a container's sandbox, with everything in it; or, as part of that, the \
-directory of a nested container or of one task. The fullest come first.
+With --once, a row is a container's sandbox, with everything in it; or, as part
+of that, the directory of a nested container or of one task. The fullest come
+first.
 
-The limit is what Mesos's disk/du isolator holds a container to: the disk of its executor and of \
-its tasks, without volumes. The agent tells it if --agent is given; otherwise it is read from the \
-agent's checkpoints, which exist for frameworks with checkpointing only. Where neither tells, and \
-for runs that have ended, the limit is unknown: '-', or null.
+The limit is what Mesos's disk/du isolator holds a container to: the disk of its
+executor and of its tasks, without volumes. With --agent the agent tells it, as
+it sees it now; otherwise it is read from the agent's checkpoints, which exist
+for frameworks with checkpointing only. Where neither tells, and for runs that
+have ended, the limit is unknown: '-', or null.
 
-A usage marked '>=' is a lower bound: something could not be read, as standard error tells.
+A usage marked '>=' is a lower bound: something could not be read, as standard
+error tells.
 
-Exit code: 0, or 1 if something could not be measured in full or a limit not be read.
+Exit code: 0, or 1 if something could not be measured in full, or a limit not
+be read.
 
 Examples:
   mesos-disk-watcher --once /var/lib/mesos
   mesos-disk-watcher --once /var/lib/mesos --agent http://localhost:5051
-  mesos-disk-watcher --once /var/lib/mesos --json | jq '.[] | select(.used_bytes > .limit_bytes)'
+  mesos-disk-watcher --once /var/lib/mesos --json |
+    jq '.[] | select(.limit_bytes and .used_bytes > .limit_bytes)'
   mesos-disk-watcher usage /var/lib/mesos/slaves";
 
 #[cfg(test)]

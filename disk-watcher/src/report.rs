@@ -87,7 +87,7 @@ fn cells(row: &Row) -> [String; 6] {
     };
     let unknown = || "-".to_owned();
     let executor = &row.run.executor;
-    let container = PathBuf::from(row.run.container_id.as_os_str()).join(row.place.path());
+    let container = row.place.below(row.run.container_id.as_os_str().into());
     [
         format!("{at_least}{}", in_units(row.usage.bytes)),
         row.limit
@@ -95,9 +95,7 @@ fn cells(row: &Row) -> [String; 6] {
         row.share().map_or_else(unknown, percent),
         escaped(executor.framework_id.as_os_str()),
         escaped(executor.executor_id.as_os_str()),
-        escaped(container.as_os_str())
-            .trim_end_matches('/')
-            .to_owned(),
+        escaped(container.as_os_str()),
     ]
 }
 
@@ -171,7 +169,7 @@ fn json_row(row: &Row) -> JsonRow {
         container_id: text(row.run.container_id.as_os_str()),
         nested_container_ids,
         task,
-        path: text(row.path.as_os_str()).trim_end_matches('/').to_owned(),
+        path: text(row.path.as_os_str()),
         used_bytes: row.usage.bytes,
         limit_bytes: row.limit.map(Bytes::as_u64),
         inodes: row.usage.inodes,

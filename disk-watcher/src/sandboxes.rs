@@ -37,25 +37,22 @@ pub(crate) enum Place {
 impl Sandbox {
     /// The path below the work directory.
     pub(crate) fn path(&self) -> PathBuf {
-        self.run
-            .executor
-            .runs()
-            .join(&self.run.container_id)
-            .join(self.place.path())
+        self.place
+            .below(self.run.executor.runs().join(&self.run.container_id))
     }
 }
 
 impl Place {
-    /// The path below the run's sandbox.
-    pub(crate) fn path(&self) -> PathBuf {
+    /// The path, given that of the run's sandbox.
+    pub(crate) fn below(&self, mut path: PathBuf) -> PathBuf {
         match self {
-            Self::Container => PathBuf::new(),
+            Self::Container => {}
             Self::Nested(ids) => ids
                 .iter()
-                .map(|id| Path::new("containers").join(id))
-                .collect(),
-            Self::Task(name) => Path::new("tasks").join(name),
+                .for_each(|id| path.extend([OsStr::new("containers"), id])),
+            Self::Task(name) => path.extend([OsStr::new("tasks"), name]),
         }
+        path
     }
 }
 
@@ -205,7 +202,7 @@ fn nested(
 }
 
 fn enter_place(sandbox: &Directory, place: &Place) -> Result<Option<Directory>, DirectoryError> {
-    let path = place.path();
+    let path = place.below(PathBuf::new());
     let names: Vec<&Path> = path.iter().map(OsStr::as_ref).collect();
     sandbox.enter_all(&names)
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -114,6 +114,7 @@ pub(crate) struct Walk<'a> {
     pub(crate) root: Arc<OwnedFd>,
     pub(crate) pool: Pool<Job>,
     budget: Option<AtomicU64>,
+    short_of_descriptors: AtomicBool,
 }
 
 /// Work that one walker hands to another.
@@ -136,6 +137,16 @@ impl Walk<'_> {
                 left.checked_sub(1)
             })
             .is_ok()
+    }
+
+    /// Has every walker hold no more directories open than it must, from now on.
+    pub(crate) fn ask_for_descriptors(&self) {
+        self.short_of_descriptors.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a walker has asked so.
+    pub(crate) fn descriptors_are_short(&self) -> bool {
+        self.short_of_descriptors.load(Ordering::Relaxed)
     }
 }
 
@@ -169,6 +180,7 @@ fn measure_unseen(
                 root: Arc::new(listing),
                 pool: Pool::new(),
                 budget: options.max_entries.map(AtomicU64::new),
+                short_of_descriptors: AtomicBool::new(false),
             };
             Ok(Some(walk_all(&walk, &found)))
         }
@@ -218,4 +230,62 @@ fn threads(options: &Options) -> usize {
     thread::available_parallelism()
         .map_or(1, usize::from)
         .min(options.max_threads)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Completeness;
+    use std::fs;
+    use std::os::fd::AsFd;
+
+    /// A tree of two directories and three files, one of them deep.
+    fn tree() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("a/b")).unwrap();
+        for name in ["f", "a/g", "a/b/h"] {
+            fs::write(dir.path().join(name), vec![1; 50_000]).unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn without_openat2_the_same_is_found() {
+        let dir = tree();
+        let root = open_root(dir.path()).unwrap();
+        let options = Options::default();
+        let new = measure(root.as_fd(), &options).unwrap();
+        let seen = Seen::within_one_root();
+        let old = measure_unseen(root.as_fd(), &options, &seen, Opener::without_openat2)
+            .unwrap()
+            .unwrap();
+        assert_eq!(old, new);
+        assert_eq!((new.inodes, new.completeness), (6, Completeness::Complete));
+    }
+
+    #[test]
+    fn in_a_series_what_lies_in_an_earlier_root_is_not_counted_again() {
+        let dir = tree();
+        let open = |path: &str| open_root(&dir.path().join(path)).unwrap();
+        let options = Options::default();
+        let alone = |path| measure(open(path).as_fd(), &options).unwrap();
+        let mut series = Series::new();
+        assert_eq!(
+            series.measure(open("a/b").as_fd(), &options).unwrap(),
+            Some(alone("a/b"))
+        );
+        let rest = series
+            .measure(open("a").as_fd(), &options)
+            .unwrap()
+            .unwrap();
+        assert_eq!(rest.bytes, alone("a").bytes - alone("a/b").bytes);
+        assert_eq!(series.measure(open("a/g").as_fd(), &options).unwrap(), None);
+        assert_eq!(series.measure(open("a").as_fd(), &options).unwrap(), None);
+    }
+
+    #[test]
+    fn an_absent_root_is_an_error_that_names_it() {
+        let error = open_root(Path::new("/nonexistent/sandbox")).unwrap_err();
+        assert_eq!(error.to_string(), "cannot open '/nonexistent/sandbox'");
+    }
 }

@@ -131,6 +131,8 @@ impl Drop for Node {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
+    use std::path::Path;
 
     fn attributes(ino: u64, mount: u64) -> Attributes {
         Attributes {
@@ -173,5 +175,60 @@ mod tests {
         let mounted = root.child(c"b", &attributes(1, 2));
         assert!(mounted.contains_itself());
         assert!(!root.child(c"c", &attributes(3, 2)).contains_itself());
+    }
+
+    /// The nodes of `root/a/b`, as a walk would make them.
+    fn nodes(root: &Path) -> (Opener, OwnedFd, Arc<Node>, Arc<Node>, OwnedFd) {
+        let handle = File::open(root).unwrap();
+        let found = super::attributes::of(handle.as_fd()).unwrap();
+        let (opener, root_fd) = Opener::probe(handle.as_fd(), &found, false).unwrap();
+        let (a_fd, found_a) = opener.open(root_fd.as_fd(), c"a").unwrap();
+        let a = Node::root(&found).child(c"a", &found_a);
+        let (b_fd, found_b) = opener.open(a_fd.as_fd(), c"b").unwrap();
+        let b = a.child(c"b", &found_b);
+        (opener, root_fd, a, b, b_fd)
+    }
+
+    #[test]
+    fn a_directory_is_reached_again_by_climbing_and_by_descending() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("a/b")).unwrap();
+        let (opener, root, a, b, b_fd) = nodes(dir.path());
+        let expected = FileId::of(File::open(dir.path().join("a")).unwrap()).unwrap();
+        assert_eq!(
+            FileId::of(a.climb_to(&b, b_fd.as_fd()).unwrap()).unwrap(),
+            expected
+        );
+        assert_eq!(
+            FileId::of(a.descend_to(&opener, root.as_fd()).unwrap()).unwrap(),
+            expected
+        );
+        assert!(
+            b.climb_to(&a, b_fd.as_fd()).is_none(),
+            "downward there is no climbing"
+        );
+    }
+
+    #[test]
+    fn a_directory_moved_elsewhere_is_not_climbed_out_of() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("root/a/b")).unwrap();
+        let (opener, root, a, b, b_fd) = nodes(&dir.path().join("root"));
+        std::fs::rename(dir.path().join("root/a/b"), dir.path().join("b")).unwrap();
+        assert!(a.climb_to(&b, b_fd.as_fd()).is_none());
+        assert!(a.descend_to(&opener, root.as_fd()).is_ok());
+    }
+
+    #[test]
+    fn a_directory_replaced_by_another_of_its_name_is_not_taken_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("a/b")).unwrap();
+        let (opener, root, a, ..) = nodes(dir.path());
+        std::fs::rename(dir.path().join("a"), dir.path().join("old")).unwrap();
+        std::fs::create_dir(dir.path().join("a")).unwrap();
+        assert_eq!(
+            a.descend_to(&opener, root.as_fd()).unwrap_err(),
+            Errno::STALE
+        );
     }
 }

@@ -37,6 +37,18 @@ pub(crate) enum Refusal {
     Unreadable(Errno),
 }
 
+impl Refusal {
+    /// To tell of in a message.
+    pub(crate) fn errno(self) -> Errno {
+        match self {
+            Self::Vanished => Errno::NOENT,
+            Self::Mount => Errno::XDEV,
+            Self::OutOfDescriptors => Errno::MFILE,
+            Self::Unreadable(errno) => errno,
+        }
+    }
+}
+
 impl From<Errno> for Refusal {
     fn from(errno: Errno) -> Self {
         match errno {
@@ -178,3 +190,73 @@ const PASS_THROUGH: OFlags = OFlags::PATH
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, File};
+    use std::path::Path;
+
+    use nix::mount::{MntFlags, MsFlags, mount, umount2};
+    use nix::sched::{CloneFlags, unshare};
+
+    /// What opening `name` in `root` comes to, with `openat2` and without.
+    fn attempts(root: &Path, name: &CStr, cross_mounts: bool) -> [Option<Refusal>; 2] {
+        let handle = File::open(root).unwrap();
+        let found = attributes::of(handle.as_fd()).unwrap();
+        let (opener, fd) = Opener::probe(handle.as_fd(), &found, cross_mounts).unwrap();
+        [opener, opener.without_openat2()].map(|opener| opener.open(fd.as_fd(), name).err())
+    }
+
+    #[test]
+    fn links_files_and_absent_names_count_as_vanished() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("directory")).unwrap();
+        fs::write(dir.path().join("file"), "").unwrap();
+        std::os::unix::fs::symlink("directory", dir.path().join("link")).unwrap();
+        for name in [c"file", c"link", c"absent"] {
+            assert_eq!(
+                attempts(dir.path(), name, false),
+                [Some(Refusal::Vanished); 2]
+            );
+        }
+        assert_eq!(attempts(dir.path(), c"directory", false), [None; 2]);
+    }
+
+    #[test]
+    fn mounts_are_refused_unless_they_may_be_crossed() {
+        // A mount namespace of this thread alone, which ends with it.
+        unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+        mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        for name in ["other", "bound", "tmpfs"] {
+            fs::create_dir(path(name)).unwrap();
+        }
+        let none = None::<&str>;
+        mount(
+            Some(&path("other")),
+            &path("bound"),
+            none,
+            MsFlags::MS_BIND,
+            none,
+        )
+        .unwrap();
+        mount(
+            Some("tmpfs"),
+            &path("tmpfs"),
+            Some("tmpfs"),
+            MsFlags::empty(),
+            none,
+        )
+        .unwrap();
+        let kept_out = [c"bound", c"tmpfs"].map(|name| attempts(dir.path(), name, false));
+        let let_in = [c"bound", c"tmpfs"].map(|name| attempts(dir.path(), name, true));
+        for name in ["bound", "tmpfs"] {
+            umount2(&path(name), MntFlags::MNT_DETACH).unwrap();
+        }
+        assert_eq!(kept_out, [[Some(Refusal::Mount); 2]; 2]);
+        assert_eq!(let_in, [[None; 2]; 2]);
+    }
+}

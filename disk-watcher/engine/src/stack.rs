@@ -76,12 +76,14 @@ impl Stack {
         lost
     }
 
-    /// Closes every directory held.
-    pub(crate) fn close_all(&mut self) {
-        for frame in &mut self.frames {
+    /// Closes every directory held, and tells whether there was any.
+    pub(crate) fn close_all(&mut self) -> bool {
+        let held = self.frames.len() > self.first_open;
+        for frame in self.frames.range_mut(self.first_open..) {
             frame.fd = None;
         }
         self.first_open = self.frames.len();
+        held
     }
 
     pub(crate) fn clear(&mut self) {

@@ -9,6 +9,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{FileType, RawDir};
 use rustix::io::Errno;
@@ -29,6 +31,8 @@ const LISTING_BYTES: usize = 256 * 1024;
 const RECRUIT_AFTER: u64 = 2_000;
 /// A directory is shared with other walkers after so many entries, so many at a time.
 const BATCH: usize = 512;
+/// So many milliseconds altogether a walker waits for others to close what they hold.
+const PATIENCE: u32 = 100;
 
 /// A walker: what it has yet to do, and what it has found.
 pub(crate) struct Walker<'w> {
@@ -40,6 +44,8 @@ pub(crate) struct Walker<'w> {
     buffer: Vec<u8>,
     found: Usage,
     entries: u64,
+    /// What is left of [`PATIENCE`].
+    patience: u32,
     /// Starts the helpers; only the first walker has it, and uses it once.
     recruit: Option<Box<dyn FnOnce() + 'w>>,
 }
@@ -53,6 +59,7 @@ impl<'w> Walker<'w> {
             buffer: Vec::with_capacity(LISTING_BYTES),
             found: Usage::default(),
             entries: 0,
+            patience: PATIENCE,
             recruit,
         }
     }
@@ -96,25 +103,20 @@ impl<'w> Walker<'w> {
 
     fn finish_stack(&mut self) {
         while let Some(top) = self.stack.top() {
-            let fd = match &top.fd {
-                Some(fd) => Arc::clone(fd),
-                None => {
-                    let node = Arc::clone(&top.node);
-                    match self.reopen(&node) {
-                        Ok(fd) => {
-                            self.stack.reopened(Arc::clone(&fd));
-                            fd
-                        }
-                        Err(errno) => {
-                            let lost = self.stack.discard_top();
-                            self.unread(lost as u64, node.path(), errno);
-                            continue;
-                        }
-                    }
+            let (node, fd) = (Arc::clone(&top.node), top.fd.clone());
+            let fd = match fd.map_or_else(|| self.reopen(&node), Ok) {
+                Ok(fd) => fd,
+                Err(refusal) => {
+                    let lost = self.stack.discard_top();
+                    self.unread(lost as u64, node.path(), refusal.errno());
+                    continue;
                 }
             };
             if let Some((parent, name)) = self.stack.take_name() {
                 self.enter(&parent, &fd, &name);
+            }
+            if self.walk.descriptors_are_short() {
+                self.stack.close_all();
             }
             if self.walk.pool.is_hungry()
                 && let Some(frame) = self.stack.split()
@@ -130,21 +132,13 @@ impl<'w> Walker<'w> {
             return;
         }
         let opener = &self.walk.opener;
-        let mut opened = opener.open(parent_fd.as_fd(), name);
-        if matches!(opened, Err(Refusal::OutOfDescriptors)) {
-            self.stack.close_all();
-            self.here = None;
-            opened = opener.open(parent_fd.as_fd(), name);
-        }
+        let opened = self.with_descriptors(|| opener.open(parent_fd.as_fd(), name));
         let (fd, attributes) = match opened {
             Ok(opened) => opened,
             Err(Refusal::Vanished) => return self.found.vanished += 1,
             Err(Refusal::Mount) => return self.found.mounts_skipped += 1,
-            Err(Refusal::OutOfDescriptors) => {
-                return self.unread_directory(parent, parent_fd, name, Errno::MFILE);
-            }
-            Err(Refusal::Unreadable(errno)) => {
-                return self.unread_directory(parent, parent_fd, name, errno);
+            Err(refusal) => {
+                return self.unread_directory(parent, parent_fd, name, refusal.errno());
             }
         };
         let node = parent.child(name, &attributes);
@@ -259,28 +253,51 @@ impl<'w> Walker<'w> {
         true
     }
 
-    /// A handle for a directory that was closed: by climbing, else by descending from the root.
-    fn reopen(&mut self, node: &Arc<Node>) -> Result<Arc<OwnedFd>, Errno> {
-        if node.is_root() {
-            return Ok(Arc::clone(&self.walk.root));
-        }
-        if let Some((here, fd)) = &self.here {
-            if Arc::ptr_eq(here, node) {
-                return Ok(Arc::clone(fd));
+    /// A handle for the top directory of the stack, which was closed: by climbing, else by descending from the root.
+    fn reopen(&mut self, node: &Arc<Node>) -> Result<Arc<OwnedFd>, Refusal> {
+        let fd = match &self.here {
+            _ if node.is_root() => Some(Arc::clone(&self.walk.root)),
+            Some((here, fd)) if Arc::ptr_eq(here, node) => Some(Arc::clone(fd)),
+            Some((here, fd)) => node.climb_to(here, fd.as_fd()).map(Arc::new),
+            None => None,
+        };
+        let fd = match fd {
+            Some(fd) => fd,
+            None => {
+                let (opener, root) = (&self.walk.opener, self.walk.root.as_fd());
+                Arc::new(self.with_descriptors(|| Ok(node.descend_to(opener, root)?))?)
             }
-            if let Some(fd) = node.climb_to(here, fd.as_fd()) {
-                return Ok(Arc::new(fd));
+        };
+        self.stack.reopened(Arc::clone(&fd));
+        Ok(fd)
+    }
+
+    /// Attempts something that needs descriptors, and makes room for it if there are too few.
+    fn with_descriptors<T>(
+        &mut self,
+        attempt: impl Fn() -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        loop {
+            match attempt() {
+                Err(Refusal::OutOfDescriptors) if self.make_room() => {}
+                other => return other,
             }
         }
-        let (opener, root) = (&self.walk.opener, self.walk.root.as_fd());
-        match node.descend_to(opener, root) {
-            Err(Errno::MFILE | Errno::NFILE) => {
-                self.stack.close_all();
-                self.here = None;
-                node.descend_to(opener, root).map(Arc::new)
-            }
-            other => other.map(Arc::new),
+    }
+
+    /// Closes what this walker holds open, and has the others do so. `false`: there is nothing left to hope for.
+    fn make_room(&mut self) -> bool {
+        self.walk.ask_for_descriptors();
+        let closed = self.stack.close_all();
+        if closed || self.here.take().is_some() {
+            return true;
         }
+        let hopeful = self.patience > 0;
+        if hopeful {
+            self.patience -= 1;
+            thread::sleep(Duration::from_millis(1));
+        }
+        hopeful
     }
 
     /// Takes one entry from the budget. When that is used up, everything left undone is forgotten.

@@ -1,0 +1,457 @@
+//! `mesos-disk-watcher --once` against a work directory as an agent keeps it.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::thread::{self, JoinHandle};
+
+use mesos_proto::v1;
+use prost::Message;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const MB: u64 = 1 << 20;
+
+/// A work directory with what an agent and its executors leave there.
+struct WorkDir(TempDir);
+
+impl WorkDir {
+    /// With one agent, `A`, the newest.
+    fn new() -> Self {
+        let dir = Self(tempfile::tempdir().unwrap());
+        dir.make("slaves/A/frameworks");
+        dir.make("meta/slaves/A");
+        symlink(
+            dir.0.path().join("meta/slaves/A"),
+            dir.0.path().join("meta/slaves/latest"),
+        )
+        .unwrap();
+        dir
+    }
+
+    fn make(&self, path: &str) -> PathBuf {
+        let path = self.0.path().join(path);
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    fn fill(&self, directory: &str, bytes: usize) {
+        fs::write(self.make(directory).join("file"), vec![1; bytes]).unwrap();
+    }
+
+    /// The sandbox of a run, with so many bytes in it, and the `latest` link to it.
+    fn run(&self, executor: &str, container: &str, bytes: usize) -> String {
+        let runs = format!("slaves/A/frameworks/{executor}/runs");
+        let sandbox = format!("{runs}/{container}");
+        self.fill(&sandbox, bytes);
+        let latest = self.0.path().join(runs).join("latest");
+        let _ = fs::remove_file(&latest);
+        symlink(self.0.path().join(&sandbox), latest).unwrap();
+        sandbox
+    }
+
+    fn checkpoint(&self, path: &str, message: &impl Message) {
+        let mut file = u32::try_from(message.encoded_len())
+            .unwrap()
+            .to_ne_bytes()
+            .to_vec();
+        file.extend(message.encode_to_vec());
+        let path = self.0.path().join("meta/slaves/A/frameworks").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, file).unwrap();
+    }
+
+    fn checkpoint_executor(&self, executor: &str, disk: Option<f64>) {
+        let info = v1::ExecutorInfo {
+            resources: resources(disk),
+            ..v1::ExecutorInfo::default()
+        };
+        self.checkpoint(&format!("{executor}/executor.info"), &info);
+    }
+
+    fn checkpoint_task(&self, run: &str, task: &str, disk: f64) {
+        let info = v1::Task {
+            name: "named".into(),
+            task_id: v1::TaskId { value: task.into() },
+            resources: resources(Some(disk)),
+            ..v1::Task::default()
+        };
+        self.checkpoint(&format!("{run}/tasks/{task}/task.info"), &info);
+    }
+
+    fn watcher(&self, args: &[&str]) -> Output {
+        let binary = env!("CARGO_BIN_EXE_mesos-disk-watcher");
+        Command::new(binary)
+            .arg("--once")
+            .arg(self.0.path())
+            .args(args)
+            .output()
+            .unwrap()
+    }
+
+    /// The rows as JSON, from a run without a flaw.
+    fn rows(&self, args: &[&str]) -> Vec<Value> {
+        let output = self.watcher(&[&["--json"], args].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn du(&self, path: &str) -> u64 {
+        let output = Command::new("du")
+            .args(["-s", "-B1"])
+            .arg(self.0.path().join(path))
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .split('\t')
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap()
+    }
+}
+
+/// Some cpus, and the disk if any.
+fn resources(disk: Option<f64>) -> Vec<v1::Resource> {
+    [("cpus", Some(0.1)), ("disk", disk)]
+        .into_iter()
+        .filter_map(|(name, amount)| {
+            Some(v1::Resource {
+                name: name.into(),
+                r#type: v1::value::Type::Scalar as i32,
+                scalar: Some(v1::value::Scalar { value: amount? }),
+                ..v1::Resource::default()
+            })
+        })
+        .collect()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn row<'r>(rows: &'r [Value], path: &str) -> &'r Value {
+    let found = rows.iter().find(|row| row["path"] == path);
+    found.unwrap_or_else(|| panic!("no row for {path} among {rows:#?}"))
+}
+
+/// An agent that gives one answer to one request.
+fn agent(answer: &'static str) -> (SocketAddr, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let serve = move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        let mut buffer = [0; 1024];
+        while !request.ends_with(b"\r\n\r\n") {
+            let read = stream.read(&mut buffer).unwrap();
+            assert!(read > 0, "the request ended early");
+            request.extend(&buffer[..read]);
+        }
+        stream.write_all(answer.as_bytes()).unwrap();
+        String::from_utf8(request).unwrap()
+    };
+    (address, thread::spawn(serve))
+}
+
+#[test]
+fn a_containers_limit_is_the_checkpointed_disk_of_its_executor_and_tasks() {
+    let dir = WorkDir::new();
+    let sandbox = dir.run("F/executors/E", "C", 500_000);
+    dir.checkpoint_executor("F/executors/E", Some(32.0));
+    dir.checkpoint_task("F/executors/E/runs/C", "t1", 10.0);
+    dir.checkpoint_task("F/executors/E/runs/C", "t2", 20.0);
+    dir.fill(&format!("{sandbox}/tasks/t1"), 200_000);
+
+    let rows = dir.rows(&[]);
+    assert_eq!(rows.len(), 2, "the latest link is no sandbox: {rows:#?}");
+    let container = row(&rows, &sandbox);
+    assert_eq!(container["used_bytes"], dir.du(&sandbox));
+    assert_eq!(container["limit_bytes"], 62 * MB);
+    assert_eq!(container["kind"], "container");
+    assert_eq!(container["complete"], true);
+    for (key, id) in [
+        ("agent_id", "A"),
+        ("framework_id", "F"),
+        ("executor_id", "E"),
+        ("container_id", "C"),
+    ] {
+        assert_eq!(container[key], id);
+    }
+    let task = row(&rows, &format!("{sandbox}/tasks/t1"));
+    assert_eq!(
+        (&task["kind"], &task["task"]),
+        (&"task".into(), &"t1".into())
+    );
+    assert_eq!(task["limit_bytes"], 10 * MB);
+    assert_eq!(task["used_bytes"], dir.du(&format!("{sandbox}/tasks/t1")));
+}
+
+#[test]
+fn without_checkpoint_or_after_the_end_of_the_run_the_limit_is_unknown() {
+    let dir = WorkDir::new();
+    let never = dir.run("F/executors/E", "never-checkpointed", 1);
+    let ended = dir.run("F/executors/G", "ended", 1);
+    dir.checkpoint_executor("F/executors/G", Some(32.0));
+    fs::write(
+        dir.make("meta/slaves/A/frameworks/F/executors/G/runs/ended")
+            .join("executor.sentinel"),
+        "",
+    )
+    .unwrap();
+    let diskless = dir.run("F/executors/H", "diskless", 1);
+    dir.checkpoint_executor("F/executors/H", None);
+    dir.make("meta/slaves/A/frameworks/F/executors/H/runs/diskless");
+
+    let rows = dir.rows(&[]);
+    for path in [never, ended, diskless] {
+        assert_eq!(row(&rows, &path)["limit_bytes"], Value::Null);
+    }
+}
+
+#[test]
+fn the_table_is_aligned_with_the_fullest_first() {
+    let dir = WorkDir::new();
+    dir.run("F/executors/unlimited", "C1", 3_000_000);
+    for (executor, container, bytes, disk) in
+        [("half", "C2", 500_000, 1.0), ("over", "C3", 1_500_000, 1.0)]
+    {
+        dir.run(&format!("F/executors/{executor}"), container, bytes);
+        dir.checkpoint_executor(&format!("F/executors/{executor}"), Some(disk));
+        dir.make(&format!(
+            "meta/slaves/A/frameworks/F/executors/{executor}/runs/{container}"
+        ));
+    }
+    let output = dir.watcher(&[]);
+    assert_eq!(output.status.code(), Some(0));
+    let table = String::from_utf8(output.stdout).unwrap();
+    let cells: Vec<Vec<&str>> = table
+        .lines()
+        .map(|line| {
+            line.split("  ")
+                .map(str::trim)
+                .filter(|cell| !cell.is_empty())
+                .collect()
+        })
+        .collect();
+    assert_eq!(
+        cells[0],
+        [
+            "USED",
+            "LIMIT",
+            "USE%",
+            "FRAMEWORK",
+            "EXECUTOR",
+            "CONTAINER"
+        ]
+    );
+    let order: Vec<&str> = cells[1..].iter().map(|line| line[5]).collect();
+    assert_eq!(order, ["C3", "C2", "C1"]);
+    assert_eq!(cells[1][1], "1.0 MiB");
+    assert_eq!(cells[3][1..3], ["-", "-"]);
+    let starts: Vec<_> = table
+        .lines()
+        .map(|line| line.find(" C").unwrap_or_default())
+        .collect();
+    assert!(starts.iter().all(|start| *start == starts[0]), "{table}");
+}
+
+#[test]
+fn nested_containers_have_rows_of_their_own_and_hostile_names_stay_on_one_line() {
+    let dir = WorkDir::new();
+    let sandbox = dir.run("F/executors/E", "C", 1);
+    dir.fill(&format!("{sandbox}/containers/N"), 100_000);
+    dir.fill(&format!("{sandbox}/containers/N/containers/M"), 10);
+    dir.fill(&format!("{sandbox}/tasks/evil\n0 B\u{1b}[2J"), 10);
+    symlink("/", dir.0.path().join(&sandbox).join("tasks/link")).unwrap();
+    symlink("/etc", dir.0.path().join(&sandbox).join("containers/link")).unwrap();
+
+    let rows = dir.rows(&[]);
+    assert_eq!(rows.len(), 4, "links are no sandboxes: {rows:#?}");
+    let nested = row(&rows, &format!("{sandbox}/containers/N/containers/M"));
+    assert_eq!(
+        nested["nested_container_ids"],
+        serde_json::json!(["N", "M"])
+    );
+    assert_eq!(nested["kind"], "nested");
+    row(&rows, &format!("{sandbox}/tasks/evil\n0 B\u{1b}[2J"));
+
+    let table = String::from_utf8(dir.watcher(&[]).stdout).unwrap();
+    assert_eq!(table.lines().count(), 5);
+    assert!(table.contains("C/tasks/evil\\n0 B\\u{1b}[2J"), "{table}");
+    assert!(table.contains("C/containers/N/containers/M"), "{table}");
+}
+
+#[test]
+fn a_sandbox_replaced_by_a_link_is_not_followed() {
+    let dir = WorkDir::new();
+    dir.make("slaves/A/frameworks/F/executors/E/runs");
+    symlink(
+        "/etc",
+        dir.0
+            .path()
+            .join("slaves/A/frameworks/F/executors/E/runs/C"),
+    )
+    .unwrap();
+    assert_eq!(dir.rows(&[]), [] as [Value; 0]);
+}
+
+#[test]
+fn only_the_newest_agents_sandboxes_are_shown_unless_all_are_asked_for() {
+    let dir = WorkDir::new();
+    let newest = dir.run("F/executors/E", "C", 1);
+    let older = "slaves/older/frameworks/F/executors/E/runs/C";
+    dir.fill(older, 1);
+    assert_eq!(dir.rows(&[]).len(), 1);
+    let all = dir.rows(&["--all-agents"]);
+    assert_eq!(all.len(), 2);
+    assert_eq!(row(&all, older)["agent_id"], "older");
+    row(&all, &newest);
+
+    fs::remove_file(dir.0.path().join("meta/slaves/latest")).unwrap();
+    assert_eq!(
+        dir.rows(&[]).len(),
+        2,
+        "where nothing names the newest, none is left out"
+    );
+}
+
+#[test]
+fn what_the_agent_says_comes_before_its_checkpoints() {
+    let dir = WorkDir::new();
+    let known = dir.run("F/executors/E", "C", 100);
+    dir.fill(&format!("{known}/tasks/t1"), 100);
+    dir.checkpoint_executor("F/executors/E", Some(1.0));
+    dir.make("meta/slaves/A/frameworks/F/executors/E/runs/C");
+    let unknown = dir.run("F/executors/G", "D", 100);
+    dir.checkpoint_executor("F/executors/G", Some(2.0));
+    dir.make("meta/slaves/A/frameworks/F/executors/G/runs/D");
+
+    let (address, server) = agent(concat!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n",
+        r#"{"id": "A", "frameworks": [{"id": "F", "executors": [{"id": "E", "container": "C", "#,
+        r#""resources": {"cpus": 1, "disk": 96, "mem": 32}, "tasks": [{"id": "t1", "resources": {"disk": 64}}]}]}]}"#,
+    ));
+    let rows = dir.rows(&["--agent", &format!("http://{address}")]);
+    let request = server.join().unwrap();
+    assert!(
+        request.starts_with("GET /slave(1)/state HTTP/1.1\r\n"),
+        "{request}"
+    );
+    assert!(
+        request
+            .to_lowercase()
+            .contains(&format!("host: {address}\r\n")),
+        "{request}"
+    );
+    assert_eq!(row(&rows, &known)["limit_bytes"], 96 * MB);
+    assert_eq!(
+        row(&rows, &format!("{known}/tasks/t1"))["limit_bytes"],
+        64 * MB
+    );
+    assert_eq!(
+        row(&rows, &unknown)["limit_bytes"],
+        2 * MB,
+        "of what the agent does not know, the checkpoint tells"
+    );
+}
+
+#[test]
+fn an_agent_out_of_reach_is_told_and_the_checkpoints_do() {
+    let dir = WorkDir::new();
+    dir.run("F/executors/E", "C", 100);
+    dir.checkpoint_executor("F/executors/E", Some(7.0));
+    dir.make("meta/slaves/A/frameworks/F/executors/E/runs/C");
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let output = dir.watcher(&["--json", "--agent", &format!("http://{free}")]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        stderr(&output),
+        format!(
+            "mesos-disk-watcher: cannot reach agent http://{free}: Connection refused (os error 111)\n"
+        )
+    );
+    let rows: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(rows[0]["limit_bytes"], 7 * MB);
+}
+
+#[test]
+fn an_agent_that_answers_something_else_is_told() {
+    let dir = WorkDir::new();
+    for (answer, complaint) in [
+        (
+            "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
+            "answered 401 Unauthorized to GET /slave(1)/state",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+            "answered with something other than its state: missing field",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{}",
+            "cannot read the answer of agent",
+        ),
+        ("SSH-2.0-OpenSSH\r\n", "cannot talk HTTP with agent"),
+    ] {
+        let (address, server) = agent(answer);
+        let output = dir.watcher(&["--agent", &format!("http://{address}")]);
+        server.join().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(
+            stderr(&output).contains(complaint),
+            "{answer}: {}",
+            stderr(&output)
+        );
+        assert!(stderr(&output).contains(&address.to_string()));
+    }
+}
+
+#[test]
+fn a_broken_checkpoint_is_told_and_hides_no_sandbox() {
+    let dir = WorkDir::new();
+    dir.run("F/executors/E", "C", 100);
+    dir.checkpoint_executor("F/executors/E", Some(7.0));
+    dir.make("meta/slaves/A/frameworks/F/executors/E/runs/C");
+    let info = dir
+        .0
+        .path()
+        .join("meta/slaves/A/frameworks/F/executors/E/executor.info");
+    fs::write(&info, [200, 0, 0, 0, 1]).unwrap();
+    let output = dir.watcher(&["--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains(info.to_str().unwrap()),
+        "{}",
+        stderr(&output)
+    );
+    let rows: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0]["limit_bytes"], Value::Null);
+}
+
+#[test]
+fn a_directory_that_is_no_work_directory_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for (path, complaint) in [
+        (dir.path(), "is no work directory of a Mesos agent"),
+        (Path::new("/absent"), "cannot open directory \"/absent\""),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_mesos-disk-watcher"))
+            .arg("--once")
+            .arg(path)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains(complaint), "{}", stderr(&output));
+        assert!(output.stdout.is_empty());
+    }
+}
