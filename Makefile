@@ -17,10 +17,15 @@ help: ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 .PHONY: demo
-demo: setup dist ## Run the main job against a real Mesos and a real Graphite, and show it (KEEP=1 leaves it running)
+demo: ## Run the main job against a real Mesos and a real Graphite, and show it (KEEP=1 leaves it running)
+	@$(MAKE) --no-print-directory --jobs=3 setup dist demo-program
+	@KEEP='$(KEEP)' $(CARGO_TARGET_DIR)/debug/demo
+
+.PHONY: demo-program
+demo-program:
 	@echo '== building the demo'
-	cargo build --quiet --locked --package demo
-	KEEP='$(KEEP)' $(CARGO_TARGET_DIR)/debug/demo
+	@cargo build --quiet --locked --package demo
+	@echo '== built the demo'
 
 .PHONY: test
 test: lint setup dist ## Lint, then run every test: unit, real Mesos, real kernel, real Graphite
@@ -38,18 +43,21 @@ lint: cargo-deny ## Formatting, clippy, documentation, licences and bans, the ho
 
 .PHONY: dist
 dist: ## Build the three static programs into target/dist/
-	@echo '== building the static programs'
-	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS='-C target-feature=+crt-static' \
+	@echo '== building the static programs (some minutes the first time)'
+	@CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS='-C target-feature=+crt-static' \
 	  cargo build --quiet --locked --profile dist --target $(TARGET) \
 	    --package mesos-sandbox-executor --package disk-watcher --package stats-collector
 	@mkdir -p $(DIST)
 	@for program in $(PROGRAMS); do install -m 755 $(CARGO_TARGET_DIR)/$(TARGET)/dist/$$program $(DIST)/; done
-	@cd $(DIST) && sha256sum $(PROGRAMS) > SHA256SUMS && ls -l $(PROGRAMS)
+	@cd $(DIST) && sha256sum $(PROGRAMS) > SHA256SUMS
+	@echo '== built target/dist/: $(PROGRAMS)'
 
 .PHONY: setup
 setup: ## Install the Debian packages and set up the real Mesos that the tests and the demo run against
+	@echo '== setting up what the tests and the demo run against'
 	@tests/setup/debian-packages
-	@tests/setup/mesos
+	@tests/setup/mesos >/dev/null
+	@echo '== set up'
 
 CARGO_DENY := cargo-deny-0.20.2
 .PHONY: cargo-deny
