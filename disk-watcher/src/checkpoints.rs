@@ -114,7 +114,7 @@ fn has_ended(task: &Directory) -> Result<bool, DirectoryError> {
     };
     Ok(records(&updates)
         .filter_map(|record| StatusUpdateRecord::decode(record).ok()?.update?.status)
-        .any(|status| v1::TaskState::try_from(status.state).is_ok_and(is_terminal)))
+        .any(|status| v1::TaskState::try_from(status.state).is_ok_and(v1::TaskState::is_terminal)))
 }
 
 /// The messages of a file that the agent appends to: each a 4-byte length in the machine's byte order and so many
@@ -127,22 +127,6 @@ fn records(mut file: &[u8]) -> impl Iterator<Item = &[u8]> {
         file = rest;
         Some(record)
     })
-}
-
-/// Mesos: `isTerminalState`, src/common/protobuf_utils.cpp.
-fn is_terminal(state: v1::TaskState) -> bool {
-    use v1::TaskState::{
-        TaskDropped, TaskError, TaskFailed, TaskFinished, TaskGone, TaskGoneByOperator, TaskKilled,
-        TaskKilling, TaskLost, TaskRunning, TaskStaging, TaskStarting, TaskUnknown,
-        TaskUnreachable,
-    };
-    match state {
-        TaskFinished | TaskFailed | TaskKilled | TaskError | TaskLost | TaskDropped | TaskGone
-        | TaskGoneByOperator => true,
-        TaskStaging | TaskStarting | TaskRunning | TaskKilling | TaskUnreachable | TaskUnknown => {
-            false
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,139 +2,21 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod work_dir;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Command;
 use std::thread::{self, JoinHandle};
 
 use mesos_proto::v1;
-use prost::Message;
 use serde_json::Value;
-use tempfile::TempDir;
+use work_dir::{WorkDir, stderr};
 
 const MB: u64 = 1 << 20;
-
-/// A work directory with what an agent and its executors leave there.
-struct WorkDir(TempDir);
-
-impl WorkDir {
-    /// With one agent, `A`, the newest.
-    fn new() -> Self {
-        let dir = Self(tempfile::tempdir().unwrap());
-        dir.make("slaves/A/frameworks");
-        dir.make("meta/slaves/A");
-        symlink(
-            dir.0.path().join("meta/slaves/A"),
-            dir.0.path().join("meta/slaves/latest"),
-        )
-        .unwrap();
-        dir
-    }
-
-    fn make(&self, path: &str) -> PathBuf {
-        let path = self.0.path().join(path);
-        fs::create_dir_all(&path).unwrap();
-        path
-    }
-
-    fn fill(&self, directory: &str, bytes: usize) {
-        fs::write(self.make(directory).join("file"), vec![1; bytes]).unwrap();
-    }
-
-    /// The sandbox of a run, with so many bytes in it, and the `latest` link to it.
-    fn run(&self, executor: &str, container: &str, bytes: usize) -> String {
-        let runs = format!("slaves/A/frameworks/{executor}/runs");
-        let sandbox = format!("{runs}/{container}");
-        self.fill(&sandbox, bytes);
-        let latest = self.0.path().join(runs).join("latest");
-        let _ = fs::remove_file(&latest);
-        symlink(self.0.path().join(&sandbox), latest).unwrap();
-        sandbox
-    }
-
-    fn checkpoint(&self, path: &str, message: &impl Message) {
-        let mut file = u32::try_from(message.encoded_len())
-            .unwrap()
-            .to_ne_bytes()
-            .to_vec();
-        file.extend(message.encode_to_vec());
-        let path = self.0.path().join("meta/slaves/A/frameworks").join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, file).unwrap();
-    }
-
-    fn checkpoint_executor(&self, executor: &str, disk: Option<f64>) {
-        let info = v1::ExecutorInfo {
-            resources: resources(disk),
-            ..v1::ExecutorInfo::default()
-        };
-        self.checkpoint(&format!("{executor}/executor.info"), &info);
-    }
-
-    fn checkpoint_task(&self, run: &str, task: &str, disk: f64) {
-        let info = v1::Task {
-            name: "named".into(),
-            task_id: v1::TaskId { value: task.into() },
-            resources: resources(Some(disk)),
-            ..v1::Task::default()
-        };
-        self.checkpoint(&format!("{run}/tasks/{task}/task.info"), &info);
-    }
-
-    fn watcher(&self, args: &[&str]) -> Output {
-        let binary = env!("CARGO_BIN_EXE_mesos-disk-watcher");
-        Command::new(binary)
-            .arg("--once")
-            .arg(self.0.path())
-            .args(args)
-            .output()
-            .unwrap()
-    }
-
-    /// The rows as JSON, from a run without a flaw.
-    fn rows(&self, args: &[&str]) -> Vec<Value> {
-        let output = self.watcher(&[&["--json"], args].concat());
-        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    fn du(&self, path: &str) -> u64 {
-        let output = Command::new("du")
-            .args(["-s", "-B1"])
-            .arg(self.0.path().join(path))
-            .output()
-            .unwrap();
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .split('\t')
-            .next()
-            .unwrap()
-            .parse()
-            .unwrap()
-    }
-}
-
-/// Some cpus, and the disk if any.
-fn resources(disk: Option<f64>) -> Vec<v1::Resource> {
-    [("cpus", Some(0.1)), ("disk", disk)]
-        .into_iter()
-        .filter_map(|(name, amount)| {
-            Some(v1::Resource {
-                name: name.into(),
-                r#type: v1::value::Type::Scalar as i32,
-                scalar: Some(v1::value::Scalar { value: amount? }),
-                ..v1::Resource::default()
-            })
-        })
-        .collect()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 fn row<'r>(rows: &'r [Value], path: &str) -> &'r Value {
     let found = rows.iter().find(|row| row["path"] == path);
@@ -191,6 +73,26 @@ fn a_containers_limit_is_the_checkpointed_disk_of_its_executor_and_tasks() {
     );
     assert_eq!(task["limit_bytes"], 10 * MB);
     assert_eq!(task["used_bytes"], dir.du(&format!("{sandbox}/tasks/t1")));
+}
+
+#[test]
+fn a_task_that_has_ended_is_no_part_of_the_limit_any_more() {
+    let dir = WorkDir::new();
+    let sandbox = dir.run("F/executors/E", "C", 100);
+    dir.checkpoint_executor("F/executors/E", Some(32.0));
+    for (task, disk, state) in [
+        ("running", 10.0, v1::TaskState::TaskRunning),
+        ("failed", 20.0, v1::TaskState::TaskFailed),
+    ] {
+        dir.fill(&format!("{sandbox}/tasks/{task}"), 100);
+        dir.checkpoint_task("F/executors/E/runs/C", task, disk);
+        dir.checkpoint_update("F/executors/E/runs/C", task, state);
+    }
+    let rows = dir.rows(&[]);
+    assert_eq!(row(&rows, &sandbox)["limit_bytes"], 42 * MB);
+    let limit = |task: &str| &row(&rows, &format!("{sandbox}/tasks/{task}"))["limit_bytes"];
+    assert_eq!(*limit("running"), 10 * MB);
+    assert_eq!(*limit("failed"), Value::Null);
 }
 
 #[test]
@@ -269,8 +171,8 @@ fn nested_containers_have_rows_of_their_own_and_hostile_names_stay_on_one_line()
     dir.fill(&format!("{sandbox}/containers/N"), 100_000);
     dir.fill(&format!("{sandbox}/containers/N/containers/M"), 10);
     dir.fill(&format!("{sandbox}/tasks/evil\n0 B\u{1b}[2J"), 10);
-    symlink("/", dir.0.path().join(&sandbox).join("tasks/link")).unwrap();
-    symlink("/etc", dir.0.path().join(&sandbox).join("containers/link")).unwrap();
+    symlink("/", dir.path().join(&sandbox).join("tasks/link")).unwrap();
+    symlink("/etc", dir.path().join(&sandbox).join("containers/link")).unwrap();
 
     let rows = dir.rows(&[]);
     assert_eq!(rows.len(), 4, "links are no sandboxes: {rows:#?}");
@@ -294,9 +196,7 @@ fn a_sandbox_replaced_by_a_link_is_not_followed() {
     dir.make("slaves/A/frameworks/F/executors/E/runs");
     symlink(
         "/etc",
-        dir.0
-            .path()
-            .join("slaves/A/frameworks/F/executors/E/runs/C"),
+        dir.path().join("slaves/A/frameworks/F/executors/E/runs/C"),
     )
     .unwrap();
     assert_eq!(dir.rows(&[]), [] as [Value; 0]);
@@ -314,7 +214,7 @@ fn only_the_newest_agents_sandboxes_are_shown_unless_all_are_asked_for() {
     assert_eq!(row(&all, older)["agent_id"], "older");
     row(&all, &newest);
 
-    fs::remove_file(dir.0.path().join("meta/slaves/latest")).unwrap();
+    fs::remove_file(dir.path().join("meta/slaves/latest")).unwrap();
     assert_eq!(
         dir.rows(&[]).len(),
         2,
@@ -422,7 +322,6 @@ fn a_broken_checkpoint_is_told_and_hides_no_sandbox() {
     dir.checkpoint_executor("F/executors/E", Some(7.0));
     dir.make("meta/slaves/A/frameworks/F/executors/E/runs/C");
     let info = dir
-        .0
         .path()
         .join("meta/slaves/A/frameworks/F/executors/E/executor.info");
     fs::write(&info, [200, 0, 0, 0, 1]).unwrap();

@@ -1,6 +1,6 @@
 //! Disk usage of a directory tree that hostile tasks write to.
 //!
-//! [`measure`] walks a tree and tells what `du` would: allocated blocks, each inode once, links not followed. Unlike
+//! [`measure()`] walks a tree and tells what `du` would: allocated blocks, each inode once, links not followed. Unlike
 //! `du` it stops at mount points by default, treats a file that vanishes under it as ordinary, and says of a number
 //! that cannot be the whole truth that it is a [lower bound](Completeness::LowerBound). [`Pace`] tells when to
 //! measure next, so that a limit is noticed soon and an idle tree costs little.

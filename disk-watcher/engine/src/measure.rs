@@ -37,7 +37,7 @@ pub enum Error {
     },
 }
 
-/// A handle for [`measure`] on whatever `path` names. A link in the last component is not followed: like `du`, a
+/// A handle for [`measure()`] on whatever `path` names. A link in the last component is not followed: like `du`, a
 /// measurement of a link is of the link itself. (Links further up are; open trees that others write to by a handle.)
 ///
 /// The handle is an `O_PATH` one: opening a FIFO or a device has no effect.
@@ -87,10 +87,10 @@ impl Series {
         }
     }
 
-    /// Like [`measure`], for the next root; `None` if that root was already counted within an earlier one.
+    /// Like [`measure()`], for the next root; `None` if that root was already counted within an earlier one.
     ///
     /// # Errors
-    /// As [`measure`].
+    /// As [`measure()`].
     pub fn measure(
         &mut self,
         root: BorrowedFd<'_>,
