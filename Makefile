@@ -37,7 +37,7 @@ lint: cargo-deny ## Formatting, clippy, documentation, licences and bans, the ho
 	@echo '== linting'
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --workspace --no-deps --document-private-items
+	RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --quiet --locked --workspace --no-deps --document-private-items
 	$(CACHE)/$(CARGO_DENY)/bin/cargo-deny --log-level error check licenses bans sources
 	tests/setup/house-rules
 

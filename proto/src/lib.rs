@@ -38,3 +38,25 @@ pub mod v1 {
 /// A task as it came over the wire: the known fields to read, every field to send back. Build one with
 /// `TaskInfo::from(v1::TaskInfoFields { .. })`.
 pub type TaskInfo = Verbatim<v1::TaskInfoFields>;
+
+impl v1::TaskState {
+    /// Whether no state follows this one (Mesos: src/common/protobuf_utils.cpp, `isTerminalState`).
+    pub fn is_terminal(self) -> bool {
+        match self {
+            Self::TaskStaging
+            | Self::TaskStarting
+            | Self::TaskRunning
+            | Self::TaskKilling
+            | Self::TaskUnreachable
+            | Self::TaskUnknown => false,
+            Self::TaskFinished
+            | Self::TaskFailed
+            | Self::TaskKilled
+            | Self::TaskError
+            | Self::TaskLost
+            | Self::TaskDropped
+            | Self::TaskGone
+            | Self::TaskGoneByOperator => true,
+        }
+    }
+}

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::event::{Event, LinkEvent, Refusal};
 use crate::ledger::Ledger;
 use crate::link::{Due, Link};
-use crate::status::{Report, is_terminal};
+use crate::status::Report;
 use crate::task::{Input, Task};
 use crate::time::{Instant, Now};
 use memory::Memory;
@@ -356,7 +356,7 @@ impl Core {
 
     /// An update has left the ledger. If it was a task's terminal one, the task is over.
     fn let_go(&mut self, status: TaskStatus) {
-        if TaskState::try_from(status.state).is_ok_and(is_terminal) {
+        if TaskState::try_from(status.state).is_ok_and(TaskState::is_terminal) {
             let id = status.task_id.value.clone();
             self.tasks.remove(&id);
             self.finished.insert(id, status);

@@ -1,8 +1,9 @@
 //! What the three programs do under a real Mesos: `tests/` holds the sentences, this the scene they share.
 #![forbid(unsafe_code)]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use mesos_proto::v1::{TaskInfoFields, TaskState};
 use test_support::{
     ExecutorBuilder, FileServer, FrameworkOptions, RealMesos, Scheduler, Settings, TaskBuilder,
     binaries, executor, task,
@@ -55,6 +56,34 @@ impl Scene {
     pub fn task(&self, id: &str, executor: &ExecutorBuilder, command: &str) -> TaskBuilder {
         let data = serde_json::json!({ "version": 1, "command": { "value": command } });
         task(id).executor(executor).data(data.to_string())
+    }
+
+    /// Launches a task and waits until it runs.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn run(&self, task: TaskBuilder) {
+        let task = TaskInfoFields::from(task);
+        let id = task.task_id.value.clone();
+        let launched = self.scheduler.launch([task]);
+        let running =
+            launched.and_then(|()| self.scheduler.wait_for(&id, TaskState::TaskRunning, SOON));
+        if let Err(error) = running {
+            panic!("{error}");
+        }
+    }
+
+    /// Waits for a file that a task makes, named by its path below the sandbox of the last run of `executor`.
+    ///
+    /// # Panics
+    /// When it does not come.
+    pub fn await_file(&self, executor: &str, path: &str) {
+        let sandbox = self.mesos.sandbox(&self.scheduler.framework_id(), executor);
+        let deadline = Instant::now() + SOON;
+        while !sandbox.join(path).exists() {
+            assert!(Instant::now() < deadline, "{path} never came");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 

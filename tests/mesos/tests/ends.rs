@@ -59,11 +59,7 @@ fn a_task_that_dies_of_a_signal_has_failed_with_the_signals_name() {
 fn a_killed_task_is_killing_then_killed() {
     let scene = Scene::new();
     let executor = scene.executor("e");
-    scene
-        .scheduler
-        .launch([scene.task("t", &executor, "sleep 1000")])
-        .unwrap();
-    scene.scheduler.wait_for("t", TaskRunning, SOON).unwrap();
+    scene.run(scene.task("t", &executor, "sleep 1000"));
     scene.scheduler.kill("t", None).unwrap();
     let status = scene.scheduler.wait_for("t", TaskKilled, SOON).unwrap();
     assert_eq!(
@@ -81,14 +77,10 @@ fn a_task_that_ignores_sigterm_is_killed_by_force_when_the_calls_grace_is_over()
     let scene = Scene::new();
     let executor = scene.executor("e");
     // The policy of the task would give it an hour; that of the call gives it a second.
-    let stubborn = "trap '' TERM; echo ready; while :; do sleep 1; done";
+    let stubborn = "trap '' TERM; touch ready; while :; do sleep 1; done";
     let hour = Duration::from_secs(3600);
-    scene
-        .scheduler
-        .launch([scene.task("t", &executor, stubborn).kill_grace(hour)])
-        .unwrap();
-    scene.scheduler.wait_for("t", TaskRunning, SOON).unwrap();
-    std::thread::sleep(Duration::from_millis(300));
+    scene.run(scene.task("t", &executor, stubborn).kill_grace(hour));
+    scene.await_file("e", "tasks/t/ready");
     scene
         .scheduler
         .kill("t", Some(Duration::from_secs(1)))
@@ -101,13 +93,9 @@ fn a_task_that_ignores_sigterm_is_killed_by_force_when_the_calls_grace_is_over()
 fn a_task_that_exits_with_0_after_a_kill_is_killed_all_the_same() {
     let scene = Scene::new();
     let executor = scene.executor("e");
-    let polite = "trap 'exit 0' TERM; while :; do sleep 0.1; done";
-    scene
-        .scheduler
-        .launch([scene.task("t", &executor, polite)])
-        .unwrap();
-    scene.scheduler.wait_for("t", TaskRunning, SOON).unwrap();
-    std::thread::sleep(Duration::from_millis(300));
+    let polite = "trap 'exit 0' TERM; touch ready; while :; do sleep 0.1; done";
+    scene.run(scene.task("t", &executor, polite));
+    scene.await_file("e", "tasks/t/ready");
     scene.scheduler.kill("t", None).unwrap();
     let status = scene.scheduler.wait_for("t", TaskKilled, SOON).unwrap();
     assert_eq!(status.message(), "Command exited with status 0");

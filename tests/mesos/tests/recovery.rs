@@ -61,7 +61,7 @@ fn an_executor_that_is_shut_down_ends_its_tasks_within_the_grace() {
         let executor = scene
             .executor(id)
             .shutdown_grace(Duration::from_secs(grace));
-        let stubborn = "trap '' TERM; while :; do sleep 1; done";
+        let stubborn = "trap '' TERM; touch ready; while :; do sleep 1; done";
         scene
             .scheduler
             .launch([scene.task(&format!("{id}-a"), &executor, stubborn)])
@@ -71,6 +71,7 @@ fn an_executor_that_is_shut_down_ends_its_tasks_within_the_grace() {
             .wait_for(&format!("{id}-a"), TaskRunning, SOON)
             .unwrap();
     }
+    scene.await_file("five", "tasks/five-a/ready");
     scene.scheduler.shutdown_executor("five").unwrap();
     let status = scene
         .scheduler
@@ -91,11 +92,7 @@ fn an_executor_that_is_shut_down_ends_its_tasks_within_the_grace() {
 fn a_teardown_of_the_framework_ends_executor_and_tasks() {
     let scene = Scene::new();
     let executor = scene.executor("e");
-    scene
-        .scheduler
-        .launch([scene.task("t", &executor, "sleep 1000")])
-        .unwrap();
-    scene.scheduler.wait_for("t", TaskRunning, SOON).unwrap();
+    scene.run(scene.task("t", &executor, "sleep 1000"));
     // That nothing is left is asserted when the scene is dropped.
     scene.scheduler.teardown().unwrap();
 }
@@ -108,11 +105,7 @@ fn without_checkpointing_the_tasks_end_with_the_agent() {
     };
     let mut scene = Scene::with(Settings::posix(), options);
     let executor = scene.executor("e");
-    scene
-        .scheduler
-        .launch([scene.task("t", &executor, "sleep 1000")])
-        .unwrap();
-    scene.scheduler.wait_for("t", TaskRunning, SOON).unwrap();
+    scene.run(scene.task("t", &executor, "sleep 1000"));
     // That nothing is left is asserted when the scene is dropped.
     scene.mesos.kill_9();
 }

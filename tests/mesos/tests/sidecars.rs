@@ -14,13 +14,9 @@ fn the_watcher_shows_each_sandbox_with_dus_usage_and_the_agents_limit() {
     let executor = scene.executor("e").disk(20.0);
     let writer =
         "head -c 3000000 /dev/zero > file; mkdir sub; ln file sub/again; touch ready; sleep 1000";
-    scene
-        .scheduler
-        .launch([scene.task("t", &executor, writer).disk(10.0)])
-        .unwrap();
-    scene.scheduler.wait_for("t", TaskRunning, SOON).unwrap();
+    scene.run(scene.task("t", &executor, writer).disk(10.0));
     let sandbox = scene.mesos.sandbox(&scene.scheduler.framework_id(), "e");
-    await_file(&sandbox.join("tasks/t/ready"));
+    scene.await_file("e", "tasks/t/ready");
 
     for with_agent in [false, true] {
         let mut watcher = Command::new(binaries::disk_watcher());
@@ -56,14 +52,6 @@ fn the_watcher_shows_each_sandbox_with_dus_usage_and_the_agents_limit() {
         let task = row(&sandbox.join("tasks/t"));
         assert_eq!(task["limit_bytes"], 10 << 20, "{task}");
         assert_eq!(task["used_bytes"], du(&sandbox.join("tasks/t")), "{task}");
-    }
-}
-
-fn await_file(path: &std::path::Path) {
-    let deadline = Instant::now() + SOON;
-    while !path.exists() {
-        assert!(Instant::now() < deadline, "{} never came", path.display());
-        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -25,7 +25,6 @@ pub use error::SchedulerError;
 pub use framework::FrameworkOptions;
 use subscription::{Shared, State};
 pub use update::Update;
-use update::is_terminal;
 
 /// How long an offer, a subscription or an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -275,7 +274,7 @@ impl Scheduler {
         timeout: Duration,
     ) -> Result<TaskStatus, SchedulerError> {
         let update = self.wait_for_update(task, wanted.as_str_name(), timeout, |state| {
-            state == wanted || is_terminal(state)
+            state == wanted || state.is_terminal()
         })?;
         if update.state == wanted {
             return Ok(update.status);
@@ -297,7 +296,7 @@ impl Scheduler {
         task: &str,
         timeout: Duration,
     ) -> Result<TaskStatus, SchedulerError> {
-        self.wait_for_update(task, "a terminal state", timeout, is_terminal)
+        self.wait_for_update(task, "a terminal state", timeout, TaskState::is_terminal)
             .map(|update| update.status)
     }
 
