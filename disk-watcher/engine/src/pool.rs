@@ -39,7 +39,7 @@ impl<J> Pool<J> {
         }
     }
 
-    /// Counts a new member as working; it must call [`next`](Self::next) or be dropped.
+    /// Counts a new member as working; it must call [`next`](Membership::next) or be dropped.
     pub(crate) fn join(&self) -> Membership<'_, J> {
         self.lock().working += 1;
         Membership {
