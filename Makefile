@@ -45,10 +45,10 @@ lint: cargo-deny ## Formatting, clippy, documentation, licences and bans, the ho
 dist: ## Build the three static programs into target/dist/
 	@echo '== building the static programs (some minutes the first time)'
 	@CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS='-C target-feature=+crt-static' \
-	  cargo build --quiet --locked --profile dist --target $(TARGET) \
+	  cargo build --quiet --locked --profile ship --target $(TARGET) \
 	    --package mesos-sandbox-executor --package disk-watcher --package stats-collector
 	@mkdir -p $(DIST)
-	@for program in $(PROGRAMS); do install -m 755 $(CARGO_TARGET_DIR)/$(TARGET)/dist/$$program $(DIST)/; done
+	@for program in $(PROGRAMS); do install -m 755 $(CARGO_TARGET_DIR)/$(TARGET)/ship/$$program $(DIST)/; done
 	@cd $(DIST) && sha256sum $(PROGRAMS) > SHA256SUMS
 	@echo '== built target/dist/: $(PROGRAMS)'
 

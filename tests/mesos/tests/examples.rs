@@ -1,0 +1,45 @@
+//! What `packaging/examples` shows works as it stands there.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use mesos_proto::v1::TaskState::TaskFinished;
+use mesos_tests::{SOON, Scene};
+use serde_json::Value;
+use test_support::task;
+
+const TASK_DATA: &str = include_str!("../../../packaging/examples/task-data.json");
+const MARATHON_APP: &str = include_str!("../../../packaging/examples/marathon-app.json");
+
+#[test]
+fn the_examples_task_data_runs_as_its_user_with_its_environment() {
+    let scene = Scene::new();
+    let executor = scene.executor("e");
+    scene
+        .scheduler
+        .launch([task("t").executor(&executor).data(TASK_DATA)])
+        .unwrap();
+    scene.scheduler.wait_for("t", TaskFinished, SOON).unwrap();
+    let sandbox = scene.mesos.sandbox(&scene.scheduler.framework_id(), "e");
+    let greeting = std::fs::read_to_string(sandbox.join("tasks/t/greeting")).unwrap();
+    assert_eq!(greeting, "hello from task t\n");
+}
+
+/// Marathon (src/main/scala/mesosphere/mesos/TaskBuilder.scala) gives each task an executor of its own, whose command
+/// is the app's executor with the app's `cmd` behind it, and the task no command at all.
+#[test]
+fn the_examples_marathon_app_runs_as_marathon_puts_it_on_the_wire() {
+    let scene = Scene::new();
+    let app: Value = serde_json::from_str(MARATHON_APP).unwrap();
+    let text = |key: &str| app[key].as_str().unwrap();
+    let path = text("executor");
+    let line = format!("chmod ug+rx '{path}' && exec '{path}' {}", text("cmd"));
+    let id = "examples_sandboxed.0a1b2c3d";
+    let executor = scene.executor(&format!("marathon-{id}")).command(&line);
+    let amount = |key: &str| app[key].as_f64().unwrap();
+    let task = task(id)
+        .executor(&executor)
+        .cpus(amount("cpus"))
+        .mem(amount("mem"))
+        .disk(amount("disk"));
+    scene.scheduler.launch([task]).unwrap();
+    scene.scheduler.wait_for(id, TaskFinished, SOON).unwrap();
+}
