@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -275,6 +276,22 @@ pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         assert!(started.elapsed() < DEADLINE, "waited in vain for {what}");
         sleep(Duration::from_millis(5));
     }
+}
+
+/// Puts an executable file in place, written by another process. Written by this one, the
+/// descriptor could be inherited by what another test starts at that moment, and as long as
+/// anybody has a file open for writing it cannot be executed.
+///
+/// # Panics
+/// When that fails.
+pub fn install(content: impl Into<process::Stdio>, path: &Path) {
+    let status = process::Command::new("sh")
+        .args(["-c", "cat > \"$0\" && chmod 755 \"$0\""])
+        .arg(path)
+        .stdin(content)
+        .status()
+        .expect("a shell");
+    assert!(status.success(), "install {}", path.display());
 }
 
 /// Every cgroup directory of that name, anywhere.

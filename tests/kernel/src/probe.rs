@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
-use crate::{MARK, processes_executing, until};
+use crate::{MARK, install, processes_executing, until};
 
 /// A running `probe-executor`. Its program is a copy of its own, by which all its processes are
 /// found, and its files lie beside that, so that they go with it. Dropped, it is killed.
@@ -24,7 +24,8 @@ impl Probe {
         let directory = tempfile::tempdir().expect("a directory");
         let everybody = fs::Permissions::from_mode(0o777);
         fs::set_permissions(directory.path(), everybody).expect("own directory");
-        fs::copy(program, directory.path().join("probe")).expect("a copy of the probe");
+        let original = fs::File::open(program).expect("the probe");
+        install(original, &directory.path().join("probe"));
         let mut command = Command::new(directory.path().join("probe"));
         command
             .args(arguments)

@@ -4,10 +4,10 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use cgroup::{Host, sweep};
-use kernel_tests::{Executor, Probe, Task, UNLIMITED, until};
+use kernel_tests::{Executor, Probe, Task, UNLIMITED, install, until};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use sandbox::identity::{Identity, lookup};
 use sandbox::{Command, Exit};
@@ -18,6 +18,12 @@ fn output_of(executor: &Executor, script: &str) -> Vec<String> {
     let mut task = executor.shell(script);
     assert_eq!(task.wait(), Exit::Exited(0), "{}", stderr(&task));
     task.stdout().lines().map(str::to_owned).collect()
+}
+
+fn install_script(text: &str, path: &Path) {
+    let source = path.with_extension("source");
+    fs::write(&source, text).unwrap();
+    install(File::open(source).unwrap(), path);
 }
 
 fn stderr(task: &Task) -> String {
@@ -91,7 +97,7 @@ fn a_mount_inside_is_not_seen_outside_where_all_mounts_are_shared_either() {
     assert!(outside.contains("shared:"), "{outside}");
     assert!(!outside.contains(&place), "{outside}");
     probe.kill();
-    sweep(&Host::detect("/".as_ref()).unwrap()).unwrap();
+    sweep(&Host::detect(Path::new("/")).unwrap()).unwrap();
 }
 
 #[test]
@@ -198,7 +204,7 @@ fn a_user_has_its_ids_its_groups_and_no_way_back() {
 
 #[test]
 fn the_users_of_this_machine_are_found() {
-    let identity = lookup(std::path::Path::new("/"), "root").unwrap();
+    let identity = lookup(Path::new("/"), "root").unwrap();
     assert_eq!((identity.uid, identity.gid), (0, 0));
     assert_eq!(identity.home, Some("/root".into()));
 }
@@ -208,8 +214,7 @@ fn a_task_starts_in_its_working_directory_and_finds_its_program_there() {
     let executor = Executor::start(INIT);
     let directory = executor.sandbox.path().join("work");
     fs::create_dir(&directory).unwrap();
-    fs::write(directory.join("run"), "#!/bin/sh\npwd\necho \"$0 $1\"\n").unwrap();
-    fs::set_permissions(directory.join("run"), PermissionsExt::from_mode(0o755)).unwrap();
+    install_script("#!/bin/sh\npwd\necho \"$0 $1\"\n", &directory.join("run"));
     let mut plan = Executor::plan("");
     plan.working_directory = directory.clone();
     plan.command = Command::Exec {
@@ -231,12 +236,7 @@ fn a_program_is_looked_for_in_the_tasks_own_path() {
     let executor = Executor::start(INIT);
     let directory = executor.sandbox.path().join("bin");
     fs::create_dir(&directory).unwrap();
-    fs::write(directory.join("only-here"), "#!/bin/sh\necho found\n").unwrap();
-    fs::set_permissions(
-        directory.join("only-here"),
-        PermissionsExt::from_mode(0o755),
-    )
-    .unwrap();
+    install_script("#!/bin/sh\necho found\n", &directory.join("only-here"));
     let mut plan = Executor::plan("");
     plan.environment.insert(
         "PATH".into(),

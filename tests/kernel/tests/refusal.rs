@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use kernel_tests::{Executor, UNLIMITED};
+use kernel_tests::{Executor, UNLIMITED, install};
 use sandbox::identity::{Identity, lookup};
 use sandbox::{Command, Fault, LaunchError, Plan};
 
@@ -49,7 +49,11 @@ fn a_file_that_is_no_program_is_named() {
         error,
         format!("exec '{}': Permission denied (os error 13)", path.display())
     );
-    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    let path = executor.sandbox.path().join("executable-text");
+    install(
+        fs::File::open(executor.sandbox.path().join("text")).unwrap(),
+        &path,
+    );
     let error = refusal(&executor, program(path.to_str().unwrap()));
     assert_eq!(
         error.to_string(),
