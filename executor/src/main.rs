@@ -120,8 +120,8 @@ fn run(arguments: Vec<String>) -> Result<Outcome, Box<dyn std::error::Error>> {
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        // Launches queue on the launcher's one thread anyway; the others walk directories and remove cgroups.
-        .max_blocking_threads(8)
+        // They launch, walk directories and remove cgroups; a disk that hangs must not hold the others up.
+        .max_blocking_threads(64)
         .build()?;
     let outcome = runtime.block_on(async {
         let (to_self, wakes) = tokio::sync::mpsc::unbounded_channel();

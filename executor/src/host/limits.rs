@@ -24,7 +24,8 @@ impl TaskLimits {
     /// From `TaskInfo.resources` and, where one is given, the higher hard limit in `TaskInfo.limits`. A custom scalar
     /// resource `pids` limits processes and threads.
     pub(crate) fn of(task: &TaskInfoFields) -> Self {
-        let scalar = |name| resources::scalar(&task.resources, name);
+        // A resource of nothing is no resource (Mesos: src/common/resources.cpp, `Resources::isEmpty`).
+        let scalar = |name| resources::scalar(&task.resources, name).filter(|amount| *amount > 0.0);
         let memory = match task.limits.get("mem").map(|limit| limit.value) {
             // An infinite limit is none (Mesos: include/mesos/v1/mesos.proto, TaskInfo.limits).
             Some(megabytes) if megabytes.is_infinite() => None,
@@ -43,7 +44,9 @@ impl TaskLimits {
                 pids: Some(scalar("pids").map_or(DEFAULT_PIDS, |pids| pids as u64)),
             },
             memory,
-            disk: resources::sandbox_disk(&task.resources).map(Bytes::from_megabytes),
+            disk: resources::sandbox_disk(&task.resources)
+                .filter(|megabytes| *megabytes > 0.0)
+                .map(Bytes::from_megabytes),
             disk_resources: task
                 .resources
                 .iter()
@@ -129,6 +132,14 @@ mod tests {
     #[test]
     fn what_is_not_offered_is_not_limited_but_for_processes() {
         let limits = limits(&[], None);
+        assert_eq!(limits.cgroup.memory, None);
+        assert_eq!(limits.disk, None);
+        assert_eq!(limits.cgroup.pids, Some(DEFAULT_PIDS));
+    }
+
+    #[test]
+    fn a_resource_of_nothing_limits_nothing() {
+        let limits = limits(&[("mem", 0.0), ("disk", 0.0), ("pids", 0.0)], None);
         assert_eq!(limits.cgroup.memory, None);
         assert_eq!(limits.disk, None);
         assert_eq!(limits.cgroup.pids, Some(DEFAULT_PIDS));
