@@ -11,7 +11,7 @@ use crate::{Error, Errors, Limits, MemoryStatistics, OomEvents, safe_name};
 /// The cgroup of one task: a directory in each hierarchy used.
 ///
 /// Nothing happens when it is dropped: [`Cgroup::kill`] and [`Cgroup::remove`] are the end of it,
-/// and [`crate::sweep`] that of one whose executor did not come that far.
+/// and [`crate::sweep()`] that of one whose executor did not come that far.
 #[derive(Debug)]
 pub struct Cgroup {
     directories: Vec<Directory>,
