@@ -1,0 +1,147 @@
+//! The executor's own end: by SHUTDOWN, by a signal, by force.
+
+use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
+
+use mesos_proto::v1::TaskState::{
+    TaskFinished, TaskKilled, TaskKilling, TaskRunning, TaskStarting,
+};
+use nix::sys::signal::Signal;
+
+use crate::agent::events::{acknowledged, launch, shutdown, task};
+use crate::agent::{Agent, Answer};
+use crate::executor::{Executor, comes_true};
+
+/// A command with children in sessions of their own that take no notice of SIGTERM, and says when it has come so far.
+fn family(executor: &Executor) -> String {
+    let ready = executor.sandbox().join("ready");
+    format!(
+        "trap '' TERM HUP; setsid sh -c 'sleep 1000 & sleep 1000' & (sleep 1000 &); touch '{}'; wait",
+        ready.display()
+    )
+}
+
+fn wait_for_family(executor: &Executor) {
+    let ready = executor.sandbox().join("ready");
+    assert!(comes_true(|| ready.exists()));
+    // Executor, janitor, init, shell, and the sleeping ones.
+    assert!(comes_true(|| executor.processes().len() >= 7));
+    assert!(!executor.cgroups().is_empty());
+}
+
+#[test]
+fn shutdown_ends_every_task_within_the_grace_whatever_it_does() {
+    let agent = Agent::start();
+    let executor = Executor::start(&agent);
+    agent.wait_for_subscribe(1);
+    agent.send(&[
+        launch(task("family", &family(&executor))),
+        launch(task("meek", "sleep 1000")),
+    ]);
+    wait_for_family(&executor);
+    agent.wait_for_state("meek", TaskRunning);
+    agent.send(&[shutdown(), launch(task("late", "exit 0"))]);
+    assert!(executor.end().success());
+    for id in ["family", "meek"] {
+        assert_eq!(
+            agent.states(id),
+            [TaskStarting, TaskRunning, TaskKilling, TaskKilled],
+            "{id}"
+        );
+    }
+    // Nothing is started after a shutdown; should there be time for an answer, it is this.
+    assert!(
+        agent
+            .states("late")
+            .iter()
+            .all(|state| *state == TaskKilled)
+    );
+}
+
+#[test]
+fn shutdown_in_place_of_subscribed_ends_an_executor_without_tasks() {
+    let agent = Agent::start();
+    agent.answer(|_| Answer::Bare);
+    let executor = Executor::start(&agent);
+    agent.wait_for_subscribe(1);
+    agent.send(&[shutdown()]);
+    assert!(executor.end().success());
+    assert_eq!(agent.subscribes(), 1);
+}
+
+#[test]
+fn shutdown_in_place_of_subscribed_ends_the_tasks_of_earlier_days() {
+    let agent = Agent::start();
+    let executor = Executor::start(&agent);
+    agent.wait_for_subscribe(1);
+    agent.send(&[launch(task("t", "sleep 1000"))]);
+    agent.wait_for_state("t", TaskRunning);
+    agent.answer(|_| Answer::Bare);
+    agent.cut();
+    agent.wait_for_subscribe(2);
+    // Mesos closes the stream behind it.
+    agent.send(&[shutdown()]);
+    agent.cut();
+    // Nobody takes its last update, so nobody is waited for.
+    let status = executor.end_within(Duration::from_secs(45));
+    assert_eq!(status.code(), Some(1));
+}
+
+#[test]
+fn sigterm_ends_the_tasks_and_the_executor_goes_once_that_is_acknowledged() {
+    let agent = Agent::start();
+    agent.answer(|received| match received.status() {
+        Some(status) if status.state().is_terminal() => Answer::Bare,
+        _ => Answer::Usual,
+    });
+    let mut executor = Executor::start(&agent);
+    agent.wait_for_subscribe(1);
+    agent.send(&[
+        launch(task("one", "sleep 1000")),
+        launch(task("two", "sleep 1000")),
+    ]);
+    agent.wait_for_state("one", TaskRunning);
+    agent.wait_for_state("two", TaskRunning);
+    executor.signal(Signal::SIGTERM);
+    let one = agent.wait_for_state("one", TaskKilled);
+    let two = agent.wait_for_state("two", TaskKilled);
+    agent.send(&[acknowledged(&one)]);
+    // Long enough for one that would not wait.
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(executor.is_running(), "it left an update behind");
+    agent.send(&[acknowledged(&two)]);
+    assert!(executor.end().success());
+}
+
+#[test]
+fn an_idle_executor_goes_by_itself() {
+    let agent = Agent::start();
+    let idle = [("MESOS_SANDBOX_EXECUTOR_IDLE_TIMEOUT", "1ms")];
+    let executor = Executor::start_with(&agent, &idle);
+    agent.wait_for_subscribe(1);
+    agent.send(&[launch(task("t", "exit 0"))]);
+    agent.wait_for_state("t", TaskFinished);
+    assert!(executor.end().success());
+}
+
+#[test]
+fn an_executor_that_is_killed_takes_its_tasks_and_their_cgroups_along() {
+    let agent = Agent::start();
+    let executor = Executor::start(&agent);
+    agent.wait_for_subscribe(1);
+    agent.send(&[launch(task("t", &family(&executor)))]);
+    wait_for_family(&executor);
+    executor.signal(Signal::SIGKILL);
+    assert_eq!(executor.end().signal(), Some(9));
+}
+
+#[test]
+fn an_executor_that_is_killed_with_its_process_group_leaves_nothing_either() {
+    let agent = Agent::start();
+    let executor = Executor::start(&agent);
+    agent.wait_for_subscribe(1);
+    agent.send(&[launch(task("t", &family(&executor)))]);
+    wait_for_family(&executor);
+    executor.signal_group(Signal::SIGKILL);
+    assert_eq!(executor.end().signal(), Some(9));
+}
