@@ -17,7 +17,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use executor_core::Outcome;
-use mesos_proto::environment::{ExecutorEnvironment, passes_to_task};
+use mesos_proto::environment::passes_to_task;
 use sandbox::{InitProgram, Launcher};
 use tracing::{error, info, warn};
 
@@ -88,8 +88,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Vec<String>) -> Result<Outcome, Box<dyn std::error::Error>> {
-    let environment = ExecutorEnvironment::from_vars(std::env::vars_os())?;
-    let config = settings::config(&environment)?;
+    let (environment, config) = settings::read()?;
     let agent = Agent::new(
         environment.agent_endpoint.clone(),
         environment.api_path.clone(),

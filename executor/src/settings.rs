@@ -1,12 +1,13 @@
 //! From the environment to the core's configuration.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::time::Duration;
 
 use executor_core::Config;
 use mesos_proto::MesosDuration;
-use mesos_proto::environment::ExecutorEnvironment;
+use mesos_proto::environment::{EnvironmentErrors, ExecutorEnvironment};
 use mesos_proto::v1::{ExecutorId, FrameworkId};
 use tracing::level_filters::LevelFilter;
 
@@ -22,8 +23,44 @@ pub(crate) struct BadSetting {
     source: mesos_proto::DurationError,
 }
 
-/// The core's configuration.
-pub(crate) fn config(environment: &ExecutorEnvironment) -> Result<Config, BadSetting> {
+/// All that is wrong with the environment: with what the agent sets, with a setting of our own, or with both.
+#[derive(Debug)]
+pub(crate) struct BadEnvironment {
+    agents: Option<EnvironmentErrors>,
+    own: Option<BadSetting>,
+}
+
+impl std::error::Error for BadEnvironment {}
+
+impl fmt::Display for BadEnvironment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let agents = self.agents.as_ref().map(ToString::to_string);
+        let own = self.own.as_ref().map(ToString::to_string);
+        let all: Vec<String> = agents.into_iter().chain(own).collect();
+        f.write_str(&all.join("; "))
+    }
+}
+
+/// The environment, and the core's configuration that it makes.
+///
+/// # Errors
+///
+/// Everything that is missing or wrong, at once.
+pub(crate) fn read() -> Result<(ExecutorEnvironment, Config), BadEnvironment> {
+    let environment = ExecutorEnvironment::from_vars(std::env::vars_os());
+    match (environment, idle_timeout()) {
+        (Ok(environment), Ok(idle_timeout)) => {
+            let config = config(&environment, idle_timeout);
+            Ok((environment, config))
+        }
+        (environment, idle_timeout) => Err(BadEnvironment {
+            agents: environment.err(),
+            own: idle_timeout.err(),
+        }),
+    }
+}
+
+fn config(environment: &ExecutorEnvironment, idle_timeout: Option<Duration>) -> Config {
     let mut config = Config::new(
         FrameworkId {
             value: environment.framework_id.clone(),
@@ -38,20 +75,27 @@ pub(crate) fn config(environment: &ExecutorEnvironment) -> Result<Config, BadSet
     }
     config.subscription_backoff_max = not_negative(environment.subscription_backoff_max);
     config.shutdown_grace_period = not_negative(environment.shutdown_grace_period);
-    if let Ok(value) = std::env::var(IDLE_TIMEOUT) {
-        config.idle_timeout = match value.parse() {
-            Ok(timeout) => not_negative(timeout),
-            Err(source) => {
-                let variable = IDLE_TIMEOUT;
-                return Err(BadSetting {
-                    variable,
-                    value,
-                    source,
-                });
-            }
-        };
+    if let Some(timeout) = idle_timeout {
+        config.idle_timeout = timeout;
     }
-    Ok(config)
+    config
+}
+
+fn idle_timeout() -> Result<Option<Duration>, BadSetting> {
+    let variable = IDLE_TIMEOUT;
+    let Some(value) = std::env::var_os(variable) else {
+        return Ok(None);
+    };
+    // What is no UTF-8 is no duration either, with the replacement character in it.
+    let value = value.to_string_lossy().into_owned();
+    match value.parse() {
+        Ok(timeout) => Ok(Some(not_negative(timeout))),
+        Err(source) => Err(BadSetting {
+            variable,
+            value,
+            source,
+        }),
+    }
 }
 
 /// A time limit below zero is over already.
