@@ -133,7 +133,8 @@ fn without_checkpointing_a_lost_stream_ends_the_tasks_and_the_executor() {
 #[test]
 fn an_agent_that_only_answers_503_is_given_up_at_the_recovery_timeout() {
     let agent = Agent::start();
-    let executor = Executor::start_with(&agent, &[("MESOS_RECOVERY_TIMEOUT", "2secs")]);
+    // Its first subscription has to come within it, too.
+    let executor = Executor::start_with(&agent, &[("MESOS_RECOVERY_TIMEOUT", "5secs")]);
     agent.wait_for_subscribe(1);
     agent.send(&[launch(task("t", "sleep 1000"))]);
     agent.wait_for_state("t", TaskRunning);

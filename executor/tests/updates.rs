@@ -11,7 +11,7 @@ use crate::agent::events::{
     acknowledged, acknowledgement, kill, launch, shutdown, subscribed, task,
 };
 use crate::agent::{Agent, Answer, never_acknowledging};
-use crate::executor::Executor;
+use crate::executor::{Executor, SHORT_GRACE};
 
 const DONE: [TaskState; 3] = [TaskStarting, TaskRunning, TaskFinished];
 
@@ -19,7 +19,7 @@ const DONE: [TaskState; 3] = [TaskStarting, TaskRunning, TaskFinished];
 fn an_update_that_is_never_acknowledged_does_not_hold_a_shutdown_back() {
     let agent = Agent::start();
     agent.answer(never_acknowledging);
-    let executor = Executor::start(&agent);
+    let executor = Executor::start_with(&agent, &[SHORT_GRACE]);
     agent.wait_for_subscribe(1);
     agent.send(&[launch(task("t", "exit 3"))]);
     agent.wait_for_state("t", TaskFailed);

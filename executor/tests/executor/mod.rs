@@ -51,7 +51,8 @@ impl Executor {
                 ("MESOS_CHECKPOINT", "1"),
                 ("MESOS_RECOVERY_TIMEOUT", "5mins"),
                 ("MESOS_SUBSCRIPTION_BACKOFF_MAX", "400ms"),
-                ("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", "5secs"),
+                // Long, so that what is to be acknowledged before it is over is so on a busy machine as well.
+                ("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", "60secs"),
                 ("MESOS_HTTP_COMMAND_EXECUTOR", "0"),
                 ("LIBPROCESS_PORT", "0"),
                 // Tests say when it is to go.
@@ -130,11 +131,8 @@ impl Executor {
 
     /// Everything on this host that is this executor's, itself included.
     fn leftovers(&self) -> Vec<String> {
-        let processes = self.processes().into_iter().map(|pid| {
-            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            let line = String::from_utf8_lossy(&line).replace('\0', " ");
-            format!("process {pid}: {line}")
-        });
+        let processes = self.processes().into_iter();
+        let processes = processes.map(|pid| format!("process {pid}: {}", command_line(pid)));
         let cgroups = self.cgroups();
         let cgroups = cgroups.iter().map(|path| path.display().to_string());
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
@@ -190,6 +188,9 @@ impl Drop for Executor {
     }
 }
 
+/// For those tests in which the grace is waited for.
+pub(crate) const SHORT_GRACE: (&str, &str) = ("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", "5secs");
+
 /// Starts the executor with these variables alone, and returns how it ended and what it said.
 pub(crate) fn run_with(variables: &[(&str, &str)]) -> (ExitStatus, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_mesos-sandbox-executor"))
@@ -200,6 +201,12 @@ pub(crate) fn run_with(variables: &[(&str, &str)]) -> (ExitStatus, String) {
         .unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status, String::from_utf8(said).unwrap())
+}
+
+/// The arguments of a process, blanks between them; empty when it has gone.
+pub(crate) fn command_line(pid: u32) -> String {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&line).replace('\0', " ")
 }
 
 /// Between two looks at something that is waited for.
