@@ -33,6 +33,12 @@ pub enum Action {
         /// The task as the agent sent it.
         task: Box<TaskInfo>,
     },
+    /// Do not start a task whose launch is not through, if that is still to be had: then the launch is answered by
+    /// `StartFailed`, of whatever fault, otherwise as if this had not been said.
+    CancelLaunch {
+        /// The task.
+        task_id: TaskId,
+    },
     /// Send a signal to every process of a task.
     Signal {
         /// The task.

@@ -258,7 +258,7 @@ impl Core {
             let own = self
                 .tasks
                 .get(&id)
-                .map_or(budget, |task| self.grace(&task.info, None));
+                .map_or(budget, |task| self.grace(task, None));
             self.drive(now, &id, Input::Kill(own.min(budget)));
         }
     }
@@ -312,11 +312,20 @@ impl Core {
             .count();
         let waiting = self.ledger.waiting();
         let acknowledged_by = |since: Instant| since.plus(self.config.acknowledgement_timeout);
+        // An agent that is silent for long may be stopped, not gone; one that recovers its executors is worth waiting
+        // for as long as one that is away.
+        let patience = match self.config.checkpoint {
+            true => self
+                .config
+                .acknowledgement_timeout
+                .max(self.config.recovery_timeout),
+            false => self.config.acknowledgement_timeout,
+        };
         match self.phase {
             Phase::Done => None,
             Phase::Serving if self.link.subscribed().is_some() && busy == 0 && waiting > 0 => {
-                let since = self.ledger.waiting_since()?;
-                Some((acknowledged_by(since), Outcome::Unacknowledged(waiting)))
+                let at = self.ledger.waiting_since()?.plus(patience);
+                Some((at, Outcome::Unacknowledged(waiting)))
             }
             Phase::Serving => {
                 let at = self.idle_since?.plus(self.config.idle_timeout);

@@ -15,6 +15,7 @@
 use std::time::Duration;
 
 use mesos_proto::TaskInfo;
+use mesos_proto::v1::{KillPolicy, TaskId};
 
 use crate::event::{Ended, Limitation, StartFailure};
 use crate::time::Instant;
@@ -22,7 +23,9 @@ use crate::time::Instant;
 /// A task that the agent launched and whose terminal update is not acknowledged yet.
 #[derive(Debug)]
 pub(crate) struct Task {
-    pub(crate) info: TaskInfo,
+    pub(crate) task_id: TaskId,
+    /// The grace of its own kill policy.
+    pub(crate) grace: Option<Duration>,
     state: State,
     cause: Option<Cause>,
 }
@@ -75,6 +78,8 @@ pub(crate) enum Input {
 pub(crate) enum Effect {
     Running,
     Killing,
+    /// Do not start it, if that is still to be had.
+    CancelLaunch,
     Terminate,
     KillTree,
     CleanUp,
@@ -96,19 +101,21 @@ pub(crate) enum Over {
 const KILL_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 impl Task {
-    pub(crate) fn new(info: TaskInfo) -> Self {
-        Self {
-            info,
-            state: State::Launching { kill: None },
-            cause: None,
-        }
+    /// A task whose launch was asked for.
+    pub(crate) fn launching(info: &TaskInfo) -> Self {
+        Self::of(info, State::Launching { kill: None })
     }
 
     /// A task that is never started: its terminal update is all there will be.
-    pub(crate) fn never_started(info: TaskInfo) -> Self {
+    pub(crate) fn never_started(info: &TaskInfo) -> Self {
+        Self::of(info, State::AwaitingAck)
+    }
+
+    fn of(info: &TaskInfo, state: State) -> Self {
         Self {
-            info,
-            state: State::AwaitingAck,
+            task_id: info.task_id.clone(),
+            grace: info.kill_policy.as_ref().and_then(grace_of),
+            state,
             cause: None,
         }
     }
@@ -158,7 +165,7 @@ impl Task {
                 self.cause = Some(Cause::Killed);
                 (
                     State::Launching { kill: Some(grace) },
-                    vec![Effect::Killing],
+                    vec![Effect::Killing, Effect::CancelLaunch],
                 )
             }
             (State::Launching { kill: Some(old) }, Input::Kill(grace)) => {
@@ -255,6 +262,14 @@ impl Task {
             vec![Effect::Over(Over::Ended(ended, cause))],
         )
     }
+}
+
+/// The grace period of a kill policy that has one. A negative one is over at once.
+pub(crate) fn grace_of(policy: &KillPolicy) -> Option<Duration> {
+    let grace = policy.grace_period.as_ref()?;
+    Some(Duration::from_nanos(
+        u64::try_from(grace.nanoseconds).unwrap_or(0),
+    ))
 }
 
 /// SIGTERM and a deadline; without grace, force at once.

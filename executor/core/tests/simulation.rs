@@ -128,6 +128,18 @@ fn nothing_is_launched_after_a_shutdown() {
 }
 
 #[test]
+fn a_task_whose_launch_was_cancelled_and_did_not_start_is_never_running() {
+    for chance in [HEALING, HOSTILE, WITHOUT_CHECKPOINT] {
+        each_seed(chance, |world| {
+            for task in world.never_started() {
+                let ranks = world.state_ranks(&task);
+                assert!(!ranks.contains(&1), "task {task}: {ranks:?}");
+            }
+        });
+    }
+}
+
+#[test]
 fn every_started_process_is_reaped_and_cleaned_up_before_exit() {
     for chance in [HEALING, HOSTILE, WITHOUT_CHECKPOINT] {
         each_seed(chance, |world| {

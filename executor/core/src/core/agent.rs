@@ -98,7 +98,7 @@ impl Core {
 
     fn kill(&mut self, now: Now, task_id: &TaskId, policy: Option<&KillPolicy>) {
         if let Some(task) = self.tasks.get(&task_id.value) {
-            let grace = self.grace(&task.info, policy);
+            let grace = self.grace(task, policy);
             self.drive(now, &task_id.value, crate::task::Input::Kill(grace));
         } else if let Some(status) = self.finished.get(&task_id.value) {
             // The scheduler does not know yet that it is over: say so again, with the uuid it had (Mesos:

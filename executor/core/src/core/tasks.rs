@@ -9,7 +9,7 @@ use super::{Core, Phase};
 use crate::action::{Action, Note, Signal};
 use crate::event::TaskEvent;
 use crate::status::Report;
-use crate::task::{Effect, Input, Over, Task};
+use crate::task::{Effect, Input, Over, Task, grace_of};
 use crate::time::Now;
 
 impl Core {
@@ -26,11 +26,11 @@ impl Core {
         self.ledger.record_task(info.clone());
         let killed_early = self.killed_early.remove(&id).is_some();
         if killed_early || self.phase != Phase::Serving {
-            self.tasks.insert(id, Task::never_started(info));
+            self.tasks.insert(id, Task::never_started(&info));
             self.carry_out(now, &task_id, Effect::Over(Over::KilledBeforeStart));
             return;
         }
-        self.tasks.insert(id, Task::new(info.clone()));
+        self.tasks.insert(id, Task::launching(&info));
         self.update(now, &task_id, Report::of(TaskState::TaskStarting));
         self.actions.push_back(Action::Launch {
             task: Box::new(info),
@@ -61,7 +61,7 @@ impl Core {
         let Some(task) = self.tasks.get_mut(id) else {
             return;
         };
-        let task_id = task.info.task_id.clone();
+        let task_id = task.task_id.clone();
         for effect in task.on(input, now.at, clean_up) {
             self.carry_out(now, &task_id, effect);
         }
@@ -75,6 +75,7 @@ impl Core {
                 self.update(now, &task_id, Report::of(TaskState::TaskKilling));
             }
             Effect::Killing => {}
+            Effect::CancelLaunch => self.actions.push_back(Action::CancelLaunch { task_id }),
             Effect::Terminate => self.actions.push_back(Action::Signal {
                 task_id,
                 signal: Signal::Terminate,
@@ -92,11 +93,10 @@ impl Core {
 
     /// From SIGTERM to SIGKILL: the call's policy before the task's before the default (Mesos:
     /// src/launcher/executor.cpp, `kill`).
-    pub(super) fn grace(&self, info: &TaskInfo, policy: Option<&KillPolicy>) -> Duration {
-        let nanoseconds = policy
-            .and_then(|policy| policy.grace_period.as_ref())
-            .or_else(|| info.kill_policy.as_ref()?.grace_period.as_ref())
-            .map(|grace| u64::try_from(grace.nanoseconds).unwrap_or(0));
-        nanoseconds.map_or(self.config.kill_grace_period, Duration::from_nanos)
+    pub(super) fn grace(&self, task: &Task, policy: Option<&KillPolicy>) -> Duration {
+        policy
+            .and_then(grace_of)
+            .or(task.grace)
+            .unwrap_or(self.config.kill_grace_period)
     }
 }

@@ -30,6 +30,7 @@ pub(super) fn short(action: &Action) -> String {
         }
         Action::Launch { task } => format!("launch {}", task.task_id.value),
         Action::Disconnect { .. }
+        | Action::CancelLaunch { .. }
         | Action::Signal { .. }
         | Action::KillTree { .. }
         | Action::CleanUp { .. }

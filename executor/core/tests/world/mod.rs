@@ -35,12 +35,15 @@ enum Due {
     Launch(String),
     /// The agent wants this task killed.
     Kill(String, Option<u64>),
+    /// A launch is through, unless it was cancelled.
+    Start(String),
     Disconnect,
     Shutdown,
 }
 
 #[derive(Default)]
 struct Host {
+    cancelled: BTreeSet<String>,
     started: BTreeSet<String>,
     ended: BTreeSet<String>,
     cleaned: BTreeSet<String>,
@@ -183,6 +186,7 @@ impl World {
                     self.turn(Some(agent(attempt, kill(&id, grace))));
                 }
             }
+            Due::Start(id) => self.start(&id),
             Due::Disconnect => {
                 if let Some(attempt) = self.connection.take() {
                     self.log("agent: gone".to_owned());
@@ -242,25 +246,10 @@ impl World {
                     self.launches_after_shutdown += 1;
                 }
                 let delay = self.below(500);
-                if self.happens(0.1) {
-                    let fault =
-                        [Fault::Framework, Fault::Task, Fault::Host][self.below(3) as usize];
-                    let message = "no".to_owned();
-                    let failure = StartFailure { fault, message };
-                    self.task_event(delay, &id, TaskEvent::StartFailed(failure));
-                    return;
-                }
-                self.host.started.insert(id.clone());
-                self.task_event(delay, &id, TaskEvent::Started);
-                if self.happens(0.2) {
-                    let limit = self.below(3000);
-                    self.task_event(delay + limit, &id, TaskEvent::Limited(limitation()));
-                }
-                // One in five runs on until it is killed.
-                if self.happens(0.8) {
-                    let life = self.below(6000);
-                    self.end(delay + life, &id, true);
-                }
+                self.after(delay, Due::Start(id));
+            }
+            Action::CancelLaunch { task_id } => {
+                self.host.cancelled.insert(task_id.value);
             }
             Action::Signal { task_id, .. } => {
                 if self.happens(0.5) {
@@ -280,6 +269,28 @@ impl World {
             }
             Action::Note(_) => {}
             Action::Exit(outcome) => self.outcome = Some(outcome),
+        }
+    }
+
+    /// A launch that was asked for some time ago is through.
+    fn start(&mut self, id: &str) {
+        if self.host.cancelled.contains(id) || self.happens(0.1) {
+            let fault = [Fault::Framework, Fault::Task, Fault::Host][self.below(3) as usize];
+            let message = "no".to_owned();
+            let failure = StartFailure { fault, message };
+            self.task_event(0, id, TaskEvent::StartFailed(failure));
+            return;
+        }
+        self.host.started.insert(id.to_owned());
+        self.task_event(0, id, TaskEvent::Started);
+        if self.happens(0.2) {
+            let limit = self.below(3000);
+            self.task_event(limit, id, TaskEvent::Limited(limitation()));
+        }
+        // One in five runs on until it is killed.
+        if self.happens(0.8) {
+            let life = self.below(6000);
+            self.end(life, id, true);
         }
     }
 
@@ -449,6 +460,13 @@ impl World {
             }
         }
         changed
+    }
+
+    pub(crate) fn never_started(&self) -> Vec<String> {
+        self.delivered
+            .difference(&self.host.started)
+            .cloned()
+            .collect()
     }
 
     pub(crate) fn unreaped(&self) -> Vec<String> {
