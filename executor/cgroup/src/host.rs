@@ -69,7 +69,10 @@ pub(crate) struct Hierarchy {
     pub(crate) version: Version,
     /// Of those we use, the ones that this hierarchy has; not empty.
     pub(crate) controllers: Vec<Controller>,
-    /// The existing cgroup that [`TOP`] goes into.
+    /// The existing cgroup that [`TOP`] goes into, by its path within the hierarchy: on v1 this
+    /// process's own, on v2 the root.
+    pub(crate) cgroup: PathBuf,
+    /// The directory where that is seen.
     pub(crate) anchor: PathBuf,
 }
 
@@ -135,6 +138,30 @@ impl Host {
             (false, _) => Mode::Unified,
         };
         Ok(Host { mode, hierarchies })
+    }
+
+    /// The hierarchies in which what is made for `container` lies below its own cgroup, when Mesos
+    /// has given it one (the linux launcher, which always does so in the freezer; Mesos:
+    /// src/slave/containerizer/mesos/linux_launcher.cpp). With the container the agent kills and
+    /// removes what is there, our own processes included, and never looks anywhere else: cgroups
+    /// of the other hierarchies would stay for ever. Their controllers become
+    /// [`Host::missing`].
+    ///
+    /// Without such a cgroup nothing is left out.
+    pub fn within(mut self, container: &str) -> Host {
+        let is_within = |hierarchy: &Hierarchy| {
+            let mut components = hierarchy.cgroup.components();
+            components.any(|component| component.as_os_str() == container)
+        };
+        let has_cgroup = self.hierarchies.iter().any(|hierarchy| {
+            hierarchy.version == Version::V1
+                && hierarchy.controllers.contains(&Controller::Freezer)
+                && is_within(hierarchy)
+        });
+        if has_cgroup {
+            self.hierarchies.retain(is_within);
+        }
+        self
     }
 
     /// How the hierarchies are mounted.
@@ -205,10 +232,14 @@ fn usable(root: &Path, mount: &CgroupMount, own: &[OwnCgroup]) -> Result<Option<
             let ours = own
                 .iter()
                 .find(|line| line.controllers.iter().any(|c| c == first.name()));
-            let anchor = ours.and_then(|line| visible(&line.path, &mount.root));
+            let Some(ours) = ours else {
+                return Ok(None);
+            };
+            let anchor = visible(&ours.path, &mount.root);
             Ok(anchor.map(|anchor| Hierarchy {
                 version: Version::V1,
                 controllers,
+                cgroup: ours.path.clone(),
                 anchor: below(&directory, &anchor),
             }))
         }
@@ -222,6 +253,7 @@ fn usable(root: &Path, mount: &CgroupMount, own: &[OwnCgroup]) -> Result<Option<
             Ok((!controllers.is_empty()).then_some(Hierarchy {
                 version: Version::V2,
                 controllers,
+                cgroup: mount.root.clone(),
                 anchor: directory,
             }))
         }

@@ -77,6 +77,17 @@ pub(crate) fn oom_kills(directory: &Path, version: Version) -> Result<u64, Error
     Ok(read_keyed(&directory.join(file), "oom_kill")?.unwrap_or(0))
 }
 
+/// Whether it did so at this cgroup's own limit. Kills are counted where the victim was; the other
+/// counter is one that only the cgroup at its limit raises.
+pub(crate) fn broke_limit(directory: &Path, version: Version) -> Result<bool, Error> {
+    let hits = match version {
+        // How often memory could not be charged because of this very limit.
+        Version::V1 => read_number(&directory.join("memory.failcnt"))?,
+        Version::V2 => read_keyed(&directory.join("memory.events"), "oom")?.unwrap_or(0),
+    };
+    Ok(hits > 0 && oom_kills(directory, version)? > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +117,27 @@ mod tests {
         assert_eq!(statistics.max_usage, 100_663_295);
         assert_eq!(statistics.stat, "cache 4096\nrss 540672\n");
         assert_eq!(oom_kills(directory.path(), Version::V1).unwrap(), 3);
+    }
+
+    #[test]
+    fn only_a_kill_here_and_at_the_limit_here_breaks_the_limit() {
+        for (at_the_limit, kills) in [(0, 0), (0, 1), (7, 0), (7, 1)] {
+            let directory = cgroup(&[
+                ("memory.failcnt", &format!("{at_the_limit}\n")),
+                ("memory.oom_control", &format!("oom_kill {kills}\n")),
+                (
+                    "memory.events",
+                    &format!("max 9\noom {at_the_limit}\noom_kill {kills}\n"),
+                ),
+            ]);
+            for version in [Version::V1, Version::V2] {
+                assert_eq!(
+                    broke_limit(directory.path(), version).unwrap(),
+                    at_the_limit > 0 && kills > 0,
+                    "{version:?}: {at_the_limit} at the limit, {kills} killed"
+                );
+            }
+        }
     }
 
     #[test]

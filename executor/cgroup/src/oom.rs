@@ -15,8 +15,8 @@ use crate::kernel_file::{read_keyed, write};
 /// asynchronous runtime, and [`OomEvents::drain`] to take what came.
 ///
 /// An event says that an allocation failed at the limit *of this cgroup or of one above it*. On v1
-/// it comes before the kernel has chosen whom to kill, so ask [`crate::Cgroup::oom_kills`] once
-/// the task has ended: only when that is above zero was it this task that died of it.
+/// it comes before the kernel has chosen whom to kill, so ask [`crate::Cgroup::broke_memory_limit`]
+/// once the task has ended: only when that is so did this task die of its own limit.
 #[derive(Debug)]
 pub struct OomEvents {
     source: Source,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::host::{Controller, Version};
 use crate::kill::{kill_all, processes, remove_tree};
-use crate::memory::{oom_kills, statistics};
+use crate::memory::{broke_limit, oom_kills, statistics};
 use crate::parent::Parent;
 use crate::{Error, Errors, Limits, MemoryStatistics, OomEvents, safe_name};
 
@@ -107,6 +107,17 @@ impl Cgroup {
     pub fn oom_kills(&self) -> Result<u64, Error> {
         let (path, version) = self.memory()?;
         oom_kills(path, version)
+    }
+
+    /// Whether the kernel has killed here because this cgroup's own limit was reached. When that of
+    /// a cgroup above it is, as the container's, the kernel may kill here as well, and on v1 it
+    /// tells the [`OomEvents`] of every cgroup below.
+    ///
+    /// # Errors
+    /// The host has no memory controller, or a counter cannot be read.
+    pub fn broke_memory_limit(&self) -> Result<bool, Error> {
+        let (path, version) = self.memory()?;
+        broke_limit(path, version)
     }
 
     /// What the message of an out-of-memory death is made of.

@@ -4,7 +4,8 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
@@ -82,6 +83,9 @@ pub enum LaunchError {
         /// Whose fault it is.
         fault: Fault,
     },
+    /// The launch was taken back in time.
+    #[error("cancelled before it started")]
+    Cancelled,
     /// The init ended without a word.
     #[error("init ended before it started the task")]
     InitEnded,
@@ -99,6 +103,7 @@ impl LaunchError {
             LaunchError::Encode { .. }
             | LaunchError::Prepare { .. }
             | LaunchError::StartInit { .. }
+            | LaunchError::Cancelled
             | LaunchError::InitEnded
             | LaunchError::LauncherEnded => Fault::Host,
         }
@@ -148,6 +153,7 @@ pub struct Launcher {
 struct Job {
     plan: Plan,
     stdio: Stdio,
+    cancelled: Arc<AtomicBool>,
     reply: mpsc::SyncSender<Result<Process, LaunchError>>,
 }
 
@@ -161,9 +167,10 @@ impl Launcher {
         thread::Builder::new()
             .name("launcher".to_owned())
             .spawn(move || {
-                for Job { plan, stdio, reply } in queue {
+                for job in queue {
+                    let launched = launch(&program, &job.plan, job.stdio, &job.cancelled);
                     // Whoever asked may be gone; then the process is dropped, and killed with that.
-                    let _ = reply.send(launch(&program, &plan, stdio));
+                    let _ = job.reply.send(launched);
                 }
             })
             .map_err(|source| LaunchError::Prepare { source })?;
@@ -172,20 +179,36 @@ impl Launcher {
 
     /// Starts the task of `plan`. Blocks until it is executed or has failed, which takes
     /// milliseconds unless its directory or program is on a file system that hangs; tasks are
-    /// started one after the other.
+    /// started one after the other. One whose `cancelled` has become true by the time it is its turn
+    /// is not started.
     ///
     /// # Errors
     /// See [`LaunchError`]. Nothing of the task is left then.
-    pub fn launch(&self, plan: Plan, stdio: Stdio) -> Result<Process, LaunchError> {
+    pub fn launch(
+        &self,
+        plan: Plan,
+        stdio: Stdio,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Result<Process, LaunchError> {
         let (reply, answer) = mpsc::sync_channel(1);
         self.jobs
-            .send(Job { plan, stdio, reply })
+            .send(Job {
+                plan,
+                stdio,
+                cancelled: Arc::clone(cancelled),
+                reply,
+            })
             .map_err(|_| LaunchError::LauncherEnded)?;
         answer.recv().map_err(|_| LaunchError::LauncherEnded)?
     }
 }
 
-fn launch(program: &InitProgram, plan: &Plan, stdio: Stdio) -> Result<Process, LaunchError> {
+fn launch(
+    program: &InitProgram,
+    plan: &Plan,
+    stdio: Stdio,
+    cancelled: &AtomicBool,
+) -> Result<Process, LaunchError> {
     // Everything that can be checked is, before the host is touched.
     plan.check()?;
     let encoded = serde_json::to_vec(plan).map_err(|source| LaunchError::Encode { source })?;
@@ -195,6 +218,9 @@ fn launch(program: &InitProgram, plan: &Plan, stdio: Stdio) -> Result<Process, L
     let (status, status_of_init) = io::pipe().map_err(preparing)?;
     let null = File::open("/dev/null").map_err(preparing)?;
 
+    if cancelled.load(Ordering::Acquire) {
+        return Err(LaunchError::Cancelled);
+    }
     // The command owns the init's end of the socket and is dropped with this block: were the end
     // open here as well, it would never be seen to close.
     let mut stage_1 = {
@@ -319,7 +345,7 @@ mod tests {
     fn failure_of(program: &str, plan: Plan) -> LaunchError {
         Launcher::start(InitProgram::at(program))
             .unwrap()
-            .launch(plan, nowhere())
+            .launch(plan, nowhere(), &Arc::default())
             .unwrap_err()
     }
 

@@ -26,6 +26,10 @@ pub struct Plan {
     /// Files that the task's first process writes `0` to, before it gives up its rights
     /// (`cgroup::Cgroup::procs_files`).
     pub cgroup_procs: Vec<PathBuf>,
+    /// The soft limit of open descriptors (RLIMIT_NOFILE), or the hard one when that is lower;
+    /// `None` leaves what is inherited. An executor that has raised its own gives the task the one
+    /// from before: select(2) knows no descriptor above 1023.
+    pub descriptor_limit: Option<u64>,
 }
 
 /// What to run (Mesos: `CommandInfo`).
@@ -137,6 +141,7 @@ pub(crate) mod tests {
             }),
             namespaces: Namespaces::ALL,
             cgroup_procs: vec![PathBuf::from("/sys/fs/cgroup/x/cgroup.procs")],
+            descriptor_limit: Some(1024),
         }
     }
 

@@ -129,11 +129,12 @@ impl Process {
     /// # Errors
     /// The init could not be signalled.
     pub fn kill(&self) -> Result<(), ProcessError> {
-        self.send(if self.own_namespace {
-            libc::SIGKILL
-        } else {
-            kill_tree_signal()
-        })
+        if self.own_namespace {
+            return self.send(libc::SIGKILL);
+        }
+        self.send(kill_tree_signal())?;
+        // A task of the same user may have stopped its init.
+        self.send(libc::SIGCONT)
     }
 
     fn send(&self, signal: i32) -> Result<(), ProcessError> {

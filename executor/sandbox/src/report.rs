@@ -59,6 +59,8 @@ pub enum Step {
     Stdio,
     /// Keeping all other descriptors from the task.
     CloseDescriptors,
+    /// The limit of open descriptors.
+    LimitDescriptors,
     /// Executing the program.
     Exec,
 }
@@ -80,6 +82,7 @@ impl fmt::Display for Step {
             Step::ChangeDirectory => "enter",
             Step::Stdio => "set up stdio",
             Step::CloseDescriptors => "close descriptors",
+            Step::LimitDescriptors => "limit descriptors",
             Step::Exec => "exec",
         })
     }
@@ -96,7 +99,8 @@ pub enum Fault {
 
 impl Failure {
     pub(crate) fn fault(&self) -> Fault {
-        let asked_by_task = matches!(self.step, Step::Exec | Step::ChangeDirectory);
+        // The program is the one thing that the task names; its directory is made by the executor.
+        let asked_by_task = self.step == Step::Exec;
         let exhausted = matches!(
             Errno::from_raw(self.errno),
             Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE | Errno::EAGAIN | Errno::EIO
@@ -141,7 +145,7 @@ pub enum Feature {
     IpcNamespace,
     /// Without it the host name of the plan is not set.
     UtsNamespace,
-    /// Without it `/proc` shows the processes of the executor's pid namespace.
+    /// Without it there is no `/proc`: the executor's own would show the host's processes.
     Proc,
     /// Without it the host name is the executor's.
     Hostname,
@@ -177,7 +181,7 @@ mod tests {
     fn what_the_task_named_is_the_tasks_fault_unless_the_host_ran_out() {
         assert_eq!(fault(Step::Exec, Errno::ENOENT), Fault::Task);
         assert_eq!(fault(Step::Exec, Errno::E2BIG), Fault::Task);
-        assert_eq!(fault(Step::ChangeDirectory, Errno::EACCES), Fault::Task);
+        assert_eq!(fault(Step::ChangeDirectory, Errno::EACCES), Fault::Host);
         assert_eq!(fault(Step::Exec, Errno::ENOMEM), Fault::Host);
         assert_eq!(fault(Step::JoinCgroup, Errno::ENOENT), Fault::Host);
         assert_eq!(fault(Step::MountPropagation, Errno::EPERM), Fault::Host);

@@ -11,6 +11,7 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -111,6 +112,7 @@ impl Executor {
             identity: None,
             namespaces: Namespaces::ALL,
             cgroup_procs: Vec::new(),
+            descriptor_limit: None,
         }
     }
 
@@ -134,7 +136,7 @@ impl Executor {
             stdout: directory.stdout.try_clone().expect("a descriptor").into(),
             stderr: directory.stderr.try_clone().expect("a descriptor").into(),
         };
-        match self.launcher.launch(plan, stdio) {
+        match self.launcher.launch(plan, stdio, &Arc::default()) {
             Ok(process) => Ok(Task {
                 process,
                 cgroup,

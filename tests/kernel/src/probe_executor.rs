@@ -10,6 +10,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use kernel_tests::{Executor, MARK, wait_readable};
 use nix::mount::{MsFlags, mount};
@@ -67,7 +68,7 @@ fn bare(script: &str) {
         stderr: null(),
     };
     let mut process = launcher
-        .launch(plan, stdio)
+        .launch(plan, stdio, &Arc::default())
         .unwrap_or_else(|error| panic!("{error}"));
     for degraded in process.degraded() {
         println!("{degraded}");

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{
@@ -60,7 +61,7 @@ fn set_up_and_execute(
         sys::set_parent_death_signal(libc::SIGKILL).map_err(failed(Step::FollowExecutor))?;
     }
 
-    // With the task's rights: a directory that it may not enter is its own mistake.
+    // With the task's rights, which are to be enough for its own directory.
     chdir(&plan.working_directory)
         .map_err(failed_at(Step::ChangeDirectory, &plan.working_directory))?;
 
@@ -72,6 +73,10 @@ fn set_up_and_execute(
     sys::close_on_exec_from_3()
         .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
         .map_err(failed(Step::CloseDescriptors))?;
+    // After everything that needs a descriptor.
+    if let Some(limit) = plan.descriptor_limit {
+        limit_descriptors(limit).map_err(failed(Step::LimitDescriptors))?;
+    }
 
     // Last, since from here on a signal ends us. Their actions are the default since stage 1.
     SigSet::all()
@@ -80,6 +85,11 @@ fn set_up_and_execute(
 
     let (file, _) = plan.command.resolve();
     execute(plan).map_err(failed_at(Step::Exec, file))
+}
+
+fn limit_descriptors(soft: u64) -> Result<(), Errno> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, soft.min(hard), hard)
 }
 
 fn execute(plan: &Plan) -> Result<Infallible, Errno> {
