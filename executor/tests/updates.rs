@@ -24,7 +24,7 @@ fn an_update_that_is_never_acknowledged_does_not_hold_a_shutdown_back() {
     agent.send(&[launch(task("t", "exit 3"))]);
     agent.wait_for_state("t", TaskFailed);
     agent.send(&[shutdown()]);
-    // Without a shutdown it would wait for a minute.
+    // Without a shutdown it would wait for a minute at least.
     let status = executor.end_within(Duration::from_secs(45));
     assert_eq!(status.code(), Some(1));
     assert_eq!(agent.states("t"), [TaskStarting, TaskRunning, TaskFailed]);
