@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use executor_core::{Action, Config, Core, Event, Instant, Now, Outcome};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::agent::{Agent, Connection};
 use crate::host::{Host, Launched};
@@ -88,12 +88,10 @@ impl Driver {
         match wake {
             None => self.core.handle_timeout(now),
             Some(Wake::Event(event)) => {
-                debug!(?event, "event");
                 self.core.handle(now, event);
             }
             Some(Wake::Launched(launched)) => {
                 let event = self.host.take_in(*launched);
-                debug!(?event, "launched");
                 self.core.handle(now, event);
             }
             Some(Wake::Ending(task_id)) => self.host.reap(task_id),
@@ -121,6 +119,7 @@ impl Driver {
                 }
             }
             Action::Launch { task } => self.host.launch(*task),
+            Action::CancelLaunch { task_id } => self.host.cancel(&task_id),
             Action::Signal { task_id, signal } => self.host.signal(&task_id, signal),
             Action::KillTree { task_id } => self.host.kill(&task_id),
             Action::CleanUp { task_id } => self.host.clean_up(&task_id),

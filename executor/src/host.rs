@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use cgroup::{Cgroup, Parent};
@@ -36,6 +37,8 @@ pub(crate) struct Workshop {
     pub(crate) sandbox: PathBuf,
     /// What every task's environment begins with.
     pub(crate) environment: Vec<(OsString, OsString)>,
+    /// The soft limit of open descriptors that tasks get: the executor's own before it raised it.
+    pub(crate) descriptor_limit: Option<u64>,
     /// The executor's own arguments, its name first.
     pub(crate) arguments: Vec<String>,
 }
@@ -45,7 +48,11 @@ pub(crate) struct Host {
     workshop: Arc<Workshop>,
     /// As the agent described it; known before the first LAUNCH.
     executor: Option<Arc<ExecutorInfo>>,
+    /// Launches that are not through, each with the flag that cancels it.
+    launching: HashMap<String, Arc<AtomicBool>>,
     tasks: HashMap<String, Running>,
+    /// How many trees are being measured: they share one budget.
+    measured: Arc<AtomicU32>,
     wakes: UnboundedSender<Wake>,
     clean_ups: JoinSet<()>,
 }
@@ -56,6 +63,8 @@ struct Running {
     process: Option<Process>,
     cgroup: Option<Arc<Cgroup>>,
     limits: Arc<limits::TaskLimits>,
+    /// A kill of its cgroup is under way.
+    killing: Arc<AtomicBool>,
     /// Dropping them ends them.
     watches: JoinSet<()>,
 }
@@ -69,7 +78,9 @@ impl Host {
         Self {
             workshop: Arc::new(workshop),
             executor: None,
+            launching: HashMap::new(),
             tasks: HashMap::new(),
+            measured: Arc::default(),
             wakes,
             clean_ups: JoinSet::new(),
         }
@@ -81,22 +92,33 @@ impl Host {
     }
 
     /// Starts a task; [`Wake::Launched`] tells the outcome.
-    pub(crate) fn launch(&self, task: TaskInfo) {
+    pub(crate) fn launch(&mut self, task: TaskInfo) {
+        let cancelled = Arc::<AtomicBool>::default();
+        self.launching
+            .insert(task.task_id.value.clone(), Arc::clone(&cancelled));
         let workshop = Arc::clone(&self.workshop);
         let executor = self.executor.clone();
         let wakes = self.wakes.clone();
         spawn_blocking(move || {
             let task_id = task.task_id.clone();
-            let outcome = launch::launch(&workshop, &task, executor.as_deref());
+            let outcome = launch::launch(&workshop, &task, executor.as_deref(), &cancelled);
             let launched = Box::new(Launched { task_id, outcome });
             // Without a driver the executor is leaving; dropping the process ends it.
             drop(wakes.send(Wake::Launched(launched)));
         });
     }
 
+    /// Keeps a launch that is not through from starting anything.
+    pub(crate) fn cancel(&self, task_id: &TaskId) {
+        if let Some(cancelled) = self.launching.get(&task_id.value) {
+            cancelled.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Takes a finished launch in and begins to watch the task.
     pub(crate) fn take_in(&mut self, launched: Launched) -> Event {
         let Launched { task_id, outcome } = launched;
+        self.launching.remove(&task_id.value);
         let event = match outcome.and_then(|started| self.watch(&task_id, started)) {
             Ok(()) => TaskEvent::Started,
             Err(failure) => TaskEvent::StartFailed(failure),
@@ -119,23 +141,31 @@ impl Host {
         let mut watches = JoinSet::new();
         let outcome = watch::end(&mut watches, task_id, &process, &self.wakes);
         if let Err(failure) = outcome {
-            // Dropping the process ends it; the cgroup has to be told.
-            drop(process);
-            if let Some(cgroup) = cgroup {
-                launch::discard(&cgroup);
-            }
+            self.clean_ups.spawn_blocking(move || {
+                // Dropping the process ends it; the cgroup has to be told.
+                drop(process);
+                if let Some(cgroup) = cgroup {
+                    launch::discard(&cgroup);
+                }
+            });
             return Err(failure);
         }
         if let Some(cgroup) = &cgroup {
             watch::memory(&mut watches, task_id, cgroup, &limits, &self.wakes);
         }
         if limits.disk.is_some() {
-            watch::disk(&mut watches, task_id, directory, &limits, &self.wakes);
+            let tree = watch::Tree {
+                directory,
+                limits: Arc::clone(&limits),
+                measured: Arc::clone(&self.measured),
+            };
+            watch::disk(&mut watches, task_id, tree, &self.wakes);
         }
         let running = Running {
             process: Some(process),
             cgroup,
             limits,
+            killing: Arc::default(),
             watches,
         };
         self.tasks.insert(task_id.value.clone(), running);
@@ -185,12 +215,17 @@ impl Host {
         {
             warn!("task '{}' did not get SIGKILL: {error}", task_id.value);
         }
-        if let Some(cgroup) = running.cgroup.clone() {
+        // One at a time: what cannot die keeps a thread busy for as long as the attempt lasts.
+        if let Some(cgroup) = running.cgroup.clone()
+            && !running.killing.swap(true, Ordering::Relaxed)
+        {
             let id = task_id.value.clone();
+            let killing = Arc::clone(&running.killing);
             spawn_blocking(move || {
                 if let Err(error) = cgroup.kill() {
                     warn!("the cgroup of task '{id}' could not be killed: {error}");
                 }
+                killing.store(false, Ordering::Relaxed);
             });
         }
     }
@@ -213,6 +248,9 @@ impl Host {
 
     /// Leaves nothing behind, as far as [`LEAVE_TIMEOUT`] allows.
     pub(crate) async fn leave(mut self) {
+        for cancelled in self.launching.values() {
+            cancelled.store(true, Ordering::Relaxed);
+        }
         for (id, running) in &self.tasks {
             warn!("task '{id}' is ended by force: the executor leaves");
             if let Some(process) = &running.process {

@@ -4,7 +4,9 @@
 //! them, so a small process outlives the executor by some milliseconds: it waits for the end of a pipe whose other end
 //! only the executor holds, sweeps, and ends. It is an orphan with a session of its own, so that an agent which kills an
 //! executor by its tree, its process group and its session (Mesos: 3rdparty/stout, `os::killtree`) does not take it
-//! along. Where the agent kills by cgroup, it removes that cgroup with all below it, and no janitor is needed.
+//! along. Where the agent kills by cgroup, the janitor dies with the executor; there
+//! the tasks' cgroups are in those of the container alone (`cgroup::Host::within`), which the agent removes with all that
+//! is below them.
 
 use std::ffi::OsStr;
 use std::fs::File;

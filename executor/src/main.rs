@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use executor_core::Outcome;
 use mesos_proto::environment::passes_to_task;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sandbox::{InitProgram, Launcher};
 use tracing::{error, info, warn};
 
@@ -88,6 +89,8 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Vec<String>) -> Result<Outcome, Box<dyn std::error::Error>> {
+    // Its environment holds credentials: no other process of the same user may read it.
+    nix::sys::prctl::set_dumpable(false)?;
     let (environment, config) = settings::read()?;
     let agent = Agent::new(
         environment.agent_endpoint.clone(),
@@ -107,6 +110,7 @@ fn run(arguments: Vec<String>) -> Result<Outcome, Box<dyn std::error::Error>> {
         environment: std::env::vars_os()
             .filter(|(name, _)| passes_to_task(name))
             .collect(),
+        descriptor_limit: raise_descriptor_limit(),
         arguments,
     };
     // Held until the end of this process, whatever that is.
@@ -131,6 +135,20 @@ fn run(arguments: Vec<String>) -> Result<Outcome, Box<dyn std::error::Error>> {
     // A blocking thread that hangs on a dead disk must not hold the executor's exit back.
     runtime.shutdown_background();
     Ok(outcome)
+}
+
+/// Raises the soft limit of open descriptors to the hard one, since every task takes some. Returns what it was, for the
+/// tasks: programs that use select(2) are only right below 1024.
+fn raise_descriptor_limit() -> Option<u64> {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(soft, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map(|()| soft));
+    match raised {
+        Ok(soft) => Some(soft),
+        Err(errno) => {
+            warn!("the limit of open descriptors stays as it is: {errno}");
+            None
+        }
+    }
 }
 
 /// Where the tasks' cgroups go. The container's id, the last component of the sandbox's path on the host, names the
@@ -158,6 +176,7 @@ fn cgroups(directory: &Path) -> Option<cgroup::Parent> {
         }
         Err(errors) => warn!("what killed executors left could not all be removed: {errors}"),
     }
+    let host = host.within(&container);
     for missing in host.missing() {
         warn!("this host has no cgroup controller {missing}: nothing limits it");
     }

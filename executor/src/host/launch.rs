@@ -6,11 +6,13 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cgroup::Cgroup;
 use executor_core::{Fault, StartFailure};
 use mesos_proto::TaskInfo;
 use mesos_proto::v1::{ExecutorInfo, TaskId};
+use nix::unistd::{getegid, geteuid};
 use sandbox::directory::{self, DirectoryError, TaskDirectory};
 use sandbox::identity::{self, Identity};
 use sandbox::{Command, Namespaces, Plan, Process, Stdio};
@@ -45,7 +47,9 @@ pub(crate) fn launch(
     workshop: &Workshop,
     task: &TaskInfo,
     executor: Option<&ExecutorInfo>,
+    cancelled: &Arc<AtomicBool>,
 ) -> Result<Started, StartFailure> {
+    still_wanted(cancelled)?;
     let executor = executor.or(task.executor.as_ref());
     let command = command::resolve(task, executor, &workshop.arguments)
         .map_err(|error| failure(Fault::Framework, &error))?;
@@ -54,12 +58,10 @@ pub(crate) fn launch(
         task.task_id.value, command.source
     );
     let limits = TaskLimits::of(task);
-    let identity = command
-        .user
-        .as_deref()
-        .map(|user| identity::lookup(Path::new("/"), user))
-        .transpose()
-        .map_err(|error| failure(fault(error.fault()), &error))?;
+    let identity = match &command.user {
+        Some(user) => identity_of(user)?,
+        None => None,
+    };
 
     let id = &task.task_id.value;
     let directory = own_directory(&workshop.sandbox, id, identity.as_ref())
@@ -69,6 +71,8 @@ pub(crate) fn launch(
     }
     link_fetched_files(workshop, &directory);
 
+    // An agent that is removing the container must find no new cgroup in its way.
+    still_wanted(cancelled)?;
     let cgroup = workshop
         .cgroups
         .as_ref()
@@ -86,6 +90,7 @@ pub(crate) fn launch(
         hostname: None,
         identity,
         namespaces: Namespaces::ALL,
+        descriptor_limit: workshop.descriptor_limit,
         cgroup_procs: cgroup
             .iter()
             .flat_map(|cgroup| cgroup.procs_files())
@@ -95,7 +100,7 @@ pub(crate) fn launch(
         stdout: directory.stdout.into(),
         stderr: directory.stderr.into(),
     };
-    match workshop.launcher.launch(plan, stdio) {
+    match workshop.launcher.launch(plan, stdio, cancelled) {
         Ok(process) => Ok(Started {
             process,
             cgroup,
@@ -111,6 +116,36 @@ pub(crate) fn launch(
             Err(StartFailure { fault, message })
         }
     }
+}
+
+/// Ends a launch that was cancelled.
+fn still_wanted(cancelled: &AtomicBool) -> Result<(), StartFailure> {
+    match cancelled.load(Ordering::Relaxed) {
+        false => Ok(()),
+        true => Err(StartFailure {
+            fault: Fault::Host,
+            message: "cancelled before it started".to_owned(),
+        }),
+    }
+}
+
+/// Who `user` is; none when that is who the executor is already. Only root can start a task as somebody else.
+fn identity_of(user: &str) -> Result<Option<Identity>, StartFailure> {
+    let identity = identity::lookup(Path::new("/"), user)
+        .map_err(|error| failure(fault(error.fault()), &error))?;
+    let (own, own_group) = (geteuid(), getegid());
+    if own.is_root() {
+        return Ok(Some(identity));
+    }
+    if identity.uid == own.as_raw() && identity.gid == own_group.as_raw() {
+        return Ok(None);
+    }
+    Err(StartFailure {
+        fault: Fault::Task,
+        message: format!(
+            "the task wants to run as user '{user}', which an executor of user {own} cannot do: only root can"
+        ),
+    })
 }
 
 /// Kills what is left in a cgroup, and removes it. What cannot be removed now is left to a later executor's sweep.
@@ -179,9 +214,7 @@ fn link_fetched_files(workshop: &Workshop, directory: &TaskDirectory) {
         .flatten()
         .flatten();
     for name in entries.map(|entry| entry.file_name()) {
-        let text = name.to_string_lossy();
-        let log = ["stdout", "stderr"].iter().any(|log| text.starts_with(log));
-        if log || name == "tasks" || own == Some(&name) {
+        if is_log(&name.to_string_lossy()) || name == "tasks" || own == Some(&name) {
             continue;
         }
         let target = Path::new("../..").join(&name);
@@ -189,6 +222,20 @@ fn link_fetched_files(workshop: &Workshop, directory: &TaskDirectory) {
             debug!("no link to {} for a task: {error}", target.display());
         }
     }
+}
+
+/// The executor's own output, and what Mesos's log rotation makes of it (Mesos:
+/// src/slave/container_loggers/logrotate.cpp).
+fn is_log(name: &str) -> bool {
+    let rest = name
+        .strip_prefix("stdout")
+        .or_else(|| name.strip_prefix("stderr"));
+    rest.is_some_and(|rest| {
+        let number = rest.strip_prefix('.');
+        rest.is_empty()
+            || rest.starts_with(".logrotate.")
+            || number.is_some_and(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit()))
+    })
 }
 
 /// What a task sees: the executor's environment without its credentials, then what is the task's own, then what its

@@ -29,8 +29,8 @@ impl TaskLimits {
         let memory = match task.limits.get("mem").map(|limit| limit.value) {
             // An infinite limit is none (Mesos: include/mesos/v1/mesos.proto, TaskInfo.limits).
             Some(megabytes) if megabytes.is_infinite() => None,
-            Some(megabytes) => Some(Bytes::from_megabytes(megabytes)),
-            None => scalar("mem").map(Bytes::from_megabytes),
+            Some(megabytes) => Some(bytes(megabytes)),
+            None => scalar("mem").map(bytes),
         };
         let is_sandbox_disk = |resource: &&Resource| {
             let volume = resource.disk.as_ref().and_then(|disk| disk.volume.as_ref());
@@ -41,12 +41,12 @@ impl TaskLimits {
                 cpus: scalar("cpus").unwrap_or_default(),
                 cpu_quota: None,
                 memory: memory.map(Bytes::as_u64),
-                pids: Some(scalar("pids").map_or(DEFAULT_PIDS, |pids| pids as u64)),
+                pids: Some(scalar("pids").map_or(DEFAULT_PIDS, |pids| pids.ceil() as u64)),
             },
             memory,
             disk: resources::sandbox_disk(&task.resources)
                 .filter(|megabytes| *megabytes > 0.0)
-                .map(Bytes::from_megabytes),
+                .map(bytes),
             disk_resources: task
                 .resources
                 .iter()
@@ -90,6 +90,11 @@ impl TaskLimits {
             resources: self.disk_resources.clone(),
         }
     }
+}
+
+/// Whole megabytes, as Mesos takes them, but for less than one: a limit of nothing would end every task at once.
+fn bytes(megabytes: f64) -> Bytes {
+    Bytes::from_megabytes(megabytes.max(1.0))
 }
 
 #[cfg(test)]
@@ -143,6 +148,14 @@ mod tests {
         assert_eq!(limits.cgroup.memory, None);
         assert_eq!(limits.disk, None);
         assert_eq!(limits.cgroup.pids, Some(DEFAULT_PIDS));
+    }
+
+    #[test]
+    fn a_resource_of_less_than_one_limits_to_one() {
+        let limits = limits(&[("mem", 0.1), ("disk", 0.001), ("pids", 0.5)], None);
+        assert_eq!(limits.cgroup.memory, Some(1 << 20));
+        assert_eq!(limits.disk, Some(Bytes::new(1 << 20)));
+        assert_eq!(limits.cgroup.pids, Some(1));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use cgroup::Cgroup;
 use disk_engine::{Options, Pace, Sample};
@@ -46,23 +47,22 @@ pub(super) fn ended(process: &mut Process, cgroup: Option<&Cgroup>, limits: &Tas
         Err(error) => (false, format!("ended in an unknown way: {error}")),
     };
     // The kernel may have ended it before the event of that was read.
-    let killed_for_memory = cgroup.is_some_and(|cgroup| match cgroup.oom_kills() {
-        Ok(kills) => kills > 0,
-        Err(error) => {
-            warn!("whether a task ran out of memory is unknown: {error}");
+    let limitation = cgroup.and_then(|cgroup| {
+        let broke = cgroup.broke_memory_limit().unwrap_or_else(|error| {
+            warn!("whether a task broke its memory limit is unknown: {error}");
             false
-        }
+        });
+        broke.then(|| memory_limitation(cgroup, limits)).flatten()
     });
     Ended {
         success,
         description,
-        limitation: cgroup
-            .filter(|_| killed_for_memory)
-            .and_then(|cgroup| memory_limitation(cgroup, limits)),
+        limitation,
     }
 }
 
-/// Reports the first time that the task runs out of memory.
+/// Reports the first time that the task runs out of the memory that it may have. The event also comes when a cgroup above
+/// the task's runs out; then it is the kernel's choice who dies, and no limit of the task was broken.
 pub(super) fn memory(
     watches: &mut JoinSet<()>,
     task_id: &TaskId,
@@ -73,20 +73,13 @@ pub(super) fn memory(
     if limits.memory.is_none() {
         return;
     }
-    // Without the events the kernel enforces all the same, and the task's end tells.
-    let blind = |error: &dyn std::fmt::Display| {
-        warn!(
-            "task '{}': an end for memory is seen late: {error}",
-            task_id.value
-        );
-    };
     let mut events = match cgroup.oom_events() {
         Ok(events) => events,
-        Err(error) => return blind(&error),
+        Err(error) => return blind(task_id, &error),
     };
     let readable = match sys::readable(&events) {
         Ok(readable) => readable,
-        Err(error) => return blind(&error),
+        Err(error) => return blind(task_id, &error),
     };
     let (cgroup, limits) = (Arc::clone(cgroup), Arc::clone(limits));
     let (task_id, wakes) = (task_id.clone(), wakes.clone());
@@ -95,19 +88,43 @@ pub(super) fn memory(
             ready.clear_ready();
             match events.drain() {
                 Ok(false) => {}
-                Ok(true) => {
-                    if let Some(limitation) = memory_limitation(&cgroup, &limits) {
-                        report(&wakes, task_id, limitation);
+                Ok(true) => match kernel_has_killed(&cgroup).await {
+                    Ok(false) => {}
+                    Ok(true) => {
+                        if let Some(limitation) = memory_limitation(&cgroup, &limits) {
+                            report(&wakes, task_id, limitation);
+                        }
+                        return;
                     }
-                    return;
-                }
-                Err(error) => {
-                    warn!("task '{}': {error}", task_id.value);
-                    return;
-                }
+                    Err(error) => return blind(&task_id, &error),
+                },
+                Err(error) => return blind(&task_id, &error),
             }
         }
     });
+}
+
+/// The event comes just before the kernel chooses whom to kill.
+async fn kernel_has_killed(cgroup: &Cgroup) -> Result<bool, cgroup::Error> {
+    for _ in 0..KILL_LOOKS {
+        if cgroup.broke_memory_limit()? {
+            return Ok(true);
+        }
+        tokio::time::sleep(KILL_LOOK).await;
+    }
+    Ok(false)
+}
+
+/// How often, and how long apart, the kernel's count of its kills is looked at after an event.
+const KILL_LOOKS: u32 = 50;
+const KILL_LOOK: Duration = Duration::from_millis(10);
+
+/// Without the events the kernel enforces all the same, and the task's end tells.
+fn blind(task_id: &TaskId, error: &dyn std::fmt::Display) {
+    warn!(
+        "task '{}': an end for memory is seen late: {error}",
+        task_id.value
+    );
 }
 
 fn memory_limitation(cgroup: &Cgroup, limits: &TaskLimits) -> Option<Limitation> {
@@ -125,16 +142,20 @@ fn memory_limitation(cgroup: &Cgroup, limits: &TaskLimits) -> Option<Limitation>
 pub(super) fn disk(
     watches: &mut JoinSet<()>,
     task_id: &TaskId,
-    directory: OwnedFd,
-    limits: &Arc<TaskLimits>,
+    tree: Tree,
     wakes: &UnboundedSender<Wake>,
 ) {
+    let Tree {
+        directory,
+        limits,
+        measured,
+    } = tree;
     let Some(limit) = limits.disk else {
         return;
     };
-    let limits = Arc::clone(limits);
     let (task_id, wakes) = (task_id.clone(), wakes.clone());
     let directory = Arc::new(directory);
+    let share = Share::of(measured);
     watches.spawn(async move {
         let mut pace = Pace::new(Some(limit.as_u64()));
         loop {
@@ -143,7 +164,8 @@ pub(super) fn disk(
                 spawn_blocking(move || look(&directory, limit)).await
             };
             match look {
-                Ok(Ok(Look::Within(sample))) => {
+                Ok(Ok(Look::Within(mut sample))) => {
+                    sample.cost *= share.of_how_many();
                     tokio::time::sleep_until(pace.observe(sample).into()).await;
                 }
                 Ok(Ok(Look::Over(used))) => {
@@ -162,6 +184,34 @@ pub(super) fn disk(
             }
         }
     });
+}
+
+/// A task's directory under its quota.
+pub(super) struct Tree {
+    pub(super) directory: OwnedFd,
+    pub(super) limits: Arc<TaskLimits>,
+    /// How many trees this executor measures.
+    pub(super) measured: Arc<AtomicU32>,
+}
+
+/// One of the trees that share what measuring may cost: each looks as seldom as if all of it were as dear as the sum.
+struct Share(Arc<AtomicU32>);
+
+impl Share {
+    fn of(measured: Arc<AtomicU32>) -> Self {
+        measured.fetch_add(1, Ordering::Relaxed);
+        Self(measured)
+    }
+
+    fn of_how_many(&self) -> u32 {
+        self.0.load(Ordering::Relaxed).max(1)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 enum Look {
