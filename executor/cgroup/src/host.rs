@@ -2,8 +2,9 @@ use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::Error;
-use crate::kernel_file::{malformed, read, read_if_present};
+use crate::kernel_file::{read, read_if_present};
 use crate::mountinfo::{CgroupMount, Kind, cgroup_mounts};
+use crate::own_cgroup::{OwnCgroup, own_cgroups};
 
 /// The directory, below the anchor of each hierarchy, that holds nothing but our executors'.
 pub(crate) const TOP: &str = "mesos-sandbox-executor";
@@ -188,34 +189,6 @@ impl Host {
     pub(crate) fn hierarchies(&self) -> &[Hierarchy] {
         &self.hierarchies
     }
-}
-
-/// A line of `/proc/self/cgroup`.
-struct OwnCgroup {
-    /// Empty for v2.
-    controllers: Vec<String>,
-    path: PathBuf,
-}
-
-/// Lines are `hierarchy-id:controller,...:path` (cgroups(7)); the path may hold colons.
-fn own_cgroups(path: &Path, text: &str) -> Result<Vec<OwnCgroup>, Error> {
-    text.lines()
-        .enumerate()
-        .map(|(index, line)| {
-            let mut fields = line.splitn(3, ':').skip(1);
-            let (Some(controllers), Some(own)) = (fields.next(), fields.next()) else {
-                return Err(malformed(path, index + 1, line));
-            };
-            Ok(OwnCgroup {
-                controllers: controllers
-                    .split(',')
-                    .filter(|c| !c.is_empty())
-                    .map(str::to_owned)
-                    .collect(),
-                path: PathBuf::from(own),
-            })
-        })
-        .collect()
 }
 
 /// What `mount` can do for us; `None` when it has none of our controllers or our own cgroup is
@@ -431,12 +404,41 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_proc_self_cgroup_without_colons_is_named() {
-        let root = tree(V1_MOUNTS, "4:memory:/\ngarbage\n");
-        let error = Host::detect(root.path()).unwrap_err().to_string();
-        assert!(
-            error.contains("proc/self/cgroup line 2: 'garbage'"),
-            "{error}"
-        );
+    fn only_hierarchies_that_have_the_containers_own_cgroup_are_within_it() {
+        let root = tree(V1_MOUNTS, V1_OWN);
+        let host = Host::detect(root.path()).unwrap().within("c1");
+        assert_eq!(host.missing(), [Controller::Pids]);
+        for controller in [Controller::Cpu, Controller::Memory, Controller::Freezer] {
+            assert!(anchor_of(&host, controller).ends_with("mesos/c1"));
+        }
+    }
+
+    #[test]
+    fn a_v2_hierarchy_whose_root_ours_hang_below_is_not_within_a_container() {
+        let v1 = V1_MOUNTS.replace("rw,pids", "rw,perf_event");
+        let own = V1_OWN.replace("0::/", "0::/mesos/c1");
+        let root = tree(&format!("{v1}{V2_BESIDE}"), &own);
+        with_v2_controllers(&root, "sys/fs/cgroup/unified", "pids\n");
+        let host = Host::detect(root.path()).unwrap();
+        assert_eq!(host.missing(), []);
+        assert_eq!(host.within("c1").missing(), [Controller::Pids]);
+    }
+
+    #[test]
+    fn without_a_freezer_cgroup_of_the_containers_own_no_hierarchy_is_left_out() {
+        let of_another_launcher = V1_OWN.replace("freezer:/mesos/c1", "freezer:/");
+        let v2_mounts = "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+        for (mounts, own, container) in [
+            (V1_MOUNTS, V1_OWN, "c2"),
+            (V1_MOUNTS, V1_OWN, "c"),
+            (V1_MOUNTS, V1_OWN, "mesos/c1"),
+            (V1_MOUNTS, &of_another_launcher, "c1"),
+            (v2_mounts, "0::/mesos/c1\n", "c1"),
+        ] {
+            let root = tree(mounts, own);
+            with_v2_controllers(&root, "sys/fs/cgroup", "cpu memory pids\n");
+            let host = Host::detect(root.path()).unwrap();
+            assert_eq!(host.clone().within(container), host, "{container} in {own}");
+        }
     }
 }

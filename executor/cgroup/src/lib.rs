@@ -6,6 +6,7 @@
 //! ```text
 //! Host::detect("/")            which hierarchies there are, and where ours hang
 //! sweep(&host)                 what executors that were killed left behind
+//! host.within(id)              those of them that the agent clears with the container
 //! Parent::create(&host, id)    the executor's own directory, locked while it lives
 //!   Cgroup::create(&parent, task, &limits)
 //!     .procs_files()           the task's first process writes "0" there, before exec
@@ -40,6 +41,7 @@ mod memory;
 mod mountinfo;
 mod name;
 mod oom;
+mod own_cgroup;
 mod parent;
 mod sweep;
 mod task;

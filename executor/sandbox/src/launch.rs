@@ -372,6 +372,17 @@ mod tests {
     }
 
     #[test]
+    fn a_cancelled_launch_starts_nothing() {
+        let launcher = Launcher::start(InitProgram::at("/no/such/program")).unwrap();
+        let plan = plan(Command::Shell("true".into()));
+        let cancelled = Arc::new(AtomicBool::new(true));
+        let error = launcher.launch(plan, nowhere(), &cancelled).unwrap_err();
+        // An attempt would have found that there is no such program.
+        assert_eq!(error.to_string(), "cancelled before it started");
+        assert_eq!(error.fault(), Fault::Host);
+    }
+
+    #[test]
     fn an_init_that_is_not_there_is_the_hosts_fault() {
         let error = failure_of("/no/such/program", plan(Command::Shell("true".into())));
         assert!(

@@ -8,7 +8,7 @@ mod probe;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
@@ -294,6 +294,21 @@ pub fn install(content: impl Into<process::Stdio>, path: &Path) {
         .status()
         .expect("a shell");
     assert!(status.success(), "install {}", path.display());
+}
+
+/// For a task that writes nothing.
+///
+/// # Panics
+/// Without `/dev/null`.
+pub fn nowhere() -> Stdio {
+    let null = || {
+        let file = fs::File::options().write(true).open("/dev/null");
+        OwnedFd::from(file.expect("/dev/null"))
+    };
+    Stdio {
+        stdout: null(),
+        stderr: null(),
+    }
 }
 
 /// Every cgroup directory of that name, anywhere.

@@ -4,6 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::{MARK, install, processes_executing, until};
 
 /// A running `probe-executor`. Its program is a copy of its own, by which all its processes are
@@ -103,5 +106,9 @@ impl Drop for Probe {
         // Both fail when it was waited for, which is as well.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // An init that does not go with it, as a stopped one; its task goes with the init.
+        for pid in processes_executing(&self.directory.path().join("probe")) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
     }
 }

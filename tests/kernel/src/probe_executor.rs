@@ -7,15 +7,13 @@
 //!   its standard input is closed.
 #![forbid(unsafe_code)]
 
-use std::fs::File;
 use std::io::Read;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use kernel_tests::{Executor, MARK, wait_readable};
+use kernel_tests::{Executor, MARK, nowhere, wait_readable};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use sandbox::{InitProgram, Launcher, Stdio};
+use sandbox::{InitProgram, Launcher};
 
 fn main() {
     sandbox::init::dispatch();
@@ -51,24 +49,12 @@ fn share_mounts() {
 }
 
 fn bare(script: &str) {
-    let null = || {
-        OwnedFd::from(
-            File::options()
-                .write(true)
-                .open("/dev/null")
-                .expect("/dev/null"),
-        )
-    };
     let mut plan = Executor::plan(script);
     plan.environment
         .insert(MARK.to_owned(), std::env::var(MARK).expect("a mark"));
     let launcher = Launcher::start(InitProgram::own()).expect("a thread");
-    let stdio = Stdio {
-        stdout: null(),
-        stderr: null(),
-    };
     let mut process = launcher
-        .launch(plan, stdio, &Arc::default())
+        .launch(plan, nowhere(), &Arc::default())
         .unwrap_or_else(|error| panic!("{error}"));
     for degraded in process.degraded() {
         println!("{degraded}");

@@ -9,6 +9,7 @@ use std::path::Path;
 use cgroup::{Host, sweep};
 use kernel_tests::{Executor, Probe, Task, UNLIMITED, install, until};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::resource::{Resource, getrlimit};
 use sandbox::identity::{Identity, lookup};
 use sandbox::{Command, Exit};
 
@@ -250,5 +251,32 @@ fn a_program_is_looked_for_in_the_tasks_own_path() {
     assert_eq!(task.wait(), Exit::Exited(0));
     assert_eq!(task.stdout(), "found\n");
     drop(task);
+    executor.finish();
+}
+
+#[test]
+fn a_task_that_unmounts_proc_finds_no_other_below_it() {
+    let executor = Executor::start(INIT);
+    let script = "[ -e /proc/1 ] && echo there; \
+        while umount --lazy /proc 2>/dev/null; do echo unmounted; done; \
+        [ -e /proc/1 ] || echo gone";
+    let lines = output_of(&executor, script);
+    assert_eq!(lines, ["there", "unmounted", "gone"]);
+    assert!(Path::new("/proc/1").exists(), "out here it stays");
+    executor.finish();
+}
+
+#[test]
+fn the_soft_limit_of_descriptors_is_the_plans_or_the_inherited_one() {
+    let executor = Executor::start(INIT);
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    assert!(hard > 256, "{hard}");
+    for (limit, expected) in [(Some(256), 256), (Some(hard + 1), hard), (None, soft)] {
+        let mut plan = Executor::plan("ulimit -S -n; ulimit -H -n");
+        plan.descriptor_limit = limit;
+        let mut task = executor.launch(plan, &UNLIMITED);
+        assert_eq!(task.wait(), Exit::Exited(0));
+        assert_eq!(task.stdout(), format!("{expected}\n{hard}\n"), "{limit:?}");
+    }
     executor.finish();
 }

@@ -6,7 +6,7 @@
 use std::fs;
 
 use cgroup::{Ceiling, Cgroup, Controller, Limits};
-use kernel_tests::{Executor, UNLIMITED, until, wait_readable};
+use kernel_tests::{Executor, UNLIMITED, cgroups_named, until, wait_readable};
 use sandbox::Exit;
 
 const INIT: &str = env!("CARGO_BIN_EXE_probe-executor");
@@ -78,6 +78,46 @@ fn a_child_that_breaks_the_memory_limit_is_counted_though_the_task_itself_goes_o
     assert_eq!(task.cgroup.oom_kills().unwrap(), 1);
     drop(task);
     executor.finish();
+}
+
+#[test]
+fn a_task_killed_for_the_limit_above_it_did_not_break_its_own() {
+    let executor = Executor::start(INIT);
+    let within = |mebibytes: u64| Limits {
+        memory: Some(mebibytes * MEBIBYTE),
+        ..UNLIMITED
+    };
+    let neighbour = executor.launch(Executor::plan("echo up; sleep 1000"), &within(512));
+    neighbour.lines(1);
+    limit_memory_of_all(&executor, 64 * MEBIBYTE);
+
+    let hog = Executor::plan("exec tail /dev/zero");
+    for (limit, is_its_own) in [(512, false), (32, true)] {
+        let mut hog = executor.launch(hog.clone(), &within(limit));
+        assert!(!hog.cgroup.broke_memory_limit().unwrap());
+        let killed = Exit::Signaled {
+            signal: 9,
+            core_dumped: false,
+        };
+        assert_eq!(hog.wait(), killed);
+        assert_eq!(hog.cgroup.oom_kills().unwrap(), 1);
+        assert_eq!(hog.cgroup.broke_memory_limit().unwrap(), is_its_own);
+        assert!(!neighbour.cgroup.broke_memory_limit().unwrap());
+        assert_eq!(neighbour.cgroup.oom_kills().unwrap(), 0);
+    }
+    drop(neighbour);
+    executor.finish();
+}
+
+/// Limits the cgroup that those of the executor's tasks are in.
+fn limit_memory_of_all(executor: &Executor, bytes: u64) {
+    let files: Vec<_> = cgroups_named(&executor.container)
+        .iter()
+        .flat_map(|path| ["memory.limit_in_bytes", "memory.max"].map(|name| path.join(name)))
+        .filter(|file| file.exists())
+        .collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    fs::write(&files[0], bytes.to_string()).unwrap();
 }
 
 #[test]

@@ -7,10 +7,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
-use kernel_tests::{Executor, UNLIMITED, install};
+use kernel_tests::{Executor, UNLIMITED, install, nowhere, processes_executing, until};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use sandbox::identity::{Identity, lookup};
-use sandbox::{Command, Fault, LaunchError, Plan};
+use sandbox::{Command, Fault, InitProgram, LaunchError, Launcher, Plan};
 
 const INIT: &str = env!("CARGO_BIN_EXE_probe-executor");
 
@@ -101,21 +105,12 @@ fn an_unknown_user_is_named() {
 #[test]
 fn a_cgroup_that_is_gone_is_named_and_the_hosts_fault() {
     // `try_launch` fills in its own, so the launcher is used as it is.
-    let launcher = sandbox::Launcher::start(sandbox::InitProgram::at(INIT)).unwrap();
+    let launcher = Launcher::start(InitProgram::at(INIT)).unwrap();
     let mut plan = Executor::plan("true");
     plan.cgroup_procs = vec![PathBuf::from("/sys/fs/cgroup/gone/cgroup.procs")];
-    let null = || {
-        fs::File::options()
-            .write(true)
-            .open("/dev/null")
-            .unwrap()
-            .into()
-    };
-    let stdio = sandbox::Stdio {
-        stdout: null(),
-        stderr: null(),
-    };
-    let error = launcher.launch(plan, stdio, &Arc::default()).unwrap_err();
+    let error = launcher
+        .launch(plan, nowhere(), &Arc::default())
+        .unwrap_err();
     let expected =
         "join cgroup '/sys/fs/cgroup/gone/cgroup.procs': No such file or directory (os error 2)";
     assert_eq!(error.to_string(), expected);
@@ -147,4 +142,42 @@ fn a_launch_after_a_failed_one_works() {
     assert_eq!(task.wait(), sandbox::Exit::Exited(3));
     drop(task);
     executor.finish();
+}
+
+#[test]
+fn a_launch_cancelled_while_it_waits_for_its_turn_starts_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    // A program of its own, by which its inits are found.
+    let init = place.path().join("init");
+    install(fs::File::open(INIT).unwrap(), &init);
+    let launcher = Arc::new(Launcher::start(InitProgram::at(&init)).unwrap());
+    let launch = |plan: Plan, cancelled: &Arc<AtomicBool>| {
+        let (launcher, cancelled) = (Arc::clone(&launcher), Arc::clone(cancelled));
+        thread::spawn(move || launcher.launch(plan, nowhere(), &cancelled))
+    };
+
+    // It hangs where it is to join its cgroup, until somebody reads what it writes there.
+    let pipe = place.path().join("pipe");
+    mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+    let mut plan = Executor::plan("sleep 1000");
+    plan.cgroup_procs = vec![pipe.clone()];
+    let first = launch(plan, &Arc::default());
+    until("the first launch's turn", || {
+        (!processes_executing(&init).is_empty()).then_some(())
+    });
+
+    let trace = place.path().join("trace");
+    let cancelled = Arc::default();
+    let script = format!("touch {}; sleep 1000", trace.display());
+    let second = launch(Executor::plan(&script), &cancelled);
+    cancelled.store(true, Ordering::Release);
+    let reader = fs::File::open(&pipe).unwrap();
+    let first = first.join().unwrap().unwrap();
+    let error = second.join().unwrap().unwrap_err();
+    assert!(matches!(error, LaunchError::Cancelled), "{error}");
+    assert!(!trace.exists());
+    drop((first, reader));
+    until("the end of the inits", || {
+        processes_executing(&init).is_empty().then_some(())
+    });
 }

@@ -11,7 +11,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use cgroup::{Cgroup, Host, Parent, sweep};
-use kernel_tests::{Probe, UNLIMITED, cgroups_named, processes_marked, until};
+use kernel_tests::{Probe, UNLIMITED, cgroups_named, processes_executing, processes_marked, until};
 
 const INIT: &str = env!("CARGO_BIN_EXE_probe-executor");
 
@@ -159,4 +159,25 @@ fn without_rights_too_tasks_die_with_their_executor() {
     until("the end of its task", || {
         processes_marked(probe.mark()).is_empty().then_some(())
     });
+}
+
+#[test]
+fn a_task_that_stops_its_init_can_be_killed_all_the_same() {
+    let mut probe = probe_of_nobody(&["bare", "kill -STOP $PPID; sleep 1000"]);
+    while probe.line() != "started" {}
+    let is_stopped = |pid: i32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        status.contains("\nState:\tT")
+    };
+    until("the stop of the init", || {
+        let program = probe.directory().join("probe");
+        processes_executing(&program)
+            .into_iter()
+            .any(is_stopped)
+            .then_some(())
+    });
+    probe.close_input();
+    assert_eq!(probe.line(), "terminated with signal Killed");
+    assert!(probe.wait().success());
+    assert_eq!(processes_marked(probe.mark()), Vec::<i32>::new());
 }
