@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::{MARK, install, processes_executing, until};
+use crate::{MARK, install, processes_executing, processes_marked, until};
 
 /// A running `probe-executor`. Its program is a copy of its own, by which all its processes are
 /// found, and its files lie beside that, so that they go with it. Dropped, it is killed.
@@ -106,8 +106,9 @@ impl Drop for Probe {
         // Both fail when it was waited for, which is as well.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        // An init that does not go with it, as a stopped one; its task goes with the init.
-        for pid in processes_executing(&self.directory.path().join("probe")) {
+        // What does not go with it, as the task of an init that is stopped.
+        let inits = processes_executing(&self.directory.path().join("probe"));
+        for pid in processes_marked(self.mark()).into_iter().chain(inits) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
     }

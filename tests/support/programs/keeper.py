@@ -18,7 +18,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -139,11 +138,19 @@ def unmount():
             subprocess.run(["umount", "--lazy", point], check=True)
 
 
+def remove_directory():
+    """By rm, which removes a tree of any depth: a Python function calls itself for each level. Whether it did so is looked
+    at, since reap() may have got its status."""
+    removal = subprocess.run(["rm", "-rf", "--one-file-system", "--", directory], stderr=subprocess.PIPE, text=True)
+    if directory.exists():
+        raise OSError(removal.stderr)
+
+
 def end():
     """Goes on after a step that fails; the errors are the answer."""
     errors = []
     for step in (thaw, lambda: until(all_are_dead), unmount, leave_cgroups, lambda: until(cgroups_are_gone),
-                 lambda: shutil.rmtree(directory)):
+                 remove_directory):
         try:
             step()
         except Exception as error:

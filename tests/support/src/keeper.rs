@@ -188,3 +188,22 @@ impl Drop for Keeper {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_of_any_depth_is_removed() {
+        let keeper = Keeper::start("depth");
+        let dig = "import os\nfor _ in range(3000):\n os.mkdir('d')\n os.chdir('d')";
+        let status = Command::new("/usr/bin/python3")
+            .args(["-c", dig])
+            .current_dir(keeper.directory())
+            .status()
+            .unwrap();
+        assert!(status.success());
+        keeper.end().unwrap();
+        assert!(!keeper.directory().exists());
+    }
+}
