@@ -88,7 +88,7 @@ A usage marked '>=' is a lower bound: something could not be read, as standard
 error tells.
 
 Exit code: 0, or 1 if something could not be measured in full, or a limit not
-be read.
+be read, or a run has more tasks and nested containers than are shown.
 
 Examples:
   mesos-disk-watcher --once /var/lib/mesos

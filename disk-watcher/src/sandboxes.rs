@@ -79,7 +79,7 @@ pub(crate) fn agents(work_dir: &Directory, all: bool) -> Result<Vec<Id>, Sandbox
     {
         return Ok(vec![id]);
     }
-    ids(&slaves)
+    Ok(ids(&slaves)?)
 }
 
 /// Why the sandboxes cannot be found.
@@ -89,27 +89,31 @@ pub(crate) enum SandboxesError {
     Directory(#[from] DirectoryError),
     #[error("{path:?} is no work directory of a Mesos agent: it has no directory 'slaves'")]
     NotAWorkDir { path: PathBuf },
+    #[error(
+        "{run:?} has more tasks and nested containers than are shown: {MOST_WITHIN_A_RUN}, nested {DEEPEST} deep"
+    )]
+    MoreThanShown { run: PathBuf },
 }
 
 /// Calls `visit` for each sandbox of `agent`, one at a time, so that only one is open. Errors go to `visit`, too: one
-/// sandbox out of reach must not hide the others.
+/// directory out of reach must not hide the others.
 pub(crate) fn for_each(
     work_dir: &Directory,
     agent: &Id,
     visit: &mut dyn FnMut(Result<Sandbox, SandboxesError>),
-) -> Result<(), SandboxesError> {
+) {
     let way: [&Path; 3] = ["slaves".as_ref(), agent.as_ref(), "frameworks".as_ref()];
-    let Some(frameworks) = work_dir.enter_all(&way)? else {
-        return Ok(());
+    let Some((frameworks, framework_ids)) = list(work_dir, &way, visit) else {
+        return;
     };
-    for framework_id in ids(&frameworks)? {
-        let Some(executors) =
-            frameworks.enter_all(&[framework_id.as_ref(), "executors".as_ref()])?
-        else {
+    for framework_id in framework_ids {
+        let way = [framework_id.as_ref(), "executors".as_ref()];
+        let Some((executors, executor_ids)) = list(&frameworks, &way, visit) else {
             continue;
         };
-        for executor_id in ids(&executors)? {
-            let Some(runs) = executors.enter_all(&[executor_id.as_ref(), "runs".as_ref()])? else {
+        for executor_id in executor_ids {
+            let way = [executor_id.as_ref(), "runs".as_ref()];
+            let Some((runs, container_ids)) = list(&executors, &way, visit) else {
                 continue;
             };
             let executor = ExecutorPath {
@@ -117,7 +121,7 @@ pub(crate) fn for_each(
                 framework_id: framework_id.clone(),
                 executor_id,
             };
-            for container_id in ids(&runs)? {
+            for container_id in container_ids {
                 let run = RunPath {
                     executor: executor.clone(),
                     container_id,
@@ -130,7 +134,24 @@ pub(crate) fn for_each(
             }
         }
     }
-    Ok(())
+}
+
+/// A directory and the ids in it; `None` if there is no such directory, or after `visit` was told why it is out of
+/// reach.
+fn list(
+    above: &Directory,
+    way: &[&Path],
+    visit: &mut dyn FnMut(Result<Sandbox, SandboxesError>),
+) -> Option<(Directory, Vec<Id>)> {
+    let listed = above.enter_all(way).and_then(|directory| {
+        directory
+            .map(|directory| ids(&directory).map(|ids| (directory, ids)))
+            .transpose()
+    });
+    listed.unwrap_or_else(|error| {
+        visit(Err(error.into()));
+        None
+    })
 }
 
 fn for_each_of_run(
@@ -138,10 +159,10 @@ fn for_each_of_run(
     sandbox: Directory,
     visit: &mut dyn FnMut(Result<Sandbox, SandboxesError>),
 ) {
-    let mut inner = Vec::new();
-    let found =
-        tasks(&sandbox, &mut inner).and_then(|()| nested(&sandbox, &mut Vec::new(), &mut inner));
-    for place in inner {
+    let mut inner = Inner::default();
+    inner.add_tasks(&sandbox);
+    inner.add_nested(&sandbox, &mut Vec::new());
+    for place in inner.places {
         match enter_place(&sandbox, &place) {
             Ok(Some(directory)) => visit(Ok(Sandbox {
                 run: run.clone(),
@@ -152,8 +173,13 @@ fn for_each_of_run(
             Err(error) => visit(Err(error.into())),
         }
     }
-    if let Err(error) = found {
+    for error in inner.errors {
         visit(Err(error.into()));
+    }
+    if inner.has_more {
+        visit(Err(SandboxesError::MoreThanShown {
+            run: sandbox.path().to_owned(),
+        }));
     }
     visit(Ok(Sandbox {
         run: run.clone(),
@@ -162,43 +188,81 @@ fn for_each_of_run(
     }));
 }
 
-fn tasks(sandbox: &Directory, found: &mut Vec<Place>) -> Result<(), DirectoryError> {
-    if let Some(directory) = sandbox.enter("tasks")? {
-        found.extend(
-            directory
-                .subdirectories(MOST_WITHIN_A_RUN)?
-                .into_iter()
-                .map(Place::Task),
-        );
-    }
-    Ok(())
+/// What is to be shown of a run besides the sandbox of its container.
+#[derive(Default)]
+struct Inner {
+    places: Vec<Place>,
+    /// Whether the bounds left something out.
+    has_more: bool,
+    /// Why something else was left out; not many more than places.
+    errors: Vec<DirectoryError>,
 }
 
-/// Collects the nested containers below `above`. Recursion is bounded by [`DEEPEST`].
-fn nested(
-    here: &Directory,
-    above: &mut Vec<OsString>,
-    found: &mut Vec<Place>,
-) -> Result<(), DirectoryError> {
-    if above.len() == DEEPEST {
-        return Ok(());
-    }
-    let Some(containers) = here.enter("containers")? else {
-        return Ok(());
-    };
-    for id in containers.subdirectories(MOST_WITHIN_A_RUN.saturating_sub(found.len()).max(1))? {
-        if found.len() >= MOST_WITHIN_A_RUN {
-            break;
+impl Inner {
+    fn add_tasks(&mut self, sandbox: &Directory) {
+        if let Some((_, names)) = self.subdirectories(sandbox, "tasks") {
+            self.places.extend(names.into_iter().map(Place::Task));
         }
-        let Some(directory) = containers.enter(Path::new(&id))? else {
-            continue;
-        };
-        above.push(id);
-        found.push(Place::Nested(above.clone()));
-        nested(&directory, above, found)?;
-        above.pop();
     }
-    Ok(())
+
+    /// Adds the containers nested in the one whose directory is `here`, which is itself nested in those of `above`.
+    /// Recursion is bounded by [`DEEPEST`].
+    fn add_nested(&mut self, here: &Directory, above: &mut Vec<OsString>) {
+        let Some((containers, ids)) = self.subdirectories(here, "containers") else {
+            return;
+        };
+        if above.len() == DEEPEST {
+            self.has_more |= !ids.is_empty();
+            return;
+        }
+        for id in ids {
+            if self.places.len() == MOST_WITHIN_A_RUN {
+                self.has_more = true;
+                return;
+            }
+            match containers.enter(&id) {
+                Ok(Some(directory)) => {
+                    above.push(id);
+                    self.places.push(Place::Nested(above.clone()));
+                    self.add_nested(&directory, above);
+                    above.pop();
+                }
+                Ok(None) => {}
+                Err(error) => self.errors.push(error),
+            }
+        }
+    }
+
+    /// The directory `name` in `here`, and the names of as many directories in it as may still be shown.
+    fn subdirectories(
+        &mut self,
+        here: &Directory,
+        name: &str,
+    ) -> Option<(Directory, Vec<OsString>)> {
+        let most = MOST_WITHIN_A_RUN - self.places.len();
+        let listed = here.enter(name).and_then(|directory| {
+            directory
+                .map(|directory| {
+                    // One more, to know whether there are more.
+                    directory
+                        .subdirectories(most + 1)
+                        .map(|names| (directory, names))
+                })
+                .transpose()
+        });
+        match listed {
+            Ok(Some((directory, mut names))) => {
+                self.has_more |= names.len() > most;
+                names.truncate(most);
+                Some((directory, names))
+            }
+            Ok(None) => None,
+            Err(error) => {
+                self.errors.push(error);
+                None
+            }
+        }
+    }
 }
 
 fn enter_place(sandbox: &Directory, place: &Place) -> Result<Option<Directory>, DirectoryError> {
@@ -208,7 +272,7 @@ fn enter_place(sandbox: &Directory, place: &Place) -> Result<Option<Directory>, 
 }
 
 /// The directories whose names are ids: not the `latest` link, nor anything that Mesos did not make.
-fn ids(directory: &Directory) -> Result<Vec<Id>, SandboxesError> {
+fn ids(directory: &Directory) -> Result<Vec<Id>, DirectoryError> {
     let names = directory.subdirectories(usize::MAX)?;
     Ok(names
         .into_iter()

@@ -4,10 +4,11 @@
 
 mod work_dir;
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::thread::{self, JoinHandle};
@@ -335,6 +336,93 @@ fn a_broken_checkpoint_is_told_and_hides_no_sandbox() {
     let rows: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0]["limit_bytes"], Value::Null);
+}
+
+/// The rows of a survey that tells of nothing but more in `sandbox` than is shown.
+fn rows_with_more(dir: &WorkDir, sandbox: &str) -> Vec<Value> {
+    let output = dir.watcher(&["--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        stderr(&output),
+        format!(
+            "mesos-disk-watcher: {:?} has more tasks and nested containers than are shown: 1000, nested 8 deep\n",
+            dir.path().join(sandbox)
+        )
+    );
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn what_a_run_has_beyond_the_most_shown_is_told_and_the_next_run_is_shown() {
+    for inner in ["tasks", "containers", "containers/N/containers"] {
+        let dir = WorkDir::new();
+        let sandbox = dir.run("F/executors/E", "C", 1);
+        let next = dir.run("F/executors/E2", "D", 1);
+        // N is one of the thousand.
+        let most = 1_000 - usize::from(inner.contains('N'));
+        for number in 0..most {
+            dir.make(&format!("{sandbox}/{inner}/{number}"));
+        }
+        assert_eq!(dir.rows(&[]).len(), 1_002, "{inner}");
+
+        dir.make(&format!("{sandbox}/{inner}/{most}"));
+        let rows = rows_with_more(&dir, &sandbox);
+        assert_eq!(rows.len(), 1_002, "{inner}");
+        row(&rows, &sandbox);
+        row(&rows, &next);
+    }
+}
+
+#[test]
+fn containers_nested_deeper_than_is_shown_are_told() {
+    let dir = WorkDir::new();
+    let sandbox = dir.run("F/executors/E", "C", 1);
+    let deepest = format!("{sandbox}{}", "/containers/N".repeat(8));
+    dir.make(&deepest);
+    assert_eq!(dir.rows(&[]).len(), 9);
+    dir.make(&format!("{deepest}/containers/N"));
+    assert_eq!(rows_with_more(&dir, &sandbox).len(), 9);
+}
+
+#[test]
+fn a_directory_out_of_reach_is_told_and_hides_no_other_sandbox() {
+    let frameworks = "slaves/A/frameworks";
+    for locked in [
+        "F/executors",
+        "F/executors/E/runs",
+        "F/executors/E/runs/C",
+        "F/executors/E/runs/C/tasks",
+    ] {
+        let dir = WorkDir::new();
+        // Out of reach for nobody, who takes the survey; it comes before the other.
+        dir.fill("slaves/A/frameworks/F/executors/E/runs/C/tasks/t", 1);
+        let other = dir.run("G/executors/E", "D", 1);
+        let set_mode = |path: &Path, mode| {
+            fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        };
+        set_mode(dir.path(), 0o755);
+        let locked = dir.path().join(frameworks).join(locked);
+        set_mode(&locked, 0o700);
+        let binary = dir.path().join("watcher");
+        // By another process: one that has written to a program cannot run it while a sibling may still hold it open.
+        let copied = Command::new("cp")
+            .arg(env!("CARGO_BIN_EXE_mesos-disk-watcher"))
+            .arg(&binary)
+            .status();
+        assert!(copied.unwrap().success());
+        let output = Command::new(&binary)
+            .args(["--json", "--once"])
+            .arg(dir.path())
+            .uid(65_534)
+            .gid(65_534)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let flaw = format!("cannot open directory {locked:?}: Permission denied");
+        assert!(stderr(&output).contains(&flaw), "{}", stderr(&output));
+        let rows: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+        row(&rows, &other);
+    }
 }
 
 #[test]
