@@ -92,7 +92,7 @@ be read, or a run has more tasks and nested containers than are shown.
 
 Examples:
   mesos-disk-watcher --once /var/lib/mesos
-  mesos-disk-watcher --once /var/lib/mesos --agent http://localhost:5051
+  mesos-disk-watcher --once /var/lib/mesos --agent http://127.0.0.1:5051
   mesos-disk-watcher --once /var/lib/mesos --json |
     jq '.[] | select(.limit_bytes and .used_bytes > .limit_bytes)'
   mesos-disk-watcher usage /var/lib/mesos/slaves";

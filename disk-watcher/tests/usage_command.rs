@@ -234,7 +234,7 @@ fn help_teaches_by_examples_and_says_where_it_differs_from_du() {
     );
     let help = text(&["--help"]);
     assert!(
-        help.contains("mesos-disk-watcher --once /var/lib/mesos --agent http://localhost:5051"),
+        help.contains("mesos-disk-watcher --once /var/lib/mesos --agent http://127.0.0.1:5051"),
         "{help}"
     );
     assert_eq!(
