@@ -63,6 +63,14 @@ pub(crate) fn write(path: &Path, value: &str) -> Result<(), Error> {
         })
 }
 
+/// Writes to a file that not every kernel has: nothing where it is absent.
+pub(crate) fn write_if_present(path: &Path, value: &str) -> Result<(), Error> {
+    match write(path, value) {
+        Err(Error::Write { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
 /// An error that points at one line.
 pub(crate) fn malformed(path: &Path, line: usize, text: &str) -> Error {
     Error::Malformed {

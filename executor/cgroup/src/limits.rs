@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 use crate::error::kernel_answer;
 use crate::host::{Controller, Version};
+use crate::kernel_file::{malformed, read_if_present, write_if_present};
 
 /// Relative cpu time for each cpu (Mesos: src/slave/containerizer/mesos/isolators/cgroups/constants.hpp).
 const SHARES_PER_CPU: f64 = 1024.0;
@@ -24,7 +25,8 @@ pub struct Limits {
     /// parent's, and later refuses the agent lowering the parent's below its child's, which makes
     /// the agent destroy the container.
     pub cpu_quota: Option<f64>,
-    /// Bytes of memory, page cache included; `None` is no limit.
+    /// Bytes of memory, page cache included; `None` is no limit. With a limit there is no swap
+    /// beyond it, where the kernel accounts for swap.
     pub memory: Option<u64>,
     /// Processes and threads at the same time; `None` is no limit.
     pub pids: Option<u64>,
@@ -80,17 +82,7 @@ impl Limits {
                 }
             }
             Controller::Memory if !first || self.memory.is_some() => {
-                let file = if v2 {
-                    "memory.max"
-                } else {
-                    "memory.limit_in_bytes"
-                };
-                let limit = self
-                    .memory
-                    .map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
-                MemController::new(point, base, v2)
-                    .set_limit(limit)
-                    .map_err(refused(directory, file, limit))?;
+                self.write_memory(version, directory)?;
             }
             Controller::Pids if !first || self.pids.is_some() => {
                 let limit = self.pids.map_or(MaxValue::Max, |pids| {
@@ -104,6 +96,55 @@ impl Limits {
             Controller::Memory | Controller::Pids | Controller::Freezer => {}
         }
         Ok(())
+    }
+
+    /// The limit, and none of it to be had as swap on top: else a task beyond its limit fills the
+    /// host's swap instead of dying. A kernel without swap accounting lacks the file for that.
+    fn write_memory(&self, version: Version, directory: &Path) -> Result<(), Error> {
+        let limit = self
+            .memory
+            .map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+        let controller = MemController::new(
+            directory.to_owned(),
+            directory.to_owned(),
+            version == Version::V2,
+        );
+        let set = |file| {
+            controller
+                .set_limit(limit)
+                .map_err(refused(directory, file, limit))
+        };
+        match version {
+            Version::V1 => {
+                // Memory and swap together. The kernel refuses this below the limit of memory
+                // alone, so whichever of the two is the greater goes first.
+                let both = directory.join("memory.memsw.limit_in_bytes");
+                let raises = match (self.memory, read_if_present(&both)?) {
+                    (None, _) => true,
+                    (Some(_), None) => false,
+                    (Some(bytes), Some(text)) => {
+                        let now: u64 = text
+                            .trim()
+                            .parse()
+                            .map_err(|_| malformed(&both, 1, text.trim()))?;
+                        bytes > now
+                    }
+                };
+                let set_both = || write_if_present(&both, &limit.to_string());
+                if raises {
+                    set_both()?;
+                    set("memory.limit_in_bytes")
+                } else {
+                    set("memory.limit_in_bytes")?;
+                    set_both()
+                }
+            }
+            Version::V2 => {
+                set("memory.max")?;
+                let swap = if self.memory.is_some() { "0" } else { "max" };
+                write_if_present(&directory.join("memory.swap.max"), swap)
+            }
+        }
     }
 }
 
@@ -192,6 +233,86 @@ mod tests {
         );
         assert_eq!(fs::read_to_string(at.join("memory.max")).unwrap(), "max");
         assert_eq!(fs::read_to_string(at.join("pids.max")).unwrap(), "max");
+    }
+
+    fn memory(bytes: Option<u64>) -> Limits {
+        Limits {
+            memory: bytes,
+            ..limits(1.0)
+        }
+    }
+
+    fn text(path: &Path) -> String {
+        fs::read_to_string(path).unwrap().trim().to_owned()
+    }
+
+    #[test]
+    fn v1_holds_memory_and_swap_together_to_the_limit_of_memory() {
+        let directory = tempfile::tempdir().unwrap();
+        let both = directory.path().join("memory.memsw.limit_in_bytes");
+        let write = |bytes, first| {
+            memory(bytes)
+                .write(Controller::Memory, Version::V1, directory.path(), first)
+                .unwrap();
+        };
+        fs::write(&both, "9223372036854771712\n").unwrap();
+        write(None, true);
+        assert_eq!(text(&both), "9223372036854771712");
+        fs::write(&both, "20480\n").unwrap();
+        write(Some(12288), false);
+        assert_eq!(text(&both), "12288");
+        write(Some(16384), false);
+        assert_eq!(text(&both), "16384");
+        fs::write(&both, "").unwrap();
+        write(None, false);
+        assert_eq!(text(&both), "-1");
+    }
+
+    #[test]
+    fn on_v1_the_limit_with_swap_is_raised_before_the_limit_and_lowered_after_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let both = directory.path().join("memory.memsw.limit_in_bytes");
+        fs::write(&both, "12288\n").unwrap();
+        // A directory in the limit's place: writing it fails, and what comes after is not done.
+        fs::create_dir(directory.path().join("memory.limit_in_bytes")).unwrap();
+        for (bytes, left) in [(8192, "12288"), (16384, "16384")] {
+            memory(Some(bytes))
+                .write(Controller::Memory, Version::V1, directory.path(), false)
+                .unwrap_err();
+            assert_eq!(text(&both), left);
+        }
+    }
+
+    #[test]
+    fn v2_leaves_no_swap_to_a_task_with_a_limit() {
+        let directory = tempfile::tempdir().unwrap();
+        let swap = directory.path().join("memory.swap.max");
+        for (bytes, first, written) in [
+            (None, true, ""),
+            (Some(4096), true, "0"),
+            (None, false, "max"),
+        ] {
+            fs::write(&swap, "").unwrap();
+            memory(bytes)
+                .write(Controller::Memory, Version::V2, directory.path(), first)
+                .unwrap();
+            assert_eq!(text(&swap), written);
+        }
+    }
+
+    #[test]
+    fn where_swap_is_not_accounted_for_the_limit_of_memory_is_all_that_is_written() {
+        for (version, file) in [
+            (Version::V1, "memory.limit_in_bytes"),
+            (Version::V2, "memory.max"),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            memory(Some(4096))
+                .write(Controller::Memory, version, directory.path(), true)
+                .unwrap();
+            assert_eq!(text(&directory.path().join(file)), "4096");
+            assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        }
     }
 
     #[test]

@@ -77,15 +77,37 @@ pub(crate) fn oom_kills(directory: &Path, version: Version) -> Result<u64, Error
     Ok(read_keyed(&directory.join(file), "oom_kill")?.unwrap_or(0))
 }
 
-/// Whether it did so at this cgroup's own limit. Kills are counted where the victim was; the other
-/// counter is one that only the cgroup at its limit raises.
+/// Whether it did so at this cgroup's own limit. Kills are counted where the victim was; whose limit
+/// was reached is told elsewhere.
 pub(crate) fn broke_limit(directory: &Path, version: Version) -> Result<bool, Error> {
-    let hits = match version {
-        // How often memory could not be charged because of this very limit.
-        Version::V1 => read_number(&directory.join("memory.failcnt"))?,
-        Version::V2 => read_keyed(&directory.join("memory.events"), "oom")?.unwrap_or(0),
+    let at_limit = match version {
+        // How often memory could not be charged at once because of this very limit.
+        Version::V1 => {
+            read_number(&directory.join("memory.failcnt"))? > 0 || was_full_with_swap(directory)?
+        }
+        Version::V2 => read_keyed(&directory.join("memory.events"), "oom")?.unwrap_or(0) > 0,
     };
-    Ok(hits > 0 && oom_kills(directory, version)? > 0)
+    Ok(at_limit && oom_kills(directory, version)? > 0)
+}
+
+/// The most bytes whose charge may end in a kill: for more than eight pages (the kernel's
+/// `PAGE_ALLOC_COSTLY_ORDER`) it fails the allocation instead.
+const LARGEST_FATAL_CHARGE: u64 = 8 * 4096;
+
+/// Whether there was ever no room left below v1's limit of memory and swap together. It is the same
+/// number as the limit of memory and the kernel charges it first, so `memory.failcnt` may stay 0;
+/// `memory.memsw.failcnt` would tell, but stays 0 on Linux 6.18.
+fn was_full_with_swap(directory: &Path) -> Result<bool, Error> {
+    let path = directory.join("memory.memsw.limit_in_bytes");
+    let Some(text) = read_if_present(&path)? else {
+        return Ok(false);
+    };
+    let limit: u64 = text
+        .trim()
+        .parse()
+        .map_err(|_| malformed(&path, 1, text.trim()))?;
+    let most = read_number(&directory.join("memory.memsw.max_usage_in_bytes"))?;
+    Ok(most.saturating_add(LARGEST_FATAL_CHARGE) > limit)
 }
 
 #[cfg(test)]
@@ -137,6 +159,29 @@ mod tests {
                     "{version:?}: {at_the_limit} at the limit, {kills} killed"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn on_v1_a_kill_with_memory_and_swap_full_to_the_limit_breaks_it_whatever_failcnt_says() {
+        const LIMIT: u64 = 32 << 20;
+        for (most, kills, broke) in [
+            (LIMIT, 1, true),
+            (LIMIT - 4096, 1, true),
+            (LIMIT - LARGEST_FATAL_CHARGE, 1, false),
+            (LIMIT, 0, false),
+        ] {
+            let directory = cgroup(&[
+                ("memory.failcnt", "0\n"),
+                ("memory.memsw.limit_in_bytes", &format!("{LIMIT}\n")),
+                ("memory.memsw.max_usage_in_bytes", &format!("{most}\n")),
+                ("memory.oom_control", &format!("oom_kill {kills}\n")),
+            ]);
+            assert_eq!(
+                broke_limit(directory.path(), Version::V1).unwrap(),
+                broke,
+                "{most} bytes at most, {kills} killed"
+            );
         }
     }
 

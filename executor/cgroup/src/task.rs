@@ -113,6 +113,12 @@ impl Cgroup {
     /// a cgroup above it is, as the container's, the kernel may kill here as well, and on v1 it
     /// tells the [`OomEvents`] of every cgroup below.
     ///
+    /// On v1 this can blame a task too much: the kernel tells that the limit was reached even when
+    /// reclaim then made room (`memory.failcnt` counts such charges too), as it does for a task that
+    /// reads many files. If that task is killed later on because of a limit above its own, it is
+    /// still counted as its own. So it is where swap is accounted for and the limit was lowered to
+    /// less than was once in use.
+    ///
     /// # Errors
     /// The host has no memory controller, or a counter cannot be read.
     pub fn broke_memory_limit(&self) -> Result<bool, Error> {
