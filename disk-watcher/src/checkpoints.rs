@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use mesos_proto::checkpoint::{self, CheckpointError};
-use mesos_proto::paths::RunPath;
+use mesos_proto::paths::{Id, RunPath};
 use mesos_proto::{resources, v1};
 use prost::Message;
 
@@ -47,39 +47,22 @@ pub(crate) fn limits(
     work_dir: &Directory,
     run: &RunPath,
 ) -> Result<Option<RunLimits>, LimitsError> {
-    let executor = &run.executor;
-    let way: [&Path; 8] = [
-        "meta".as_ref(),
-        "slaves".as_ref(),
-        executor.agent_id.as_ref(),
-        "frameworks".as_ref(),
-        executor.framework_id.as_ref(),
-        "executors".as_ref(),
-        executor.executor_id.as_ref(),
-        "runs".as_ref(),
-    ];
-    let Some(home) = work_dir.enter_all(&way[..7])? else {
+    let Some(info) = decode::<v1::ExecutorInfo>(work_dir, &run.executor.executor_info())? else {
         return Ok(None);
     };
-    let Some(info) = decode::<v1::ExecutorInfo>(&home, "executor.info")? else {
-        return Ok(None);
-    };
-    let Some(checkpoint) = home.enter_all(&[way[7], run.container_id.as_ref()])? else {
-        return Ok(None);
-    };
-    if checkpoint.has("executor.sentinel") {
+    let checkpoint = run.executor.checkpointed_runs().join(&run.container_id);
+    if work_dir.enter_all(checkpoint)?.is_none() || read(work_dir, &run.sentinel())?.is_some() {
         return Ok(None);
     }
     let mut tasks = Vec::new();
-    if let Some(directory) = checkpoint.enter("tasks")? {
-        for name in directory.subdirectories(usize::MAX)? {
-            let Some(task) = directory.enter(Path::new(&name))? else {
+    if let Some(directory) = work_dir.enter_all(run.tasks())? {
+        let names = directory.subdirectories(usize::MAX)?;
+        for task_id in names.into_iter().filter_map(|name| Id::new(name).ok()) {
+            let path = run.task_info(&task_id);
+            let Some(info) = decode::<v1::Task>(work_dir, &path)? else {
                 continue;
             };
-            let Some(info) = decode::<v1::Task>(&task, "task.info")? else {
-                continue;
-            };
-            if !has_ended(&task)? {
+            if !has_ended(work_dir, &path.with_file_name("task.updates"))? {
                 tasks.push((info.task_id.value, resources::sandbox_disk(&info.resources)));
             }
         }
@@ -91,25 +74,36 @@ pub(crate) fn limits(
 }
 
 fn decode<M: Message + Default>(
-    directory: &Directory,
-    name: &str,
+    work_dir: &Directory,
+    path: &Path,
 ) -> Result<Option<M>, LimitsError> {
-    let Some(content) = directory.read(name)? else {
+    let Some(content) = read(work_dir, path)? else {
         return Ok(None);
     };
     match checkpoint::decode(&content) {
         Ok(message) => Ok(Some(message)),
         Err(source) => Err(LimitsError::Decode {
-            path: directory.path().join(name),
+            path: work_dir.path().join(path),
             source,
         }),
     }
 }
 
-/// Whether the task has sent a terminal update: its resources are no longer part of the container's from then on,
-/// but its checkpoint stays (Mesos: `Executor::allocatedResources`, src/slave/slave.cpp).
-fn has_ended(task: &Directory) -> Result<bool, DirectoryError> {
-    let Some(updates) = task.read("task.updates")? else {
+/// The content of the file at `path` below `work_dir`; `None` if there is none.
+fn read(work_dir: &Directory, path: &Path) -> Result<Option<Vec<u8>>, DirectoryError> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Ok(None);
+    };
+    match work_dir.enter_all(parent)? {
+        Some(directory) => directory.read(name),
+        None => Ok(None),
+    }
+}
+
+/// Whether the task with these updates has sent a terminal one: its resources are no longer part of the container's
+/// from then on, but its checkpoint stays (Mesos: `Executor::allocatedResources`, src/slave/slave.cpp).
+fn has_ended(work_dir: &Directory, updates: &Path) -> Result<bool, DirectoryError> {
+    let Some(updates) = read(work_dir, updates)? else {
         return Ok(false);
     };
     Ok(records(&updates)
@@ -151,8 +145,14 @@ mod tests {
 
     fn ended(updates: &[u8]) -> bool {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("task.updates"), updates).unwrap();
-        has_ended(&Directory::open(dir.path()).unwrap()).unwrap()
+        std::fs::create_dir(dir.path().join("task")).unwrap();
+        std::fs::write(dir.path().join("task/task.updates"), updates).unwrap();
+        has_ended_below(dir.path())
+    }
+
+    fn has_ended_below(work_dir: &Path) -> bool {
+        let work_dir = Directory::open(work_dir).unwrap();
+        has_ended(&work_dir, Path::new("task/task.updates")).unwrap()
     }
 
     #[test]
@@ -175,6 +175,7 @@ mod tests {
     #[test]
     fn a_task_without_updates_runs() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(!has_ended(&Directory::open(dir.path()).unwrap()).unwrap());
+        std::fs::create_dir(dir.path().join("task")).unwrap();
+        assert!(!has_ended_below(dir.path()));
     }
 }

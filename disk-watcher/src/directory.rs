@@ -71,17 +71,14 @@ impl Directory {
         }
     }
 
-    /// Enters one directory after another; `None` if one is not there.
-    pub(crate) fn enter_all(&self, names: &[&Path]) -> Result<Option<Self>, DirectoryError> {
-        let Some((first, rest)) = names.split_first() else {
-            return Ok(None);
-        };
-        let mut here = self.enter(first)?;
-        for name in rest {
-            let Some(directory) = here else {
-                return Ok(None);
-            };
-            here = directory.enter(name)?;
+    /// Enters the directories of `path` one after another; `None` if one is not there, or `path` is empty.
+    pub(crate) fn enter_all(&self, path: impl AsRef<Path>) -> Result<Option<Self>, DirectoryError> {
+        let mut here: Option<Self> = None;
+        for name in path.as_ref() {
+            here = here.as_ref().unwrap_or(self).enter(name)?;
+            if here.is_none() {
+                break;
+            }
         }
         Ok(here)
     }
@@ -113,7 +110,8 @@ impl Directory {
     }
 
     /// The content of the file `name`; `None` if there is none. Links and devices are no files here.
-    pub(crate) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, DirectoryError> {
+    pub(crate) fn read(&self, name: impl AsRef<Path>) -> Result<Option<Vec<u8>>, DirectoryError> {
+        let name = name.as_ref();
         let path = self.path.join(name);
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
@@ -132,11 +130,6 @@ impl Directory {
             Ok(_) => Ok(Some(content)),
             Err(source) => Err(DirectoryError::Read { path, source }),
         }
-    }
-
-    /// Whether there is anything of that name.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        rustix::fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
 
     /// Where the link `name` leads, as it is written in it; `None` if there is no such link.
@@ -208,11 +201,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let here = Directory::open(dir.path()).unwrap();
         assert!(here.enter("gone").unwrap().is_none());
-        assert!(
-            here.enter_all(&["a".as_ref(), "b".as_ref()])
-                .unwrap()
-                .is_none()
-        );
+        assert!(here.enter_all("a/b").unwrap().is_none());
+        std::fs::create_dir_all(dir.path().join("b/c")).unwrap();
+        assert!(here.enter_all("b/gone").unwrap().is_none());
+        let entered = here.enter_all("b/c").unwrap().unwrap();
+        assert_eq!(entered.path(), dir.path().join("b/c"));
         assert_eq!(here.read("gone").unwrap(), None);
         let error = Directory::open(&dir.path().join("gone")).unwrap_err();
         assert!(error.to_string().contains("gone"), "{error}");

@@ -67,7 +67,7 @@ pub(crate) fn agents(work_dir: &Directory, all: bool) -> Result<Vec<Id>, Sandbox
             path: work_dir.path().to_owned(),
         });
     };
-    let newest = match work_dir.enter_all(&["meta".as_ref(), "slaves".as_ref()])? {
+    let newest = match work_dir.enter_all("meta/slaves")? {
         Some(meta) if !all => meta.link(LATEST)?,
         _ => None,
     };
@@ -102,17 +102,17 @@ pub(crate) fn for_each(
     agent: &Id,
     visit: &mut dyn FnMut(Result<Sandbox, SandboxesError>),
 ) {
-    let way: [&Path; 3] = ["slaves".as_ref(), agent.as_ref(), "frameworks".as_ref()];
+    let way = Path::new("slaves").join(agent).join("frameworks");
     let Some((frameworks, framework_ids)) = list(work_dir, &way, visit) else {
         return;
     };
     for framework_id in framework_ids {
-        let way = [framework_id.as_ref(), "executors".as_ref()];
+        let way = Path::new(framework_id.as_os_str()).join("executors");
         let Some((executors, executor_ids)) = list(&frameworks, &way, visit) else {
             continue;
         };
         for executor_id in executor_ids {
-            let way = [executor_id.as_ref(), "runs".as_ref()];
+            let way = Path::new(executor_id.as_os_str()).join("runs");
             let Some((runs, container_ids)) = list(&executors, &way, visit) else {
                 continue;
             };
@@ -140,7 +140,7 @@ pub(crate) fn for_each(
 /// reach.
 fn list(
     above: &Directory,
-    way: &[&Path],
+    way: &Path,
     visit: &mut dyn FnMut(Result<Sandbox, SandboxesError>),
 ) -> Option<(Directory, Vec<Id>)> {
     let listed = above.enter_all(way).and_then(|directory| {
@@ -266,9 +266,7 @@ impl Inner {
 }
 
 fn enter_place(sandbox: &Directory, place: &Place) -> Result<Option<Directory>, DirectoryError> {
-    let path = place.below(PathBuf::new());
-    let names: Vec<&Path> = path.iter().map(OsStr::as_ref).collect();
-    sandbox.enter_all(&names)
+    sandbox.enter_all(place.below(PathBuf::new()))
 }
 
 /// The directories whose names are ids: not the `latest` link, nor anything that Mesos did not make.
