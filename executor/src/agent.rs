@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use executor_core::{Event, LinkEvent, Refusal};
@@ -31,6 +32,10 @@ const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf")
 
 /// The largest event that is taken. A LAUNCH holds one TaskInfo, a LAUNCH_GROUP some.
 const EVENT_LIMIT: usize = 64 << 20;
+
+/// How long the answer to a call may take. An agent that listens answers in milliseconds; one that does not is subscribed
+/// with anew, which carries every update again.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How much of an error's body is worth reading.
 const ERROR_BODY_LIMIT: usize = 4096;
@@ -200,10 +205,11 @@ impl Agent {
             let Some(call) = call else {
                 return "no more calls".to_owned();
             };
-            let answer = wire.requests.send_request(self.request(&call)).await;
-            let response = match answer {
-                Ok(response) => response,
-                Err(error) => return format!("a call was not answered: {error}"),
+            let answer = wire.requests.send_request(self.request(&call));
+            let response = match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
+                Ok(Ok(response)) => response,
+                Ok(Err(error)) => return format!("a call was not answered: {error}"),
+                Err(_) => return format!("a call was not answered within {ANSWER_TIMEOUT:?}"),
             };
             match response.status() {
                 StatusCode::ACCEPTED => {

@@ -20,6 +20,7 @@ use mesos_proto::TaskInfo;
 use mesos_proto::v1::executor::event::Subscribed;
 use mesos_proto::v1::{ExecutorInfo, TaskId};
 use sandbox::{Launcher, Process, TaskSignal};
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::{JoinSet, spawn_blocking};
 use tracing::{info, warn};
@@ -53,6 +54,7 @@ pub(crate) struct Host {
     tasks: HashMap<String, Running>,
     /// How many trees are being measured: they share one budget.
     measured: Arc<AtomicU32>,
+    walks: Arc<Semaphore>,
     wakes: UnboundedSender<Wake>,
     clean_ups: JoinSet<()>,
 }
@@ -69,6 +71,9 @@ struct Running {
     watches: JoinSet<()>,
 }
 
+/// How many directories are walked at the same time.
+const MOST_WALKS: usize = 8;
+
 /// How long the executor waits for its last clean-ups when it leaves. What they do not reach, the next executor's sweep
 /// does.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -81,6 +86,7 @@ impl Host {
             launching: HashMap::new(),
             tasks: HashMap::new(),
             measured: Arc::default(),
+            walks: Arc::new(Semaphore::new(MOST_WALKS)),
             wakes,
             clean_ups: JoinSet::new(),
         }
@@ -158,6 +164,7 @@ impl Host {
                 directory,
                 limits: Arc::clone(&limits),
                 measured: Arc::clone(&self.measured),
+                walks: Arc::clone(&self.walks),
             };
             watch::disk(&mut watches, task_id, tree, &self.wakes);
         }
@@ -271,6 +278,7 @@ impl Host {
                     }
                 }
                 let Ok(workshop) = Arc::try_unwrap(workshop) else {
+                    warn!("the executor's cgroup stays: a launch is still under way");
                     return;
                 };
                 if let Some(Err(errors)) = workshop.cgroups.map(Parent::remove) {

@@ -54,7 +54,9 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args_os()
         .map(|one| one.to_string_lossy().into_owned())
         .collect();
-    match arguments.get(1).map(String::as_str) {
+    // Under an agent every argument is the task's.
+    let by_hand = std::env::var_os("MESOS_EXECUTOR_ID").is_none();
+    match arguments.get(1).map(String::as_str).filter(|_| by_hand) {
         Some("--help" | "-h") => {
             print!("{HELP}");
             return ExitCode::SUCCESS;
@@ -123,7 +125,7 @@ fn run(arguments: Vec<String>) -> Result<Outcome, Box<dyn std::error::Error>> {
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        // They launch, walk directories and remove cgroups; a disk that hangs must not hold the others up.
+        // They launch, walk directories (a few at a time), reap, and remove cgroups.
         .max_blocking_threads(64)
         .build()?;
     let outcome = runtime.block_on(async {

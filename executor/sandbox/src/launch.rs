@@ -16,7 +16,7 @@ use crate::process::Process;
 use crate::report::{Failure, Fault, Feature, Report, Step};
 use crate::sys;
 
-/// The program that becomes the init when it is started with the argument `init`: one whose `main`
+/// The program that becomes the init when it is started with the argument `--sandbox-init`: one whose `main`
 /// begins with [`crate::init::dispatch`].
 #[derive(Debug, Clone)]
 pub struct InitProgram(PathBuf);

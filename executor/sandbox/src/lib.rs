@@ -6,7 +6,7 @@
 //! main: init::dispatch()
 //! identity::lookup(user)
 //! directory::create_task(id)
-//! Launcher::launch(plan, stdio) -> spawn /proc/self/exe init   ->  stage 1: namespaces, clone
+//! Launcher::launch(plan, stdio) -> /proc/self/exe --sandbox-init -> stage 1: namespaces, clone
 //!                                  plan over a socket          ->  pid 1: mounts, fork, reap
 //!                               <- Process, or step and errno  <-  the task: cgroup, ids, exec
 //! Process::as_fd readable       <---------------------------------  pid 1: the task's wait status

@@ -82,7 +82,7 @@ fn is_shell_group(text: &str) -> bool {
 pub(super) fn parse(text: &str) -> Result<Command, CommandError> {
     let mut value: serde_json::Value =
         serde_json::from_str(text).map_err(|error| CommandError::NotJson(error.to_string()))?;
-    let bad = |error: serde_json::Error| CommandError::BadData(error.to_string());
+    let bad = |error: serde_json::Error| CommandError::BadData(without_values(&error));
     let command = if value.get("version").is_some() || value.get("command").is_some() {
         let version = value
             .as_object_mut()
@@ -99,6 +99,17 @@ pub(super) fn parse(text: &str) -> Result<Command, CommandError> {
         serde_json::from_value::<JsonCommand>(value).map_err(bad)?
     };
     from_command_info(&command.into(), PLACE)
+}
+
+/// What is wrong, by the names of keys alone: a value may be a secret, and the text goes to the scheduler and the log.
+fn without_values(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let names_keys = ["unknown field", "missing field", "duplicate field"];
+    if names_keys.iter().any(|begin| text.starts_with(begin)) {
+        text
+    } else {
+        "a value is not of the type that its key wants".to_owned()
+    }
 }
 
 impl From<JsonCommand> for CommandInfo {

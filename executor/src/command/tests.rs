@@ -240,3 +240,14 @@ fn nul_bytes_secrets_bad_names_and_uris_are_refused_by_name() {
     let error = with(&|c| c.uris = vec![Default::default()]);
     assert!(matches!(error, CommandError::Uris { .. }), "{error}");
 }
+
+#[test]
+fn a_value_of_the_wrong_type_is_not_repeated_in_the_message() {
+    for data in [
+        r#"{"value":"x","environment":"PASSWORD=hunter2"}"#,
+        r#"{"version":1,"command":{"value":"x","environment":{"variables":[{"name":"A","value":"b","type":"hunter2"}]}}}"#,
+    ] {
+        let error = line(&with_data(data)).unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}

@@ -209,10 +209,11 @@ fn let_through(sandbox: &Path) {
 fn link_fetched_files(workshop: &Workshop, directory: &TaskDirectory) {
     let own = workshop.arguments.first().map(PathBuf::from);
     let own = own.as_deref().and_then(Path::file_name);
-    let entries = fs::read_dir(&workshop.sandbox)
-        .into_iter()
-        .flatten()
-        .flatten();
+    let entries = fs::read_dir(&workshop.sandbox);
+    if let Err(error) = &entries {
+        warn!("no links to fetched files for a task: {error}");
+    }
+    let entries = entries.into_iter().flatten().flatten();
     for name in entries.map(|entry| entry.file_name()) {
         if is_log(&name.to_string_lossy()) || name == "tasks" || own == Some(&name) {
             continue;

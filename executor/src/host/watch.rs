@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use cgroup::Cgroup;
-use disk_engine::{Options, Pace, Sample};
+use disk_engine::{Completeness, Options, Pace, Sample};
 use executor_core::{Ended, Event, Fault, Limitation, StartFailure, TaskEvent};
 use mesos_proto::Bytes;
 use mesos_proto::v1::TaskId;
 use sandbox::{Exit, Process};
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::{JoinSet, spawn_blocking};
 use tracing::warn;
@@ -149,6 +150,7 @@ pub(super) fn disk(
         directory,
         limits,
         measured,
+        walks,
     } = tree;
     let Some(limit) = limits.disk else {
         return;
@@ -158,33 +160,50 @@ pub(super) fn disk(
     let share = Share::of(measured);
     watches.spawn(async move {
         let mut pace = Pace::new(Some(limit.as_u64()));
+        let mut troubled = false;
         loop {
-            let look = {
-                let directory = Arc::clone(&directory);
-                spawn_blocking(move || look(&directory, limit)).await
+            // Closed never; the semaphore lives as long as the host.
+            let Ok(turn) = Arc::clone(&walks).acquire_owned().await else {
+                return;
             };
-            match look {
-                Ok(Ok(Look::Within(mut sample))) => {
-                    sample.cost *= share.of_how_many();
-                    tokio::time::sleep_until(pace.observe(sample).into()).await;
-                }
-                Ok(Ok(Look::Over(used))) => {
+            let looked = {
+                let directory = Arc::clone(&directory);
+                spawn_blocking(move || (look(&directory, limit), turn)).await
+            };
+            // The runtime is shutting down.
+            let Ok((look, turn)) = looked else {
+                return;
+            };
+            drop(turn);
+            let trouble = match look {
+                Ok(Look::Over(used)) => {
                     report(&wakes, task_id, limits.disk_limitation(used, limit));
                     return;
                 }
-                Ok(Err(error)) => {
-                    warn!(
-                        "task '{}': its disk usage is not known any more: {error}",
-                        task_id.value
-                    );
-                    return;
+                Ok(Look::Within(mut sample, gaps)) => {
+                    sample.cost *= share.of_how_many();
+                    tokio::time::sleep_until(pace.observe(sample).into()).await;
+                    gaps
                 }
-                // The runtime is shutting down.
-                Err(_) => return,
+                Err(error) => {
+                    tokio::time::sleep(AFTER_AN_ERROR).await;
+                    Some(error.to_string())
+                }
+            };
+            if let Some(trouble) = trouble
+                && !std::mem::replace(&mut troubled, true)
+            {
+                warn!(
+                    "task '{}': its disk usage is known in part only: {trouble}",
+                    task_id.value
+                );
             }
         }
     });
 }
+
+/// A tree that could not be measured at all is tried again after this long.
+const AFTER_AN_ERROR: Duration = Duration::from_secs(1);
 
 /// A task's directory under its quota.
 pub(super) struct Tree {
@@ -192,6 +211,8 @@ pub(super) struct Tree {
     pub(super) limits: Arc<TaskLimits>,
     /// How many trees this executor measures.
     pub(super) measured: Arc<AtomicU32>,
+    /// Held while walking, so that trees on a disk that hangs leave threads for everything else.
+    pub(super) walks: Arc<Semaphore>,
 }
 
 /// One of the trees that share what measuring may cost: each looks as seldom as if all of it were as dear as the sum.
@@ -215,7 +236,8 @@ impl Drop for Share {
 }
 
 enum Look {
-    Within(Sample),
+    /// And what of the tree could not be read, if anything.
+    Within(Sample, Option<String>),
     /// In bytes, as `du -k` rounds.
     Over(u64),
 }
@@ -228,15 +250,19 @@ fn look(directory: &OwnedFd, limit: Bytes) -> Result<Look, disk_engine::Error> {
         cost: begin.elapsed(),
         bytes: usage.bytes,
     };
+    let gaps = match &usage.completeness {
+        Completeness::Complete => None,
+        Completeness::LowerBound(gaps) => Some(gaps.to_string()),
+    };
     if !usage.exceeds(limit.as_u64()) {
-        return Ok(Look::Within(sample));
+        return Ok(Look::Within(sample, gaps));
     }
     // A file that was renamed from one directory to another in the middle of the walk is counted twice.
     let again = disk_engine::measure(directory.as_fd(), &Options::default())?;
     if again.exceeds(limit.as_u64()) {
         Ok(Look::Over(again.kib_rounded_up() * 1024))
     } else {
-        Ok(Look::Within(sample))
+        Ok(Look::Within(sample, gaps))
     }
 }
 

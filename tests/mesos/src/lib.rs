@@ -1,6 +1,7 @@
 //! What the three programs do under a real Mesos: `tests/` holds the sentences, this the scene they share.
 #![forbid(unsafe_code)]
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mesos_proto::v1::{TaskInfoFields, TaskState};
@@ -28,6 +29,13 @@ impl Scene {
     /// With the posix launcher and a framework that has checkpointing.
     pub fn new() -> Self {
         Self::with(Settings::posix(), FrameworkOptions::default())
+    }
+
+    /// One after the other, with the posix and with the linux launcher.
+    pub fn under_each_launcher() -> impl Iterator<Item = Self> {
+        [Settings::posix(), Settings::linux()]
+            .into_iter()
+            .map(|settings| Self::with(settings, FrameworkOptions::default()))
     }
 
     /// With other settings.
@@ -82,6 +90,26 @@ impl Scene {
         let deadline = Instant::now() + SOON;
         while !sandbox.join(path).exists() {
             assert!(Instant::now() < deadline, "{path} never came");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits until no process is in this directory or below it.
+    ///
+    /// # Panics
+    /// When one stays.
+    pub fn await_no_process_in(&self, directory: &Path) {
+        let is_in = |process: std::fs::DirEntry| {
+            std::fs::read_link(process.path().join("cwd"))
+                .is_ok_and(|cwd| cwd.starts_with(directory))
+        };
+        let deadline = Instant::now() + SOON;
+        while std::fs::read_dir("/proc").is_ok_and(|mut all| all.any(|one| one.is_ok_and(is_in))) {
+            assert!(
+                Instant::now() < deadline,
+                "one stays in {}",
+                directory.display()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -10,47 +10,51 @@ use test_support::{FrameworkOptions, Settings};
 
 #[test]
 fn ten_tasks_survive_an_agent_that_is_killed_and_updates_of_the_gap_arrive() {
-    let mut scene = Scene::new();
-    let executor = scene.executor("e");
-    // Five end while the agent is away, five after it is back.
-    let ids: Vec<String> = (0..10).map(|n| format!("t{n}")).collect();
-    let directory = scene.mesos.work_dir().join("signals");
-    std::fs::create_dir_all(&directory).unwrap();
-    let tasks = ids.iter().enumerate().map(|(n, id)| {
-        let signal = directory.join(if n < 5 { "gap" } else { "after" });
-        let command = format!("while [ ! -e {} ]; do sleep 0.05; done", signal.display());
-        scene.task(id, &executor, &command).cpus(0.05).mem(16.0)
-    });
-    scene.scheduler.launch(tasks.collect::<Vec<_>>()).unwrap();
-    for id in &ids {
-        scene.scheduler.wait_for(id, TaskRunning, SOON).unwrap();
-    }
-    let subscriptions = scene.scheduler.subscriptions();
-    scene.mesos.kill_9();
-    std::fs::write(directory.join("gap"), "").unwrap();
-    std::thread::sleep(Duration::from_secs(1));
-    scene.mesos.restart();
-    for id in &ids[..5] {
-        scene.scheduler.wait_for(id, TaskFinished, SOON).unwrap();
-    }
-    assert!(
-        scene.scheduler.subscriptions() > subscriptions,
-        "the master was away, too"
-    );
-    std::fs::write(directory.join("after"), "").unwrap();
-    for id in &ids[5..] {
-        scene.scheduler.wait_for(id, TaskFinished, SOON).unwrap();
-    }
-    for id in &ids {
-        let mut states: Vec<TaskState> = scene.scheduler.states_of(id);
-        // The scheduler may get RUNNING anew from the restarted master's reconciliation.
-        states.dedup();
-        assert_eq!(
-            states,
-            [TaskStarting, TaskRunning, TaskFinished],
-            "{}",
-            scene.scheduler.timeline()
+    for mut scene in Scene::under_each_launcher() {
+        let executor = scene.executor("e");
+        // Five end while the agent is away, five after it is back.
+        let ids: Vec<String> = (0..10).map(|n| format!("t{n}")).collect();
+        let directory = scene.mesos.work_dir().join("signals");
+        std::fs::create_dir_all(&directory).unwrap();
+        let tasks = ids.iter().enumerate().map(|(n, id)| {
+            let signal = directory.join(if n < 5 { "gap" } else { "after" });
+            let command = format!("while [ ! -e {} ]; do sleep 0.05; done", signal.display());
+            scene.task(id, &executor, &command).cpus(0.05).mem(16.0)
+        });
+        scene.scheduler.launch(tasks.collect::<Vec<_>>()).unwrap();
+        for id in &ids {
+            scene.scheduler.wait_for(id, TaskRunning, SOON).unwrap();
+        }
+        let subscriptions = scene.scheduler.subscriptions();
+        let sandbox = scene.mesos.sandbox(&scene.scheduler.framework_id(), "e");
+        scene.mesos.kill_9();
+        std::fs::write(directory.join("gap"), "").unwrap();
+        for id in &ids[..5] {
+            scene.await_no_process_in(&sandbox.join("tasks").join(id));
+        }
+        scene.mesos.restart();
+        for id in &ids[..5] {
+            scene.scheduler.wait_for(id, TaskFinished, SOON).unwrap();
+        }
+        assert!(
+            scene.scheduler.subscriptions() > subscriptions,
+            "the master was away, too"
         );
+        std::fs::write(directory.join("after"), "").unwrap();
+        for id in &ids[5..] {
+            scene.scheduler.wait_for(id, TaskFinished, SOON).unwrap();
+        }
+        for id in &ids {
+            let mut states: Vec<TaskState> = scene.scheduler.states_of(id);
+            // The scheduler may get RUNNING anew from the restarted master's reconciliation.
+            states.dedup();
+            assert_eq!(
+                states,
+                [TaskStarting, TaskRunning, TaskFinished],
+                "{}",
+                scene.scheduler.timeline()
+            );
+        }
     }
 }
 

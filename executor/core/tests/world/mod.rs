@@ -1,6 +1,7 @@
 //! A simulated agent and host around the core. Time jumps from one thing due to the next.
 
 mod messages;
+mod outcome;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,7 +16,7 @@ use mesos_proto::v1::{ExecutorId, FrameworkId, TaskId, TaskStatus};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use messages::{agent, kill, launch, limitation, rank, short, subscribed, typed};
+use messages::{agent, kill, launch, limitation, short, subscribed, typed};
 
 /// How unfriendly the world is; probabilities are for each time step.
 #[derive(Clone, Copy)]
@@ -152,13 +153,22 @@ impl World {
                     self.now = self.now.max(at);
                     self.turn(None);
                 }
-                (_, None) => {
-                    // Nobody asked for an end: the agent does, as it does for an executor without tasks.
-                    self.act(Due::Shutdown);
-                }
+                (_, None) => self.tidy(),
             }
         }
         panic!("no end:\n{}", self.log.join("\n"));
+    }
+
+    /// Nobody asked for an end: the scheduler kills what still runs, and at last the agent asks the executor to go, as it
+    /// does with one that has no tasks.
+    fn tidy(&mut self) {
+        let running: Vec<String> = self.unreaped();
+        if running.is_empty() {
+            self.act(Due::Shutdown);
+        }
+        for id in running {
+            self.act(Due::Kill(id, Some(0)));
+        }
     }
 
     fn act(&mut self, due: Due) {
@@ -236,7 +246,22 @@ impl World {
             Action::Send { attempt, call } => {
                 let status = call.update.expect("only updates are sent").status;
                 self.note_produced(&status);
-                if self.connection == Some(attempt) {
+                if self.connection != Some(attempt) {
+                    return;
+                }
+                if self.happens(self.chance.refuse / 20.0) {
+                    // The agent is recovering: it takes no call before a new SUBSCRIBE.
+                    self.connection = None;
+                    let refusal = Refusal {
+                        status: Some(503),
+                        message: "not now".to_owned(),
+                    };
+                    let event = LinkEvent::CallRefused {
+                        uuid: status.uuid,
+                        refusal,
+                    };
+                    self.after(1, Due::Core(Event::Link { attempt, event }));
+                } else {
                     self.receive(attempt, status);
                 }
             }
@@ -264,7 +289,12 @@ impl World {
             Action::CleanUp { task_id } => {
                 self.host.ended.insert(task_id.value.clone());
                 self.host.cleaned.insert(task_id.value.clone());
-                let delay = self.below(300);
+                // One in twenty takes longer than anybody waits for.
+                let delay = if self.happens(0.05) {
+                    20_000
+                } else {
+                    self.below(300)
+                };
                 self.task_event(delay, &task_id.value, TaskEvent::CleanedUp);
             }
             Action::Note(_) => {}
@@ -274,7 +304,9 @@ impl World {
 
     /// A launch that was asked for some time ago is through.
     fn start(&mut self, id: &str) {
-        if self.host.cancelled.contains(id) || self.happens(0.1) {
+        // A cancellation may come too late.
+        let cancelled = self.host.cancelled.contains(id) && self.happens(0.5);
+        if cancelled || self.happens(0.1) {
             let fault = [Fault::Framework, Fault::Task, Fault::Host][self.below(3) as usize];
             let message = "no".to_owned();
             let failure = StartFailure { fault, message };
@@ -282,7 +314,9 @@ impl World {
             return;
         }
         self.host.started.insert(id.to_owned());
-        self.task_event(0, id, TaskEvent::Started);
+        // News of the start may be overtaken: by a broken limit, by the end.
+        let news = self.below(100);
+        self.task_event(news, id, TaskEvent::Started);
         if self.happens(0.2) {
             let limit = self.below(3000);
             self.task_event(limit, id, TaskEvent::Limited(limitation()));
@@ -300,6 +334,10 @@ impl World {
             self.note_produced(&update.status);
         }
         let delay = self.below(100);
+        if self.happens(self.chance.refuse / 5.0) {
+            // Never answered.
+            return;
+        }
         if !self.alive || self.happens(self.chance.refuse) {
             let status = [None, Some(503), Some(404)][self.below(3) as usize];
             let message = "not now".to_owned();
@@ -406,74 +444,5 @@ impl World {
 
     fn log(&mut self, line: String) {
         self.log.push(line);
-    }
-
-    pub(crate) fn is_complete(&self) -> bool {
-        self.outcome == Some(Outcome::Complete)
-    }
-
-    /// The distinct updates as the agent first got them.
-    pub(crate) fn received_order(&self) -> Vec<Bytes> {
-        let mut order = Vec::new();
-        for uuid in self
-            .received
-            .iter()
-            .filter_map(|status| status.uuid.clone())
-        {
-            if !order.contains(&uuid) {
-                order.push(uuid);
-            }
-        }
-        order
-    }
-
-    pub(crate) fn terminal_uuids(&self, task: &str) -> BTreeSet<Bytes> {
-        let of_task = self
-            .received
-            .iter()
-            .filter(|status| status.task_id.value == task);
-        of_task
-            .filter(|status| rank(status) == 3)
-            .filter_map(|s| s.uuid.clone())
-            .collect()
-    }
-
-    pub(crate) fn state_ranks(&self, task: &str) -> Vec<u8> {
-        let mut seen = BTreeSet::new();
-        let of_task = self
-            .received
-            .iter()
-            .filter(|status| status.task_id.value == task);
-        of_task
-            .filter(|status| seen.insert(status.uuid.clone()))
-            .map(rank)
-            .collect()
-    }
-
-    /// How often a uuid came with another content than the first time.
-    pub(crate) fn changed_statuses(&self) -> usize {
-        let mut first: BTreeMap<&Bytes, &TaskStatus> = BTreeMap::new();
-        let mut changed = 0;
-        for status in &self.received {
-            if let Some(uuid) = &status.uuid {
-                changed += usize::from(*first.entry(uuid).or_insert(status) != status);
-            }
-        }
-        changed
-    }
-
-    pub(crate) fn never_started(&self) -> Vec<String> {
-        self.delivered
-            .difference(&self.host.started)
-            .cloned()
-            .collect()
-    }
-
-    pub(crate) fn unreaped(&self) -> Vec<String> {
-        self.host
-            .started
-            .difference(&self.host.cleaned)
-            .cloned()
-            .collect()
     }
 }

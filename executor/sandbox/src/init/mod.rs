@@ -33,7 +33,7 @@ use crate::report::{Degraded, Failure, Feature, Report, Step};
 use crate::sys;
 
 /// The one argument that makes an init of the binary.
-pub(crate) const ARGUMENT: &str = "init";
+pub(crate) const ARGUMENT: &str = "--sandbox-init";
 
 /// Sent beside the plan: where the task's wait status goes, and the task's standard input, output
 /// and error.

@@ -1,0 +1,81 @@
+//! What the agent and the host have seen when all is over.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use executor_core::Outcome;
+use mesos_proto::v1::TaskStatus;
+
+use super::World;
+use super::messages::rank;
+
+impl World {
+    pub(crate) fn is_complete(&self) -> bool {
+        self.outcome == Some(Outcome::Complete)
+    }
+
+    /// The distinct updates as the agent first got them.
+    pub(crate) fn received_order(&self) -> Vec<Bytes> {
+        let mut order = Vec::new();
+        for uuid in self
+            .received
+            .iter()
+            .filter_map(|status| status.uuid.clone())
+        {
+            if !order.contains(&uuid) {
+                order.push(uuid);
+            }
+        }
+        order
+    }
+
+    pub(crate) fn terminal_uuids(&self, task: &str) -> BTreeSet<Bytes> {
+        let of_task = self
+            .received
+            .iter()
+            .filter(|status| status.task_id.value == task);
+        of_task
+            .filter(|status| rank(status) == 3)
+            .filter_map(|s| s.uuid.clone())
+            .collect()
+    }
+
+    pub(crate) fn state_ranks(&self, task: &str) -> Vec<u8> {
+        let mut seen = BTreeSet::new();
+        let of_task = self
+            .received
+            .iter()
+            .filter(|status| status.task_id.value == task);
+        of_task
+            .filter(|status| seen.insert(status.uuid.clone()))
+            .map(rank)
+            .collect()
+    }
+
+    /// How often a uuid came with another content than the first time.
+    pub(crate) fn changed_statuses(&self) -> usize {
+        let mut first: BTreeMap<&Bytes, &TaskStatus> = BTreeMap::new();
+        let mut changed = 0;
+        for status in &self.received {
+            if let Some(uuid) = &status.uuid {
+                changed += usize::from(*first.entry(uuid).or_insert(status) != status);
+            }
+        }
+        changed
+    }
+
+    pub(crate) fn never_started(&self) -> Vec<String> {
+        self.delivered
+            .difference(&self.host.started)
+            .cloned()
+            .collect()
+    }
+
+    pub(crate) fn unreaped(&self) -> Vec<String> {
+        self.host
+            .started
+            .difference(&self.host.cleaned)
+            .cloned()
+            .collect()
+    }
+}
