@@ -223,7 +223,7 @@ impl Graphite {
         {
             path.push_str(&format!("&{name}={}", encoded(value)));
         }
-        http::get(&self.web_authority(), &path)
+        self.get(&path)
     }
 
     /// What `/metrics/find` answers: the nodes that match the query, one level of it.
@@ -234,8 +234,25 @@ impl Graphite {
         self.get_json(&format!("/metrics/find?query={}", encoded(query)))
     }
 
+    /// A file that carbon is creating at this very moment has no header yet, and Graphite answers with its own error:
+    /// asked again a moment later it has.
+    fn get(&self, path: &str) -> Result<Bytes, HttpError> {
+        let mut tries = 0;
+        loop {
+            match http::get(&self.web_authority(), path) {
+                Err(HttpError::Refused { status, .. })
+                    if status.is_server_error() && tries < 20 =>
+                {
+                    tries += 1;
+                }
+                answer => return answer,
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     fn get_json(&self, path: &str) -> Result<Value, HttpError> {
-        let answer = http::get(&self.web_authority(), path)?;
+        let answer = self.get(path)?;
         serde_json::from_slice(&answer).map_err(|source| HttpError::Exchange {
             authority: self.web_authority(),
             source: Box::new(source),
