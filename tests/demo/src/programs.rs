@@ -1,6 +1,7 @@
 //! The two programs that the demo runs beside the executor.
 
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use test_support::{Graphite, RealMesos, binaries};
@@ -30,6 +31,8 @@ impl Collector {
             ])
             .args(["--host", "demo", "--interval", "1secs", "--log", "warn"])
             .stderr(Stdio::piped())
+            // A Ctrl-C at the terminal is for the demo, which then ends it.
+            .process_group(0)
             .spawn()
             .map(Self)
             .map_err(|source| DemoError::Start {
