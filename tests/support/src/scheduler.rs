@@ -385,7 +385,8 @@ impl Scheduler {
 impl Drop for Scheduler {
     fn drop(&mut self) {
         // When the master is gone there is nothing to tear down, and after a panic all of Mesos goes.
-        if !std::thread::panicking() && !self.shared.lock().is_over {
+        let is_over = self.shared.lock().is_over;
+        if !std::thread::panicking() && !is_over && self.shared.is_subscribed() {
             let _ = self.teardown();
         }
         self.task.abort();

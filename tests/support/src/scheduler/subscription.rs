@@ -26,6 +26,9 @@ const STREAM_ID: &str = "mesos-stream-id";
 /// The largest event that is read, in bytes.
 const EVENT_LIMIT: usize = 64 << 20;
 
+/// How long a call waits for a master that is away.
+const AWAY: Duration = Duration::from_secs(15);
+
 /// How long it waits before it subscribes again.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -97,8 +100,18 @@ impl Shared {
             .0
     }
 
-    /// Makes one call and waits until the master has taken it.
+    /// Whether there is a stream of events at this moment.
+    pub(super) fn is_subscribed(&self) -> bool {
+        self.lock().stream_id.is_some()
+    }
+
+    /// Makes one call and waits until the master has taken it. While the master is away the call waits for the next
+    /// subscription: without one the master refuses it.
     pub(super) async fn send(&self, mut call: Call) -> Result<(), SchedulerError> {
+        let deadline = Instant::now() + AWAY;
+        while !self.is_subscribed() && Instant::now() < deadline {
+            tokio::time::sleep(PAUSE / 5).await;
+        }
         let stream_id = {
             let state = self.lock();
             call.framework_id.clone_from(&state.framework.id);
