@@ -29,7 +29,7 @@ pub(crate) struct Command {
     pub(crate) environment: Vec<(String, String)>,
     /// A name, or a numeric id; none means the executor's own user.
     pub(crate) user: Option<String>,
-    /// Where it was found, for the log.
+    /// Where it was found, for the log and for errors.
     pub(crate) source: &'static str,
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn resolve(
     arguments: &[String],
 ) -> Result<Command, CommandError> {
     if let Some(command) = from_data(task)? {
-        return checked(command, "TaskInfo.data");
+        return checked(command);
     }
     let mut labels = task.labels.iter().flat_map(|labels| &labels.labels);
     if let Some(label) = labels.find(|label| label.key == LABEL) {
@@ -91,21 +91,17 @@ pub(crate) fn resolve(
         if value.trim().is_empty() {
             return Err(CommandError::NoValue { place: "the label" });
         }
-        return checked(Command::shell(value, "the label"), "the label");
+        return checked(Command::shell(value, "the label"));
     }
     if let Some(command) = &task.command {
-        return checked(
-            from_command_info(command, "TaskInfo.command")?,
-            "TaskInfo.command",
-        );
+        return checked(from_command_info(command, "TaskInfo.command")?);
     }
     let own = arguments.first();
     let spliced = executor
         .and_then(|executor| executor.command.as_ref())
         .and_then(|command| splice::arguments_of(command, own));
     if let Some(program) = spliced {
-        let source = "ExecutorInfo.command";
-        return checked(Command::of(program, source), source);
+        return checked(Command::of(program, "ExecutorInfo.command"));
     }
     match arguments {
         [_, file, ..] => {
@@ -113,10 +109,7 @@ pub(crate) fn resolve(
                 file: file.clone(),
                 argv: arguments[1..].to_vec(),
             };
-            checked(
-                Command::of(program, "the executor's arguments"),
-                "the executor's arguments",
-            )
+            checked(Command::of(program, "the executor's arguments"))
         }
         [] | [_] => Err(CommandError::Nothing),
     }
@@ -196,7 +189,8 @@ fn variable_of(
 }
 
 /// What the kernel would refuse is refused here, by name.
-fn checked(command: Command, place: &'static str) -> Result<Command, CommandError> {
+fn checked(command: Command) -> Result<Command, CommandError> {
+    let place = command.source;
     let has_nul = |text: &String| text.contains('\0');
     let nul = |what| Err(CommandError::Nul { place, what });
     match &command.program {

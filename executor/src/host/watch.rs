@@ -175,20 +175,16 @@ pub(super) fn disk(
                 return;
             };
             drop(turn);
-            let trouble = match look {
+            let (next, trouble) = match look {
                 Ok(Look::Over(used)) => {
                     report(&wakes, task_id, limits.disk_limitation(used, limit));
                     return;
                 }
                 Ok(Look::Within(mut sample, gaps)) => {
                     sample.cost *= share.of_how_many();
-                    tokio::time::sleep_until(pace.observe(sample).into()).await;
-                    gaps
+                    (pace.observe(sample), gaps)
                 }
-                Err(error) => {
-                    tokio::time::sleep(AFTER_AN_ERROR).await;
-                    Some(error.to_string())
-                }
+                Err(error) => (Instant::now() + AFTER_AN_ERROR, Some(error.to_string())),
             };
             if let Some(trouble) = trouble
                 && !std::mem::replace(&mut troubled, true)
@@ -198,6 +194,8 @@ pub(super) fn disk(
                     task_id.value
                 );
             }
+            // After the warning, which an operator should have now and not when the next look is due.
+            tokio::time::sleep_until(next.into()).await;
         }
     });
 }
