@@ -5,7 +5,6 @@
 //! the first process of a task's sandbox.
 
 mod agent;
-mod command;
 mod driver;
 mod host;
 mod janitor;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cgroup::Cgroup;
+use dialect::Program;
 use executor_core::{Fault, StartFailure};
 use mesos_proto::TaskInfo;
 use mesos_proto::v1::{ExecutorInfo, TaskId};
@@ -20,7 +21,6 @@ use tracing::{debug, warn};
 
 use super::Workshop;
 use super::limits::TaskLimits;
-use crate::command::{self, Program};
 
 /// A launch that is through.
 pub(crate) struct Launched {
@@ -51,7 +51,7 @@ pub(crate) fn launch(
 ) -> Result<Started, StartFailure> {
     still_wanted(cancelled)?;
     let executor = executor.or(task.executor.as_ref());
-    let command = command::resolve(task, executor, &workshop.arguments)
+    let command = dialect::resolve(task, executor, &workshop.arguments)
         .map_err(|error| failure(Fault::Framework, &error))?;
     debug!(
         "the command of task '{}' comes from {}",

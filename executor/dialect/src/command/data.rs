@@ -18,7 +18,8 @@
 
 use serde::Deserialize;
 
-use super::{Command, CommandError, from_command_info};
+use super::{CommandError, from_command_info};
+use crate::Request;
 use mesos_proto::v1::{CommandInfo, Environment, environment::Variable};
 
 const PLACE: &str = "TaskInfo.data";
@@ -79,7 +80,7 @@ fn is_shell_group(text: &str) -> bool {
     text.trim_end().ends_with("; }") || text.trim_end().ends_with(";}")
 }
 
-pub(super) fn parse(text: &str) -> Result<Command, CommandError> {
+pub(super) fn parse(text: &str) -> Result<Request, CommandError> {
     let mut value: serde_json::Value =
         serde_json::from_str(text).map_err(|error| CommandError::NotJson(error.to_string()))?;
     let bad = |error: serde_json::Error| CommandError::BadData(without_values(&error));

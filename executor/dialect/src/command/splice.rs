@@ -10,7 +10,7 @@ use std::path::Path;
 
 use mesos_proto::v1::CommandInfo;
 
-use super::Program;
+use crate::Program;
 
 /// What follows the executor's own name in its command. `own` is the name it was started by.
 pub(super) fn arguments_of(command: &CommandInfo, own: Option<&String>) -> Option<Program> {

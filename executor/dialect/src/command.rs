@@ -18,33 +18,14 @@ mod splice;
 use mesos_proto::TaskInfo;
 use mesos_proto::v1::{self, CommandInfo, ExecutorInfo};
 
+use crate::{Options, Program, Request};
+
 /// The label that names a task's shell command.
-pub(crate) const LABEL: &str = "mesos-sandbox-executor.command";
-
-/// What to run, checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Command {
-    pub(crate) program: Program,
-    /// Set over the environment that every task gets.
-    pub(crate) environment: Vec<(String, String)>,
-    /// A name, or a numeric id; none means the executor's own user.
-    pub(crate) user: Option<String>,
-    /// Where it was found, for the log and for errors.
-    pub(crate) source: &'static str,
-}
-
-/// How it is run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Program {
-    /// By `/bin/sh -c`.
-    Shell(String),
-    /// Directly; `argv[0]` need not be the file's name.
-    Exec { file: String, argv: Vec<String> },
-}
+pub const LABEL: &str = "mesos-sandbox-executor.command";
 
 /// Why a task names nothing that can be run. The text becomes the message of its TASK_ERROR.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum CommandError {
+pub enum CommandError {
     #[error(
         "the task names no command: looked for TaskInfo.data, the label '{LABEL}', TaskInfo.command and \
          arguments of the executor in ExecutorInfo.command, and found none"
@@ -77,11 +58,11 @@ pub(crate) enum CommandError {
 
 /// Finds what `task` is to run. `executor` is the description that the agent sent, `arguments` are the executor's own,
 /// its name first.
-pub(crate) fn resolve(
+pub fn resolve(
     task: &TaskInfo,
     executor: Option<&ExecutorInfo>,
     arguments: &[String],
-) -> Result<Command, CommandError> {
+) -> Result<Request, CommandError> {
     if let Some(command) = from_data(task)? {
         return checked(command);
     }
@@ -91,7 +72,7 @@ pub(crate) fn resolve(
         if value.trim().is_empty() {
             return Err(CommandError::NoValue { place: "the label" });
         }
-        return checked(Command::shell(value, "the label"));
+        return checked(Request::shell(value, "the label"));
     }
     if let Some(command) = &task.command {
         return checked(from_command_info(command, "TaskInfo.command")?);
@@ -101,7 +82,7 @@ pub(crate) fn resolve(
         .and_then(|executor| executor.command.as_ref())
         .and_then(|command| splice::arguments_of(command, own));
     if let Some(program) = spliced {
-        return checked(Command::of(program, "ExecutorInfo.command"));
+        return checked(Request::of(program, "ExecutorInfo.command"));
     }
     match arguments {
         [_, file, ..] => {
@@ -109,18 +90,21 @@ pub(crate) fn resolve(
                 file: file.clone(),
                 argv: arguments[1..].to_vec(),
             };
-            checked(Command::of(program, "the executor's arguments"))
+            checked(Request::of(program, "the executor's arguments"))
         }
         [] | [_] => Err(CommandError::Nothing),
     }
 }
 
-impl Command {
+impl Request {
     fn of(program: Program, source: &'static str) -> Self {
         Self {
             program,
             environment: Vec::new(),
             user: None,
+            uris: Vec::new(),
+            checks: Vec::new(),
+            options: Options::default(),
             source,
         }
     }
@@ -130,7 +114,7 @@ impl Command {
     }
 }
 
-fn from_data(task: &TaskInfo) -> Result<Option<Command>, CommandError> {
+fn from_data(task: &TaskInfo) -> Result<Option<Request>, CommandError> {
     let Some(bytes) = task.data.as_deref() else {
         return Ok(None);
     };
@@ -141,12 +125,12 @@ fn from_data(task: &TaskInfo) -> Result<Option<Command>, CommandError> {
     if data::is_json_object(text) {
         data::parse(text).map(Some)
     } else {
-        Ok(Some(Command::shell(text, "TaskInfo.data")))
+        Ok(Some(Request::shell(text, "TaskInfo.data")))
     }
 }
 
 /// A v1 `CommandInfo` (Mesos: include/mesos/v1/mesos.proto): `value` for the shell, or a program and its argv.
-fn from_command_info(command: &CommandInfo, place: &'static str) -> Result<Command, CommandError> {
+fn from_command_info(command: &CommandInfo, place: &'static str) -> Result<Request, CommandError> {
     if !command.uris.is_empty() {
         return Err(CommandError::Uris { place });
     }
@@ -166,10 +150,13 @@ fn from_command_info(command: &CommandInfo, place: &'static str) -> Result<Comma
     let environment = variables
         .map(|variable| variable_of(variable, place))
         .collect::<Result<_, _>>()?;
-    Ok(Command {
+    Ok(Request {
         program,
         environment,
         user: command.user.clone().filter(|user| !user.is_empty()),
+        uris: Vec::new(),
+        checks: Vec::new(),
+        options: Options::default(),
         source: place,
     })
 }
@@ -189,7 +176,7 @@ fn variable_of(
 }
 
 /// What the kernel would refuse is refused here, by name.
-fn checked(command: Command) -> Result<Command, CommandError> {
+fn checked(command: Request) -> Result<Request, CommandError> {
     let place = command.source;
     let has_nul = |text: &String| text.contains('\0');
     let nul = |what| Err(CommandError::Nul { place, what });
