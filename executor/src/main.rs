@@ -39,6 +39,8 @@ everything by the environment. There is nothing to start by hand:
 Environment beside Mesos's own:
   MESOS_SANDBOX_EXECUTOR_IDLE_TIMEOUT  how long to stay after the last task (5secs)
   MESOS_SANDBOX_EXECUTOR_LOG           error, warn, info (the default), debug or trace
+  MESOS_SANDBOX_EXECUTOR_CGROUP2       'own' to give tasks cgroups of their own below an agent that manages
+                                       cgroup v2 itself, which then neither counts nor limits them
 
   --help     this text
   --version  the version
@@ -177,7 +179,14 @@ fn cgroups(directory: &Path) -> Option<cgroup::Parent> {
         }
         Err(errors) => warn!("what killed executors left could not all be removed: {errors}"),
     }
-    let host = host.within(&container);
+    let mut host = host.within(&container);
+    if host.agent_manages_v2(&container) && !settings::takes_tasks_out_of_agents_cgroup2() {
+        warn!(
+            "the agent manages cgroup v2 itself, and tasks stay in the container's cgroup: {} changes that",
+            settings::CGROUP2
+        );
+        host = host.without_v2();
+    }
     for missing in host.missing() {
         warn!("this host has no cgroup controller {missing}: nothing limits it");
     }

@@ -13,6 +13,7 @@ use tracing::level_filters::LevelFilter;
 
 const IDLE_TIMEOUT: &str = "MESOS_SANDBOX_EXECUTOR_IDLE_TIMEOUT";
 const LOG: &str = "MESOS_SANDBOX_EXECUTOR_LOG";
+pub(crate) const CGROUP2: &str = "MESOS_SANDBOX_EXECUTOR_CGROUP2";
 
 /// A setting of our own that makes no sense.
 #[derive(Debug, thiserror::Error)]
@@ -109,6 +110,11 @@ pub(crate) fn log_level() -> LevelFilter {
         .ok()
         .and_then(|level| level.parse().ok())
         .unwrap_or(LevelFilter::INFO)
+}
+
+/// Whether tasks get cgroups of their own although the agent manages cgroup v2.
+pub(crate) fn takes_tasks_out_of_agents_cgroup2() -> bool {
+    std::env::var_os(CGROUP2).is_some_and(|value| value == "own")
 }
 
 /// Randomness for uuids and waits.

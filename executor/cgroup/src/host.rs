@@ -89,6 +89,8 @@ impl Hierarchy {
 pub struct Host {
     mode: Mode,
     hierarchies: Vec<Hierarchy>,
+    /// This process's own cgroup on v2.
+    own_v2: Option<PathBuf>,
 }
 
 impl Host {
@@ -138,7 +140,12 @@ impl Host {
             (true, true) => Mode::Hybrid,
             (false, _) => Mode::Unified,
         };
-        Ok(Host { mode, hierarchies })
+        let own_v2 = own.iter().find(|line| line.controllers.is_empty());
+        Ok(Host {
+            mode,
+            hierarchies,
+            own_v2: own_v2.map(|line| line.path.clone()),
+        })
     }
 
     /// The hierarchies in which what is made for `container` lies below its own cgroup, when Mesos
@@ -162,6 +169,21 @@ impl Host {
         if has_cgroup {
             self.hierarchies.retain(is_within);
         }
+        self
+    }
+
+    /// Whether the agent itself manages v2 and has put `container` there: its processes are then in the cgroup `leaf` of
+    /// the container's own (Mesos: src/slave/containerizer/mesos/paths.cpp). Cgroups of ours would take tasks out of
+    /// what that agent accounts for, limits and kills.
+    pub fn agent_manages_v2(&self, container: &str) -> bool {
+        let own = self.own_v2.as_deref();
+        own.is_some_and(|own| own.ends_with(Path::new(container).join("leaf")))
+    }
+
+    /// The hierarchies of v1 alone. The controllers of v2 become [`Host::missing`].
+    pub fn without_v2(mut self) -> Host {
+        self.hierarchies
+            .retain(|hierarchy| hierarchy.version == Version::V1);
         self
     }
 
@@ -422,6 +444,27 @@ mod tests {
         let host = Host::detect(root.path()).unwrap();
         assert_eq!(host.missing(), []);
         assert_eq!(host.within("c1").missing(), [Controller::Pids]);
+    }
+
+    /// P-40.
+    #[test]
+    fn an_agent_that_manages_v2_itself_is_known_by_the_leaf_of_the_container() {
+        for (own, manages) in [
+            ("0::/mesos/c1/leaf\n", true),
+            ("0::/mesos/c2/leaf\n", false),
+            ("0::/mesos/c1\n", false),
+            ("0::/system.slice/mesos-agent.service\n", false),
+        ] {
+            let root = tree("30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n", own);
+            with_v2_controllers(&root, "sys/fs/cgroup", "cpu memory pids\n");
+            let host = Host::detect(root.path()).unwrap();
+            assert_eq!(host.agent_manages_v2("c1"), manages, "{own}");
+            let rest = host.without_v2();
+            assert_eq!(
+                rest.missing(),
+                [Controller::Cpu, Controller::Memory, Controller::Pids]
+            );
+        }
     }
 
     #[test]
