@@ -74,12 +74,17 @@ impl Cgroup {
         Ok(())
     }
 
-    /// The files that a process writes `0` to in order to join.
+    /// The files that a process with one thread writes `0` to in order to join.
+    ///
+    /// On v1 that is `tasks`, which takes a thread: for a whole process, as `cgroup.procs` takes
+    /// it, the kernel first waits until no processor is forking or exiting, ten milliseconds and
+    /// more (Linux: kernel/cgroup/cgroup.c, `cgroup_procs_write_start`).
     pub fn procs_files(&self) -> Vec<PathBuf> {
-        self.paths()
-            .into_iter()
-            .map(|path| path.join("cgroup.procs"))
-            .collect()
+        let file = |directory: &Directory| match directory.version {
+            Version::V1 => directory.path.join("tasks"),
+            Version::V2 => directory.path.join("cgroup.procs"),
+        };
+        self.directories.iter().map(file).collect()
     }
 
     /// The ids of its processes, those of cgroups that the task made below included. 0 stands for
