@@ -23,6 +23,11 @@
 #![forbid(unsafe_code)]
 
 mod action;
+#[cfg_attr(
+    not(test),
+    allow(dead_code, reason = "the machine of tasks is about to drive it")
+)]
+mod checks;
 mod config;
 mod core;
 mod event;
@@ -33,6 +38,7 @@ mod task;
 mod time;
 
 pub use action::{Action, Note, Outcome, Signal};
+pub use checks::{CommandEnd, Probed};
 pub use config::Config;
 pub use core::Core;
 pub use event::{
