@@ -117,6 +117,53 @@ pub struct Ended {
     pub limitation: Option<Limitation>,
 }
 
+/// How a process ended, of a task or of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommandEnd {
+    /// By itself, with this status.
+    Exited(i32),
+    /// By the signal of this number.
+    Signalled(i32),
+    /// Nobody can tell.
+    Unknown,
+}
+
+/// What a probe has seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probed {
+    /// The command of a check has ended.
+    Command {
+        /// How.
+        status: CommandEnd,
+        /// What it wrote, stdout and stderr as they came; bounded.
+        output: String,
+    },
+    /// An answer by HTTP came.
+    Http {
+        /// Its status.
+        status: u32,
+        /// Where it came from when that was elsewhere, and the begin of its body, for a person; bounded.
+        detail: String,
+    },
+    /// A connection was tried.
+    Tcp {
+        /// Whether it came about.
+        connected: bool,
+        /// Why not; empty when it did.
+        detail: String,
+    },
+    /// The timeout was over before there was an answer.
+    TimedOut {
+        /// What the command of a check had written by then; bounded.
+        output: String,
+    },
+    /// There was no answer: no connection for an HTTP request, no process for a command.
+    Error {
+        /// What was attempted, and what went wrong.
+        message: String,
+    },
+}
+
 /// A broken limit.
 #[derive(Clone, Debug)]
 pub struct Limitation {

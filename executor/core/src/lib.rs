@@ -38,10 +38,10 @@ mod task;
 mod time;
 
 pub use action::{Action, Note, Outcome, Signal};
-pub use checks::{CommandEnd, Probed};
 pub use config::Config;
 pub use core::Core;
 pub use event::{
-    Ended, Event, Fault, LimitKind, Limitation, LinkEvent, Refusal, StartFailure, TaskEvent,
+    CommandEnd, Ended, Event, Fault, LimitKind, Limitation, LinkEvent, Probed, Refusal,
+    StartFailure, TaskEvent,
 };
 pub use time::{Instant, Now};

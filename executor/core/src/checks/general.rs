@@ -4,7 +4,7 @@ use dialect::Probe;
 use mesos_proto::v1::check_info::Type;
 use mesos_proto::v1::{CheckStatusInfo, check_status_info};
 
-use super::probed::{CommandEnd, Probed};
+use crate::event::{CommandEnd, Probed};
 
 /// The status of a check that has found nothing: its kind, and an empty message of the kind. The agent takes no update
 /// without them (Mesos: src/checks/checker.cpp, `checkStatusInfo`; src/slave/validation.cpp).
@@ -35,7 +35,7 @@ pub(super) fn found(probe: &Probe, outcome: &Probed) -> CheckStatusInfo {
         (
             Probe::Command { .. },
             Probed::Command {
-                end: CommandEnd::Exited(code),
+                status: CommandEnd::Exited(code),
                 ..
             },
         ) => {

@@ -28,8 +28,8 @@ use std::time::Duration;
 use dialect::{Check, Probe, Role};
 use mesos_proto::v1::CheckStatusInfo;
 
+use crate::event::Probed;
 use crate::time::Instant;
-pub use probed::{CommandEnd, Probed};
 
 /// The least time between two looks of a check, however short its interval: no task makes its executor spin.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
@@ -192,7 +192,7 @@ impl Checks {
 
     /// What every update of the task has to carry, from the first one on; none without a general check.
     pub(crate) fn check_status(&self) -> Option<CheckStatusInfo> {
-        self.check_status.clone()
+        self.check_status
     }
 
     fn health(

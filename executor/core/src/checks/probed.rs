@@ -1,4 +1,4 @@
-//! What a probe found, and what that says to a check.
+//! What a finding says to a check, and to a person.
 
 use std::time::Duration;
 
@@ -6,51 +6,7 @@ use dialect::{Check, HttpProbe, Probe, Target};
 use mesos_proto::MesosDuration;
 
 use super::text;
-
-/// What one look of a check found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Probed {
-    /// The command of a COMMAND check ended.
-    Command {
-        /// How.
-        end: CommandEnd,
-        /// The last of what it wrote to stdout and stderr.
-        output: String,
-    },
-    /// An HTTP server answered.
-    Http {
-        /// The status of the last answer, after redirects.
-        status: u32,
-        /// Who gave it, when that was somebody else than was asked at first; empty otherwise.
-        detail: String,
-    },
-    /// A TCP connection came about, or was refused by the network or its other end.
-    Tcp {
-        /// Whether it came about.
-        connected: bool,
-        /// Why not; empty when it did.
-        detail: String,
-    },
-    /// The check's timeout passed first. Whatever was started for the look is gone.
-    TimedOut {
-        /// The last of what its command wrote; empty for the other kinds.
-        output: String,
-    },
-    /// There is no answer: no HTTP server that answers with HTTP, or a look that could not be made at all.
-    Error {
-        /// What was attempted and what went wrong.
-        message: String,
-    },
-}
-
-/// How the command of a check ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CommandEnd {
-    /// By itself, with this status.
-    Exited(i32),
-    /// In another way, in words that go with "command": `terminated with signal Killed`.
-    Signaled(String),
-}
+use crate::event::{CommandEnd, Probed};
 
 impl Probed {
     /// What this says to `check`, a health or readiness check: nothing wrong, or what.
@@ -64,7 +20,7 @@ impl Probed {
 
     fn is_success(&self, probe: &Probe) -> bool {
         match self {
-            Self::Command { end, .. } => *end == CommandEnd::Exited(0),
+            Self::Command { status, .. } => *status == CommandEnd::Exited(0),
             Self::Http { status, .. } => match probe {
                 Probe::Http(HttpProbe { statuses, .. }) if !statuses.is_empty() => {
                     statuses.contains(status)
@@ -82,14 +38,14 @@ impl Probed {
     fn describe(&self, probe: &Probe, timeout: Option<Duration>) -> String {
         let what = what(probe);
         let (sentence, detail) = match self {
-            Self::Command {
-                end: CommandEnd::Exited(status),
-                output,
-            } => (format!("{what} exited with status {status}"), output),
-            Self::Command {
-                end: CommandEnd::Signaled(how),
-                output,
-            } => (format!("{what} {how}"), output),
+            Self::Command { status, output } => {
+                let end = match status {
+                    CommandEnd::Exited(status) => format!("exited with status {status}"),
+                    CommandEnd::Signalled(signal) => format!("was ended by signal {signal}"),
+                    CommandEnd::Unknown => "ended in an unknown way".to_owned(),
+                };
+                (format!("{what} {end}"), output)
+            }
             Self::Http { status, detail } => (format!("{what} answered {status}"), detail),
             Self::Tcp {
                 connected: true,

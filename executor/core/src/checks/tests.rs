@@ -1,6 +1,7 @@
 use dialect::{HttpProbe, Program, Target};
 
 use super::*;
+use crate::event::CommandEnd;
 
 fn check(role: Role) -> Check {
     Check {
@@ -57,7 +58,7 @@ fn at(seconds: u64) -> Instant {
 
 fn exited(status: i32) -> Probed {
     Probed::Command {
-        end: CommandEnd::Exited(status),
+        status: CommandEnd::Exited(status),
         output: String::new(),
     }
 }
@@ -333,7 +334,7 @@ fn a_check_without_a_finding_has_a_status_that_the_agent_takes() {
 #[test]
 fn a_check_tells_its_status_when_it_changes() {
     let signaled = Probed::Command {
-        end: CommandEnd::Signaled("terminated with signal Killed".to_owned()),
+        status: CommandEnd::Signalled(9),
         output: String::new(),
     };
     let table = [
@@ -381,9 +382,7 @@ fn a_check_tells_its_status_when_it_changes() {
             let code = status.command.and_then(|found| found.exit_code);
             let answer = status.http.and_then(|found| found.status_code);
             let tcp = status.tcp.and_then(|found| found.succeeded);
-            let found = code
-                .or(answer.map(|answer| answer.cast_signed()))
-                .or(tcp.map(i32::from));
+            let found = code.or(answer.map(u32::cast_signed)).or(tcp.map(i32::from));
             assert_eq!(found, number, "{outcome:?}");
         }
         assert_eq!(checks.healthy(), None);
@@ -443,11 +442,11 @@ fn stopped_checks_look_no_more_say_nothing_and_name_what_is_under_way() {
 #[test]
 fn a_message_says_which_check_looked_at_what_and_what_it_found() {
     let output = |status| Probed::Command {
-        end: CommandEnd::Exited(status),
+        status: CommandEnd::Exited(status),
         output: "one\nconnection to db lost\n".to_owned(),
     };
     let killed = Probed::Command {
-        end: CommandEnd::Signaled("terminated with signal Killed".to_owned()),
+        status: CommandEnd::Signalled(9),
         output: String::new(),
     };
     let elsewhere = Probed::Http {
@@ -465,7 +464,7 @@ fn a_message_says_which_check_looked_at_what_and_what_it_found() {
             "",
             command(),
             killed,
-            "health check: command terminated with signal Killed",
+            "health check: command was ended by signal 9",
         ),
         (
             "health check",
@@ -545,7 +544,7 @@ fn an_address_of_version_six_is_readable() {
 #[test]
 fn a_message_is_bounded_however_much_a_check_says() {
     let flood = Probed::Command {
-        end: CommandEnd::Exited(1),
+        status: CommandEnd::Exited(1),
         output: "ä".repeat(1 << 20),
     };
     let mut checks = Checks::new(&[named(&"n".repeat(5000), Role::Health)], at(0));
