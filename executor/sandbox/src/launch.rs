@@ -1,20 +1,19 @@
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IoSlice, PipeReader, Write};
-use std::net::Shutdown;
+use std::io::{self, PipeReader};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
-
-use crate::init::{ARGUMENT, DESCRIPTORS};
-use crate::plan::{NulByte, Plan};
+use crate::conversation::{Conversation, Pause};
+use crate::error::LaunchError;
+use crate::init::ARGUMENT;
+use crate::plan::Plan;
 use crate::process::Process;
-use crate::report::{Failure, Fault, Feature, Report, Step};
-use crate::sys;
+use crate::report::{Degraded, Feature};
 
 /// The program that becomes the init when it is started with the argument `--sandbox-init`: one whose `main`
 /// begins with [`crate::init::dispatch`].
@@ -42,119 +41,23 @@ pub struct Stdio {
     pub stderr: OwnedFd,
 }
 
-/// Why a task was not started.
-#[derive(Debug, thiserror::Error)]
-pub enum LaunchError {
-    /// A string holds a NUL byte, which no system call can take.
-    #[error("NUL byte in the {part}")]
-    NulByte {
-        /// The part of the plan.
-        part: &'static str,
-    },
-    /// The plan holds what its encoding cannot express: a path that is not UTF-8.
-    #[error("encode the plan: {source}")]
-    Encode {
-        /// The encoder's answer.
-        source: serde_json::Error,
-    },
-    /// The sockets, pipes or descriptors of a launch could not be made or used.
-    #[error("prepare a launch: {source}")]
-    Prepare {
-        /// The kernel's answer.
-        source: io::Error,
-    },
-    /// The init could not be started.
-    #[error("start {} init: {source}", program.display())]
-    StartInit {
-        /// Its program.
-        program: PathBuf,
-        /// The kernel's answer.
-        source: io::Error,
-    },
-    /// A step of setting up the sandbox failed.
-    #[error("{}", StepText(.step, .path.as_deref(), .source))]
-    Step {
-        /// Which.
-        step: Step,
-        /// What it was about, when that is a path or a program.
-        path: Option<PathBuf>,
-        /// The kernel's answer.
-        source: io::Error,
-        /// Whose fault it is.
-        fault: Fault,
-    },
-    /// The launch was taken back in time.
-    #[error("cancelled before it started")]
-    Cancelled,
-    /// The init ended without a word.
-    #[error("init ended before it started the task")]
-    InitEnded,
-    /// The launcher's thread is gone.
-    #[error("the launcher has ended")]
-    LauncherEnded,
-}
-
-impl LaunchError {
-    /// Whose fault it is: what to tell the framework, and whether to try elsewhere.
-    pub fn fault(&self) -> Fault {
-        match self {
-            LaunchError::NulByte { .. } => Fault::Task,
-            LaunchError::Step { fault, .. } => *fault,
-            LaunchError::Encode { .. }
-            | LaunchError::Prepare { .. }
-            | LaunchError::StartInit { .. }
-            | LaunchError::Cancelled
-            | LaunchError::InitEnded
-            | LaunchError::LauncherEnded => Fault::Host,
-        }
-    }
-}
-
-struct StepText<'a>(&'a Step, Option<&'a Path>, &'a io::Error);
-
-impl std::fmt::Display for StepText<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.1 {
-            Some(path) => write!(f, "{} '{}': {}", self.0, path.display(), self.2),
-            None => write!(f, "{}: {}", self.0, self.2),
-        }
-    }
-}
-
-impl From<Failure> for LaunchError {
-    fn from(failure: Failure) -> LaunchError {
-        let fault = failure.fault();
-        let Failure { step, errno, path } = failure;
-        LaunchError::Step {
-            step,
-            path,
-            source: io::Error::from_raw_os_error(errno),
-            fault,
-        }
-    }
-}
-
-impl From<NulByte> for LaunchError {
-    fn from(NulByte(part): NulByte) -> LaunchError {
-        LaunchError::NulByte { part }
-    }
-}
-
 /// Starts tasks, from a thread of its own.
 ///
 /// The kernel kills a task's init when the *thread* that spawned it ends (`PR_SET_PDEATHSIG`), and
 /// threads of an asynchronous runtime come and go. This one stays as long as the launcher does, so
 /// **dropping the launcher kills its tasks**: keep it as long as the executor lives.
+///
+/// The thread only spawns. Whoever calls waits for the rest, so that a launch that hangs holds up
+/// its own caller and nobody else.
 #[derive(Debug)]
 pub struct Launcher {
+    program: InitProgram,
     jobs: mpsc::Sender<Job>,
 }
 
 struct Job {
-    plan: Plan,
-    stdio: Stdio,
-    cancelled: Arc<AtomicBool>,
-    reply: mpsc::SyncSender<Result<Process, LaunchError>>,
+    socket: UnixStream,
+    reply: mpsc::SyncSender<io::Result<Child>>,
 }
 
 impl Launcher {
@@ -164,23 +67,22 @@ impl Launcher {
     /// There can be no more threads.
     pub fn start(program: InitProgram) -> Result<Launcher, LaunchError> {
         let (jobs, queue) = mpsc::channel::<Job>();
+        let path = program.0.clone();
         thread::Builder::new()
             .name("launcher".to_owned())
             .spawn(move || {
-                for job in queue {
-                    let launched = launch(&program, &job.plan, job.stdio, &job.cancelled);
-                    // Whoever asked may be gone; then the process is dropped, and killed with that.
-                    let _ = job.reply.send(launched);
+                for Job { socket, reply } in queue {
+                    // Whoever asked waits for the answer.
+                    let _ = reply.send(spawn(&path, socket));
                 }
             })
             .map_err(|source| LaunchError::Prepare { source })?;
-        Ok(Launcher { jobs })
+        Ok(Launcher { program, jobs })
     }
 
     /// Starts the task of `plan`. Blocks until it is executed or has failed, which takes
-    /// milliseconds unless its directory or program is on a file system that hangs; tasks are
-    /// started one after the other. One whose `cancelled` has become true by the time it is its turn
-    /// is not started.
+    /// milliseconds unless its directory or program is on a file system that hangs. Once `cancelled`
+    /// becomes true it is given up, at the latest a moment after.
     ///
     /// # Errors
     /// See [`LaunchError`]. Nothing of the task is left then.
@@ -190,148 +92,181 @@ impl Launcher {
         stdio: Stdio,
         cancelled: &Arc<AtomicBool>,
     ) -> Result<Process, LaunchError> {
+        let (process, _) = self.begin(&plan, stdio, cancelled, false)?.settle()?;
+        Ok(process)
+    }
+
+    /// Makes everything of the sandbox and gets the task to the point where only its program is
+    /// still to be executed, which was found to be there. Nothing of the task runs until
+    /// [`Prepared::release`]. Blocks and is cancelled as [`Launcher::launch`].
+    ///
+    /// # Errors
+    /// See [`LaunchError`]. Nothing of the task is left then.
+    pub fn prepare(
+        &self,
+        plan: Plan,
+        stdio: Stdio,
+        cancelled: &Arc<AtomicBool>,
+    ) -> Result<Prepared, LaunchError> {
+        let (process, conversation) = self.begin(&plan, stdio, cancelled, true)?.settle()?;
+        if !conversation.heard.ready {
+            return Err(LaunchError::InitEnded);
+        }
+        Ok(Prepared {
+            process,
+            conversation,
+            cancelled: Arc::clone(cancelled),
+        })
+    }
+
+    fn begin(
+        &self,
+        plan: &Plan,
+        stdio: Stdio,
+        cancelled: &Arc<AtomicBool>,
+        held: bool,
+    ) -> Result<Begun, LaunchError> {
+        // Everything that can be checked is, before the host is touched.
+        plan.check()?;
+
+        let preparing = |source| LaunchError::Prepare { source };
+        let (ours, theirs) = UnixStream::pair().map_err(preparing)?;
+        let (status, status_of_init) = io::pipe().map_err(preparing)?;
+        let null = File::open("/dev/null").map_err(preparing)?;
+        let mut conversation = Conversation::new(ours).map_err(preparing)?;
+
+        if cancelled.load(Ordering::Acquire) {
+            return Err(LaunchError::Cancelled);
+        }
+        let stage_1 = self.spawn(theirs)?;
+        let descriptors = [
+            status_of_init.as_fd(),
+            null.as_fd(),
+            stdio.stdout.as_fd(),
+            stdio.stderr.as_fd(),
+        ];
+        let sent = conversation.order(
+            plan,
+            held,
+            descriptors.map(|descriptor| descriptor.as_raw_fd()),
+            cancelled,
+        );
+        Ok(Begun {
+            conversation,
+            sent,
+            status,
+            stage_1,
+            wants_pid_namespace: plan.namespaces.pid,
+            cancelled: Arc::clone(cancelled),
+        })
+    }
+
+    fn spawn(&self, socket: UnixStream) -> Result<Child, LaunchError> {
         let (reply, answer) = mpsc::sync_channel(1);
         self.jobs
-            .send(Job {
-                plan,
-                stdio,
-                cancelled: Arc::clone(cancelled),
-                reply,
-            })
+            .send(Job { socket, reply })
             .map_err(|_| LaunchError::LauncherEnded)?;
-        answer.recv().map_err(|_| LaunchError::LauncherEnded)?
-    }
-}
-
-fn launch(
-    program: &InitProgram,
-    plan: &Plan,
-    stdio: Stdio,
-    cancelled: &AtomicBool,
-) -> Result<Process, LaunchError> {
-    // Everything that can be checked is, before the host is touched.
-    plan.check()?;
-    let encoded = serde_json::to_vec(plan).map_err(|source| LaunchError::Encode { source })?;
-
-    let preparing = |source| LaunchError::Prepare { source };
-    let (ours, theirs) = UnixStream::pair().map_err(preparing)?;
-    let (status, status_of_init) = io::pipe().map_err(preparing)?;
-    let null = File::open("/dev/null").map_err(preparing)?;
-
-    if cancelled.load(Ordering::Acquire) {
-        return Err(LaunchError::Cancelled);
-    }
-    // The command owns the init's end of the socket and is dropped with this block: were the end
-    // open here as well, it would never be seen to close.
-    let mut stage_1 = {
-        std::process::Command::new(&program.0)
-            .arg(ARGUMENT)
-            .env_clear()
-            .stdin(OwnedFd::from(theirs))
-            .stdout(std::process::Stdio::null())
-            .spawn()
+        answer
+            .recv()
+            .map_err(|_| LaunchError::LauncherEnded)?
             .map_err(|source| LaunchError::StartInit {
-                program: program.0.clone(),
+                program: self.program.0.clone(),
                 source,
-            })?
-    };
-    let descriptors = [
-        status_of_init.as_fd(),
-        null.as_fd(),
-        stdio.stdout.as_fd(),
-        stdio.stderr.as_fd(),
-    ];
-    let sent = hand_over(
-        &ours,
-        &encoded,
-        descriptors.map(|descriptor| descriptor.as_raw_fd()),
-    );
-    drop((status_of_init, stdio));
-    let outcome = Outcome::read(&ours);
-    // Its own status says nothing that the outcome does not; and it has ended, or is about to.
-    let _ = stage_1.wait();
-    outcome.into_process(plan, status, sent)
-}
-
-fn hand_over(
-    mut socket: &UnixStream,
-    plan: &[u8],
-    descriptors: [i32; DESCRIPTORS],
-) -> io::Result<()> {
-    let rights = [ControlMessage::ScmRights(&descriptors)];
-    // Descriptors travel with at least one byte.
-    let byte = [IoSlice::new(b"\0")];
-    sendmsg::<()>(
-        socket.as_raw_fd(),
-        &byte,
-        &rights,
-        MsgFlags::MSG_NOSIGNAL,
-        None,
-    )?;
-    socket.write_all(plan)?;
-    socket.shutdown(Shutdown::Write)
-}
-
-/// What the init told until the socket closed.
-#[derive(Default)]
-struct Outcome {
-    pid: Option<i32>,
-    without: Vec<crate::Degraded>,
-    failure: Option<Failure>,
-}
-
-impl Outcome {
-    fn read(socket: &UnixStream) -> Outcome {
-        let mut outcome = Outcome::default();
-        for line in BufReader::new(socket).lines() {
-            // A half line is that of an init that was killed while writing, which its end tells.
-            let Some(report) = line.ok().and_then(|line| serde_json::from_str(&line).ok()) else {
-                break;
-            };
-            match report {
-                Report::Init { pid } => outcome.pid = Some(pid),
-                Report::Without(degraded) => outcome.without.push(degraded),
-                // The first is the one that tells.
-                Report::Failed(failure) => outcome.failure = outcome.failure.or(Some(failure)),
-            }
-        }
-        outcome
+            })
     }
+}
 
-    fn into_process(
-        self,
-        plan: &Plan,
-        status: PipeReader,
-        sent: io::Result<()>,
-    ) -> Result<Process, LaunchError> {
-        match (self.pid, self.failure) {
-            (Some(pid), None) => {
-                let refused = self
-                    .without
-                    .iter()
-                    .any(|d| d.feature == Feature::PidNamespace);
-                Ok(Process::new(
-                    pid,
-                    status,
-                    plan.namespaces.pid && !refused,
-                    self.without,
-                ))
-            }
-            (pid, failure) => {
-                if let Some(pid) = pid {
-                    // Its child has failed, or it has itself; either way it ends.
-                    let _ = sys::wait(pid, true);
-                }
-                sent.map_err(|source| LaunchError::Prepare { source })?;
+fn spawn(program: &Path, socket: UnixStream) -> io::Result<Child> {
+    // The command owns the init's end of the socket and is dropped on return: were the end open
+    // here as well, it would never be seen to close.
+    std::process::Command::new(program)
+        .arg(ARGUMENT)
+        .env_clear()
+        .stdin(OwnedFd::from(socket))
+        .stdout(std::process::Stdio::null())
+        .spawn()
+}
+
+/// A launch whose init has its order.
+struct Begun {
+    conversation: Conversation,
+    sent: io::Result<()>,
+    status: PipeReader,
+    stage_1: Child,
+    wants_pid_namespace: bool,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Begun {
+    /// Waits until the task is executed, or ready to be, or failed; then nothing is left.
+    fn settle(mut self) -> Result<(Process, Conversation), LaunchError> {
+        let pause = self.conversation.listen(&self.cancelled);
+        if pause == Pause::Cancelled {
+            // It may have ended, which is as well.
+            let _ = self.stage_1.kill();
+        }
+        // Its own status says nothing that it did not report; and it has ended, or is about to.
+        let _ = self.stage_1.wait();
+        if pause == Pause::Cancelled {
+            // Its last words may be the id of an init.
+            self.conversation.listen(&self.cancelled);
+        }
+        let heard = &mut self.conversation.heard;
+        let refused = |without: &Degraded| without.feature == Feature::PidNamespace;
+        let own_namespace = self.wants_pid_namespace && !heard.without.iter().any(refused);
+        // Dropped on the way out of here, it is killed.
+        let process = heard.pid.map(|pid| {
+            let without = std::mem::take(&mut heard.without);
+            Process::new(pid, self.status, own_namespace, without)
+        });
+        match (pause, process, heard.failure.take()) {
+            (Pause::Cancelled, _, _) => Err(LaunchError::Cancelled),
+            (_, Some(process), None) => Ok((process, self.conversation)),
+            (_, _, failure) => {
+                self.sent
+                    .map_err(|source| LaunchError::Prepare { source })?;
                 Err(failure.map_or(LaunchError::InitEnded, LaunchError::from))
             }
         }
     }
 }
 
+/// A task that is held: its sandbox is made, its first process is there in its cgroup, with its
+/// user, in its directory, and its program is not executed yet.
+///
+/// Dropping it ends it, and nothing of it is left but its cgroup, which is the caller's.
+#[derive(Debug)]
+pub struct Prepared {
+    process: Process,
+    conversation: Conversation,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Prepared {
+    /// Lets the program be executed. Blocks until it is or has failed, or the flag that the launch
+    /// was prepared with says that it is cancelled.
+    ///
+    /// # Errors
+    /// See [`LaunchError`]. Nothing of the task is left then.
+    pub fn release(mut self) -> Result<Process, LaunchError> {
+        // An init that is gone is told of by what is heard.
+        let released = self.conversation.release();
+        match self.conversation.listen(&self.cancelled) {
+            Pause::Cancelled => return Err(LaunchError::Cancelled),
+            Pause::Closed | Pause::Ready => {}
+        }
+        if let Some(failure) = self.conversation.heard.failure.take() {
+            return Err(failure.into());
+        }
+        released.map_err(|_| LaunchError::InitEnded)?;
+        Ok(self.process)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Fault;
     use crate::plan::{Command, tests::plan};
 
     fn nowhere() -> Stdio {
@@ -347,21 +282,6 @@ mod tests {
             .unwrap()
             .launch(plan, nowhere(), &Arc::default())
             .unwrap_err()
-    }
-
-    #[test]
-    fn a_failed_step_reads_as_what_where_and_why() {
-        let path = Some(PathBuf::from("./nope"));
-        let error = LaunchError::from(Failure {
-            step: Step::Exec,
-            errno: libc::ENOENT,
-            path,
-        });
-        assert_eq!(
-            error.to_string(),
-            "exec './nope': No such file or directory (os error 2)"
-        );
-        assert_eq!(error.fault(), Fault::Task);
     }
 
     #[test]

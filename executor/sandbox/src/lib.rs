@@ -23,7 +23,9 @@ pub mod directory;
 pub mod identity;
 pub mod init;
 
+mod conversation;
 mod descendants;
+mod error;
 mod exit;
 mod launch;
 mod plan;
@@ -32,8 +34,9 @@ mod report;
 #[allow(unsafe_code)]
 mod sys;
 
+pub use error::LaunchError;
 pub use exit::Exit;
-pub use launch::{InitProgram, LaunchError, Launcher, Stdio};
+pub use launch::{InitProgram, Launcher, Prepared, Stdio};
 pub use plan::{Command, Namespaces, Plan};
 pub use process::{Process, ProcessError, TaskSignal};
 pub use report::{Degraded, Fault, Feature, Step};

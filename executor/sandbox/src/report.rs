@@ -17,6 +17,8 @@ pub(crate) enum Report {
     Without(Degraded),
     /// The task is not started.
     Failed(Failure),
+    /// All that is missing is exec, and it waits for the word.
+    Ready,
 }
 
 /// The step that failed, why, and with which path, when there is one.
@@ -61,6 +63,8 @@ pub enum Step {
     CloseDescriptors,
     /// The limit of open descriptors.
     LimitDescriptors,
+    /// Waiting to be released.
+    Hold,
     /// Executing the program.
     Exec,
 }
@@ -83,6 +87,7 @@ impl fmt::Display for Step {
             Step::Stdio => "set up stdio",
             Step::CloseDescriptors => "close descriptors",
             Step::LimitDescriptors => "limit descriptors",
+            Step::Hold => "wait for release",
             Step::Exec => "exec",
         })
     }

@@ -6,7 +6,7 @@
 
 mod probe;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,9 @@ use cgroup::{Cgroup, Host, Limits, Parent};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{Mode, umask};
 use sandbox::directory::{TaskDirectory, create_task};
-use sandbox::{Command, InitProgram, LaunchError, Launcher, Namespaces, Plan, Process, Stdio};
+use sandbox::{
+    Command, InitProgram, LaunchError, Launcher, Namespaces, Plan, Prepared, Process, Stdio,
+};
 
 pub use probe::Probe;
 
@@ -61,6 +63,73 @@ pub struct Task {
     pub cgroup: Cgroup,
     /// Its directory.
     pub directory: TaskDirectory,
+}
+
+/// A task that is ready and held. Dropped, it is given up.
+#[derive(Debug)]
+pub struct Held {
+    prepared: Prepared,
+    place: Place,
+}
+
+/// Where a task lives.
+#[derive(Debug)]
+struct Place {
+    cgroup: Cgroup,
+    directory: TaskDirectory,
+}
+
+impl Place {
+    fn task(self, process: Process) -> Task {
+        Task {
+            process,
+            cgroup: self.cgroup,
+            directory: self.directory,
+        }
+    }
+
+    /// Looks that nothing is left.
+    fn refused(self, error: LaunchError) -> LaunchError {
+        let left = self.cgroup.processes().expect("readable");
+        assert_eq!(left, [].into(), "left by a failed launch");
+        self.cgroup.remove().expect("an empty cgroup");
+        error
+    }
+}
+
+impl Held {
+    /// The ids of its processes in its cgroup.
+    ///
+    /// # Panics
+    /// When they cannot be read.
+    pub fn processes(&self) -> BTreeSet<u32> {
+        self.place.cgroup.processes().expect("readable")
+    }
+
+    /// Its directory.
+    pub fn directory(&self) -> &Path {
+        &self.place.directory.path
+    }
+
+    /// Lets it run.
+    ///
+    /// # Errors
+    /// What the launch says; then nothing is left of the task.
+    pub fn release(self) -> Result<Task, LaunchError> {
+        match self.prepared.release() {
+            Ok(process) => Ok(self.place.task(process)),
+            Err(error) => Err(self.place.refused(error)),
+        }
+    }
+
+    /// Gives it up, and looks that nothing is left.
+    ///
+    /// # Panics
+    /// When something is.
+    pub fn give_up(self) {
+        drop(self.prepared);
+        self.place.refused(LaunchError::Cancelled);
+    }
 }
 
 impl Executor {
@@ -123,7 +192,30 @@ impl Executor {
     ///
     /// # Panics
     /// When the cgroup or the directory cannot be made.
-    pub fn try_launch(&self, mut plan: Plan, limits: &Limits) -> Result<Task, LaunchError> {
+    pub fn try_launch(&self, plan: Plan, limits: &Limits) -> Result<Task, LaunchError> {
+        let (plan, stdio, place) = self.furnish(plan, limits);
+        match self.launcher.launch(plan, stdio, &Arc::default()) {
+            Ok(process) => Ok(place.task(process)),
+            Err(error) => Err(place.refused(error)),
+        }
+    }
+
+    /// As [`Executor::try_launch`], up to the point where only the program is to be executed.
+    ///
+    /// # Errors
+    /// What the preparation says; then nothing is left of the task.
+    ///
+    /// # Panics
+    /// When the cgroup or the directory cannot be made.
+    pub fn try_prepare(&self, plan: Plan) -> Result<Held, LaunchError> {
+        let (plan, stdio, place) = self.furnish(plan, &UNLIMITED);
+        match self.launcher.prepare(plan, stdio, &Arc::default()) {
+            Ok(prepared) => Ok(Held { prepared, place }),
+            Err(error) => Err(place.refused(error)),
+        }
+    }
+
+    fn furnish(&self, mut plan: Plan, limits: &Limits) -> (Plan, Stdio, Place) {
         let task = format!("task-{}", self.next_task.fetch_add(1, Ordering::Relaxed));
         let parent = self.parent.as_ref().expect("there until the end");
         let cgroup = Cgroup::create(parent, &task, limits).expect("a cgroup");
@@ -136,22 +228,7 @@ impl Executor {
             stdout: directory.stdout.try_clone().expect("a descriptor").into(),
             stderr: directory.stderr.try_clone().expect("a descriptor").into(),
         };
-        match self.launcher.launch(plan, stdio, &Arc::default()) {
-            Ok(process) => Ok(Task {
-                process,
-                cgroup,
-                directory,
-            }),
-            Err(error) => {
-                assert_eq!(
-                    cgroup.processes().expect("readable"),
-                    [].into(),
-                    "left by a failed launch"
-                );
-                cgroup.remove().expect("an empty cgroup");
-                Err(error)
-            }
-        }
+        (plan, stdio, Place { cgroup, directory })
     }
 
     /// As [`Executor::try_launch`], for a plan that works.

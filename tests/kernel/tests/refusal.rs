@@ -14,7 +14,7 @@ use kernel_tests::{Executor, UNLIMITED, install, nowhere, processes_executing, u
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use sandbox::identity::{Identity, lookup};
-use sandbox::{Command, Fault, InitProgram, LaunchError, Launcher, Plan};
+use sandbox::{Command, Exit, Fault, InitProgram, LaunchError, Launcher, Plan, Process};
 
 const INIT: &str = env!("CARGO_BIN_EXE_probe-executor");
 
@@ -144,40 +144,85 @@ fn a_launch_after_a_failed_one_works() {
     executor.finish();
 }
 
-#[test]
-fn a_launch_cancelled_while_it_waits_for_its_turn_starts_nothing() {
-    let place = tempfile::tempdir().unwrap();
-    // A program of its own, by which its inits are found.
-    let init = place.path().join("init");
-    install(fs::File::open(INIT).unwrap(), &init);
-    let launcher = Arc::new(Launcher::start(InitProgram::at(&init)).unwrap());
-    let launch = |plan: Plan, cancelled: &Arc<AtomicBool>| {
-        let (launcher, cancelled) = (Arc::clone(&launcher), Arc::clone(cancelled));
+/// Launches through one launcher, some of which hang where they are to join their cgroup, until
+/// somebody reads what they write there.
+struct Hanging {
+    place: tempfile::TempDir,
+    /// A program of its own, by which its inits are found.
+    init: PathBuf,
+    launcher: Arc<Launcher>,
+}
+
+type Launching = thread::JoinHandle<Result<Process, LaunchError>>;
+
+impl Hanging {
+    fn new() -> Hanging {
+        let place = tempfile::tempdir().unwrap();
+        let init = place.path().join("init");
+        install(fs::File::open(INIT).unwrap(), &init);
+        mkfifo(&place.path().join("pipe"), Mode::S_IRWXU).unwrap();
+        let launcher = Arc::new(Launcher::start(InitProgram::at(&init)).unwrap());
+        Hanging {
+            place,
+            init,
+            launcher,
+        }
+    }
+
+    fn hanging(&self, script: &str) -> Plan {
+        let mut plan = Executor::plan(script);
+        plan.cgroup_procs = vec![self.place.path().join("pipe")];
+        plan
+    }
+
+    fn launch(&self, plan: Plan, cancelled: &Arc<AtomicBool>) -> Launching {
+        let (launcher, cancelled) = (Arc::clone(&self.launcher), Arc::clone(cancelled));
         thread::spawn(move || launcher.launch(plan, nowhere(), &cancelled))
-    };
+    }
 
-    // It hangs where it is to join its cgroup, until somebody reads what it writes there.
-    let pipe = place.path().join("pipe");
-    mkfifo(&pipe, Mode::S_IRWXU).unwrap();
-    let mut plan = Executor::plan("sleep 1000");
-    plan.cgroup_procs = vec![pipe.clone()];
-    let first = launch(plan, &Arc::default());
-    until("the first launch's turn", || {
-        (!processes_executing(&init).is_empty()).then_some(())
-    });
+    fn until_it_hangs(&self) {
+        // Its pid 1, and the task to be.
+        until("a launch that hangs", || {
+            (processes_executing(&self.init).len() >= 2).then_some(())
+        });
+    }
 
-    let trace = place.path().join("trace");
+    fn finish(self) {
+        drop(self.launcher);
+        until("the end of the inits", || {
+            processes_executing(&self.init).is_empty().then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_launch_that_hangs_does_not_hold_up_another() {
+    let all = Hanging::new();
+    let first = all.launch(all.hanging("exit 4"), &Arc::default());
+    all.until_it_hangs();
+    let second = all.launch(Executor::plan("exit 3"), &Arc::default());
+    let mut second = second.join().unwrap().unwrap();
+    assert_eq!(second.reap().unwrap(), Exit::Exited(3));
+    assert!(!first.is_finished());
+
+    let reader = fs::File::open(all.place.path().join("pipe")).unwrap();
+    let mut first = first.join().unwrap().unwrap();
+    assert_eq!(first.reap().unwrap(), Exit::Exited(4));
+    drop((first, second, reader));
+    all.finish();
+}
+
+#[test]
+fn a_launch_that_hangs_can_be_cancelled_and_leaves_nothing() {
+    let all = Hanging::new();
     let cancelled = Arc::default();
+    let trace = all.place.path().join("trace");
     let script = format!("touch {}; sleep 1000", trace.display());
-    let second = launch(Executor::plan(&script), &cancelled);
+    let launch = all.launch(all.hanging(&script), &cancelled);
+    all.until_it_hangs();
     cancelled.store(true, Ordering::Release);
-    let reader = fs::File::open(&pipe).unwrap();
-    let first = first.join().unwrap().unwrap();
-    let error = second.join().unwrap().unwrap_err();
+    let error = launch.join().unwrap().unwrap_err();
     assert!(matches!(error, LaunchError::Cancelled), "{error}");
     assert!(!trace.exists());
-    drop((first, reader));
-    until("the end of the inits", || {
-        processes_executing(&init).is_empty().then_some(())
-    });
+    all.finish();
 }

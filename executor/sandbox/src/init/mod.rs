@@ -28,6 +28,7 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::SigSet;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 
+use crate::conversation::Order;
 use crate::plan::Plan;
 use crate::report::{Degraded, Failure, Feature, Report, Step};
 use crate::sys;
@@ -60,6 +61,8 @@ struct Inherited {
     stdin: OwnedFd,
     stdout: OwnedFd,
     stderr: OwnedFd,
+    /// Whether the task is to wait for its release.
+    held: bool,
 }
 
 /// The way back to the launcher. It is closed, at the latest by exec, when there is no more to tell.
@@ -72,6 +75,17 @@ impl Reporter {
             line.push(b'\n');
             let _ = self.0.write_all(&line);
         }
+    }
+
+    /// Tells that all is set up, and waits for the word to go on. A launcher that is gone, or has
+    /// given the task up, gives none.
+    fn hold(&mut self) -> Result<(), Failure> {
+        self.send(&Report::Ready);
+        let answer = self.0.read_exact(&mut [0]);
+        answer.map_err(|error| {
+            let errno = error.raw_os_error().map(Errno::from_raw);
+            failed(Step::Hold)(errno.unwrap_or(Errno::ECANCELED))
+        })
     }
 
     /// The end of a process that could not do its part.
@@ -170,10 +184,10 @@ fn stage_1() -> ! {
 /// The plan and the descriptors from the socket that is our standard input, which is given up.
 fn receive() -> io::Result<(Reporter, Plan, Inherited)> {
     let mut socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let mut byte = [0_u8];
+    let mut length = [0; size_of::<u32>()];
     let mut buffer = nix::cmsg_space!([RawFd; DESCRIPTORS]);
     let received = {
-        let mut slices = [IoSliceMut::new(&mut byte)];
+        let mut slices = [IoSliceMut::new(&mut length)];
         let flags = MsgFlags::MSG_CMSG_CLOEXEC;
         let message = recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut buffer), flags)?;
         let mut numbers = Vec::new();
@@ -188,9 +202,9 @@ fn receive() -> io::Result<(Reporter, Plan, Inherited)> {
         .try_into()
         .map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
 
-    let mut text = Vec::new();
-    socket.read_to_end(&mut text)?;
-    let plan = serde_json::from_slice(&text)?;
+    let mut text = vec![0; u32::from_ne_bytes(length) as usize];
+    socket.read_exact(&mut text)?;
+    let Order { plan, held } = serde_json::from_slice(&text)?;
 
     // A second reference to the socket would keep it open past exec.
     nix::unistd::dup2_stdin(&stdin)?;
@@ -202,6 +216,7 @@ fn receive() -> io::Result<(Reporter, Plan, Inherited)> {
             stdin,
             stdout,
             stderr,
+            held,
         },
     ))
 }

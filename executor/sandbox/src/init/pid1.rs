@@ -46,9 +46,10 @@ pub(super) fn run(plan: &Plan, inherited: Inherited, mut reporter: Reporter, own
         stdin,
         stdout,
         stderr,
+        held,
     } = inherited;
     let main = match sys::fork() {
-        Ok(ForkResult::Child) => task::run(plan, [stdin, stdout, stderr], reporter, own),
+        Ok(ForkResult::Child) => task::run(plan, [stdin, stdout, stderr], held, reporter, own),
         Ok(ForkResult::Parent { child }) => child.as_raw(),
         Err(errno) => reporter.fail(failed(Step::Fork)(errno)),
     };

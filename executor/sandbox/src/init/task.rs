@@ -9,10 +9,10 @@ use std::os::fd::OwnedFd;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
-use nix::sys::stat::{Mode, umask};
+use nix::sys::stat::{Mode, SFlag, stat, umask};
 use nix::unistd::{
-    Gid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, execve, setgid, setgroups, setsid,
-    setuid,
+    AccessFlags, Gid, Uid, access, chdir, dup2_stderr, dup2_stdin, dup2_stdout, execve, setgid,
+    setgroups, setsid, setuid,
 };
 
 use super::{Reporter, failed, failed_at};
@@ -23,14 +23,23 @@ use crate::sys;
 /// Where a program is looked for when the task has no `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-pub(super) fn run(plan: &Plan, stdio: [OwnedFd; 3], mut reporter: Reporter, own: Namespaces) -> ! {
-    let Err(failure) = set_up_and_execute(plan, stdio, own);
+pub(super) fn run(
+    plan: &Plan,
+    stdio: [OwnedFd; 3],
+    held: bool,
+    mut reporter: Reporter,
+    own: Namespaces,
+) -> ! {
+    let hold = held.then_some(&mut reporter);
+    let Err(failure) = set_up_and_execute(plan, stdio, hold, own);
     reporter.fail(failure)
 }
 
+/// With somebody to `hold` for, it waits for the word right before exec.
 fn set_up_and_execute(
     plan: &Plan,
     stdio: [OwnedFd; 3],
+    hold: Option<&mut Reporter>,
     own: Namespaces,
 ) -> Result<Infallible, Failure> {
     // Its own session, and so its own process group, away from any terminal of the executor's.
@@ -78,6 +87,13 @@ fn set_up_and_execute(
         limit_descriptors(limit).map_err(failed(Step::LimitDescriptors))?;
     }
 
+    if let Some(reporter) = hold {
+        // Who starts all of a group or none of it wants to know before. It may still fail: a file
+        // that can be executed need not be a program.
+        look_for_program(plan).map_err(failed_at(Step::Exec, plan.command.resolve().0))?;
+        reporter.hold()?;
+    }
+
     // Last, since from here on a signal ends us. Their actions are the default since stage 1.
     SigSet::all()
         .thread_unblock()
@@ -93,17 +109,36 @@ fn limit_descriptors(soft: u64) -> Result<(), Errno> {
 }
 
 fn execute(plan: &Plan) -> Result<Infallible, Errno> {
-    let (file, argv) = plan.command.resolve();
+    let (_, argv) = plan.command.resolve();
     let arguments: Vec<CString> = argv.into_iter().map(c_string).collect::<Result<_, _>>()?;
     let environment: Vec<CString> = plan
         .environment
         .iter()
         .map(|(name, value)| c_string(&format!("{name}={value}")))
         .collect::<Result<_, _>>()?;
-    let execute = |path: &CStr| execve(path, &arguments, &environment);
+    first_that_works(plan, |path| execve(path, &arguments, &environment))
+}
 
+/// Whether there is a program to execute.
+fn look_for_program(plan: &Plan) -> Result<(), Errno> {
+    first_that_works(plan, |path| {
+        access(path, AccessFlags::X_OK)?;
+        // A directory that may be entered can be accessed so, too.
+        match SFlag::from_bits_truncate(stat(path)?.st_mode) & SFlag::S_IFMT {
+            SFlag::S_IFREG => Ok(()),
+            _ => Err(Errno::EACCES),
+        }
+    })
+}
+
+/// Tries each place where the program may be.
+fn first_that_works<T>(
+    plan: &Plan,
+    attempt: impl Fn(&CStr) -> Result<T, Errno>,
+) -> Result<T, Errno> {
+    let (file, _) = plan.command.resolve();
     if file.contains('/') {
-        return execute(&c_string(file)?);
+        return attempt(&c_string(file)?);
     }
     if file.is_empty() {
         return Err(Errno::ENOENT);
@@ -117,11 +152,10 @@ fn execute(plan: &Plan) -> Result<Infallible, Errno> {
     for directory in path.split(':') {
         // An empty entry is the current directory.
         let directory = if directory.is_empty() { "." } else { directory };
-        let Err(errno) = execute(&c_string(&format!("{directory}/{file}"))?);
-        match errno {
-            Errno::ENOENT | Errno::ENOTDIR => {}
-            Errno::EACCES => answer = errno,
-            _ => return Err(errno),
+        match attempt(&c_string(&format!("{directory}/{file}"))?) {
+            Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+            Err(Errno::EACCES) => answer = Errno::EACCES,
+            done => return done,
         }
     }
     Err(answer)
