@@ -101,7 +101,7 @@ impl Driver {
 
     fn carry_out(&mut self, action: Action) -> Option<Outcome> {
         match action {
-            Action::Subscribe { attempt, call } => {
+            Action::Subscribe { attempt, call, .. } => {
                 // The old connection goes first: the agent would close it anyway when it sees the new one.
                 self.connection = None;
                 let connection = self.agent.subscribe(attempt, *call, self.to_self.clone());
@@ -111,14 +111,29 @@ impl Driver {
                 self.connection
                     .take_if(|connection| connection.attempt == attempt);
             }
-            Action::Send { attempt, call } => {
+            Action::Send { attempt, call, .. } => {
                 if let Some(connection) = &self.connection
                     && connection.attempt == attempt
                 {
                     connection.send(*call);
                 }
             }
-            Action::Launch { task } => self.host.launch(*task),
+            // There is no journal yet.
+            Action::Record { .. } => {}
+            Action::Launch {
+                task,
+                request,
+                held: false,
+            } => self.host.launch(*task, *request),
+            Action::Launch {
+                task,
+                request,
+                held: true,
+            } => self.host.hold(*task, *request),
+            Action::Release { task_id } => self.host.release(&task_id),
+            Action::Probe { task_id, check, .. } => self.host.probe(task_id, check),
+            // Every probe has been answered already.
+            Action::CancelProbe { .. } => {}
             Action::CancelLaunch { task_id } => self.host.cancel(&task_id),
             Action::Signal { task_id, signal } => self.host.signal(&task_id, signal),
             Action::KillTree { task_id } => self.host.kill(&task_id),

@@ -15,10 +15,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use cgroup::{Cgroup, Parent};
-use executor_core::{Event, Signal, StartFailure, TaskEvent};
+use dialect::Request;
+use executor_core::{Event, Fault, Probed, Signal, StartFailure, TaskEvent};
 use mesos_proto::TaskInfo;
+use mesos_proto::v1::TaskId;
 use mesos_proto::v1::executor::event::Subscribed;
-use mesos_proto::v1::{ExecutorInfo, TaskId};
 use sandbox::{Launcher, Process, TaskSignal};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
@@ -47,8 +48,10 @@ pub(crate) struct Workshop {
 /// The tasks' processes.
 pub(crate) struct Host {
     workshop: Arc<Workshop>,
-    /// As the agent described it; known before the first LAUNCH.
-    executor: Option<Arc<ExecutorInfo>>,
+    /// The agent's name on the network; known before the first LAUNCH.
+    agent_host: Option<String>,
+    /// Launches that wait for [`Host::release`].
+    held: HashMap<String, (TaskInfo, Request)>,
     /// Launches that are not through, each with the flag that cancels it.
     launching: HashMap<String, Arc<AtomicBool>>,
     tasks: HashMap<String, Running>,
@@ -82,7 +85,8 @@ impl Host {
     pub(crate) fn new(workshop: Workshop, wakes: UnboundedSender<Wake>) -> Self {
         Self {
             workshop: Arc::new(workshop),
-            executor: None,
+            agent_host: None,
+            held: HashMap::new(),
             launching: HashMap::new(),
             tasks: HashMap::new(),
             measured: Arc::default(),
@@ -92,22 +96,47 @@ impl Host {
         }
     }
 
-    /// Keeps what the agent told about this executor: tasks may have their command from it.
+    /// Keeps what the agent told about itself: tasks see its name.
     pub(crate) fn describe(&mut self, subscribed: Subscribed) {
-        self.executor = Some(Arc::new(subscribed.executor_info));
+        self.agent_host = Some(subscribed.agent_info.hostname);
+    }
+
+    /// Keeps a task until it is released.
+    pub(crate) fn hold(&mut self, task: TaskInfo, request: Request) {
+        let task_id = task.task_id.clone();
+        self.held.insert(task_id.value.clone(), (task, request));
+        self.tell(task_id, TaskEvent::Prepared);
+    }
+
+    /// Starts a task that was held; [`Wake::Launched`] tells the outcome.
+    pub(crate) fn release(&mut self, task_id: &TaskId) {
+        if let Some((task, request)) = self.held.remove(&task_id.value) {
+            self.launch(task, request);
+        }
+    }
+
+    /// Answers a probe: this version can make none.
+    pub(crate) fn probe(&self, task_id: TaskId, check: usize) {
+        let message = "this version makes no checks".to_owned();
+        let outcome = Probed::Error { message };
+        self.tell(task_id, TaskEvent::Probed { check, outcome });
+    }
+
+    fn tell(&self, task_id: TaskId, event: TaskEvent) {
+        drop(self.wakes.send(Wake::Event(Event::Task { task_id, event })));
     }
 
     /// Starts a task; [`Wake::Launched`] tells the outcome.
-    pub(crate) fn launch(&mut self, task: TaskInfo) {
+    pub(crate) fn launch(&mut self, task: TaskInfo, request: Request) {
         let cancelled = Arc::<AtomicBool>::default();
         self.launching
             .insert(task.task_id.value.clone(), Arc::clone(&cancelled));
         let workshop = Arc::clone(&self.workshop);
-        let executor = self.executor.clone();
+        let host = self.agent_host.clone();
         let wakes = self.wakes.clone();
         spawn_blocking(move || {
             let task_id = task.task_id.clone();
-            let outcome = launch::launch(&workshop, &task, executor.as_deref(), &cancelled);
+            let outcome = launch::launch(&workshop, &task, request, host, &cancelled);
             let launched = Box::new(Launched { task_id, outcome });
             // Without a driver the executor is leaving; dropping the process ends it.
             drop(wakes.send(Wake::Launched(launched)));
@@ -115,7 +144,14 @@ impl Host {
     }
 
     /// Keeps a launch that is not through from starting anything.
-    pub(crate) fn cancel(&self, task_id: &TaskId) {
+    pub(crate) fn cancel(&mut self, task_id: &TaskId) {
+        if self.held.remove(&task_id.value).is_some() {
+            let failure = StartFailure {
+                fault: Fault::Host,
+                message: "cancelled before it started".to_owned(),
+            };
+            self.tell(task_id.clone(), TaskEvent::StartFailed(failure));
+        }
         if let Some(cancelled) = self.launching.get(&task_id.value) {
             cancelled.store(true, Ordering::Relaxed);
         }
@@ -200,15 +236,22 @@ impl Host {
     }
 
     pub(crate) fn signal(&self, task_id: &TaskId, signal: Signal) {
-        let Signal::Terminate = signal;
+        let signal = match signal {
+            Signal::Terminate => TaskSignal::Terminate,
+            Signal::Hangup => TaskSignal::Hangup,
+            Signal::User1 => TaskSignal::User1,
+            Signal::User2 => TaskSignal::User2,
+            Signal::Interrupt => TaskSignal::Interrupt,
+            Signal::Quit => TaskSignal::Quit,
+        };
         let process = self
             .tasks
             .get(&task_id.value)
             .and_then(|task| task.process.as_ref());
         if let Some(process) = process
-            && let Err(error) = process.signal(TaskSignal::Terminate)
+            && let Err(error) = process.signal(signal)
         {
-            warn!("task '{}' did not get SIGTERM: {error}", task_id.value);
+            warn!("task '{}' did not get {signal:?}: {error}", task_id.value);
         }
     }
 

@@ -94,7 +94,7 @@ fn main() -> ExitCode {
 fn run(arguments: Vec<String>) -> Result<Outcome, Box<dyn std::error::Error>> {
     // Its environment holds credentials: no other process of the same user may read it.
     nix::sys::prctl::set_dumpable(false)?;
-    let (environment, config) = settings::read()?;
+    let (environment, config) = settings::read(arguments.clone())?;
     let agent = Agent::new(
         environment.agent_endpoint.clone(),
         environment.api_path.clone(),

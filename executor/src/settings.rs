@@ -42,16 +42,19 @@ impl fmt::Display for BadEnvironment {
     }
 }
 
-/// The environment, and the core's configuration that it makes.
+/// The environment, and the core's configuration that it makes together with the executor's `arguments`.
 ///
 /// # Errors
 ///
 /// Everything that is missing or wrong, at once.
-pub(crate) fn read() -> Result<(ExecutorEnvironment, Config), BadEnvironment> {
+pub(crate) fn read(
+    arguments: Vec<String>,
+) -> Result<(ExecutorEnvironment, Config), BadEnvironment> {
     let environment = ExecutorEnvironment::from_vars(std::env::vars_os());
     match (environment, idle_timeout()) {
         (Ok(environment), Ok(idle_timeout)) => {
-            let config = config(&environment, idle_timeout);
+            let mut config = config(&environment, idle_timeout);
+            config.arguments = arguments;
             Ok((environment, config))
         }
         (environment, idle_timeout) => Err(BadEnvironment {

@@ -1,10 +1,14 @@
 //! What the core asks the world to do: one closed enum.
 
 use std::fmt;
+use std::time::Duration;
 
+use dialect::{Probe, Request};
 use mesos_proto::TaskInfo;
 use mesos_proto::v1::executor::Call;
 use mesos_proto::v1::{TaskId, TaskState};
+
+use crate::journal::Record;
 
 /// One thing to do. Actions are carried out in the order they are polled; none is waited for.
 #[derive(Clone, Debug)]
@@ -15,6 +19,8 @@ pub enum Action {
         attempt: u64,
         /// The call.
         call: Box<Call>,
+        /// Every record up to this one must be in the journal before the call goes out; 0 waits for none.
+        after: u64,
     },
     /// Close the connection of `attempt`.
     Disconnect {
@@ -27,14 +33,33 @@ pub enum Action {
         attempt: u64,
         /// The call.
         call: Box<Call>,
+        /// Every record up to this one must be in the journal before the call goes out; 0 waits for none.
+        after: u64,
     },
-    /// Start a task. Answered by `Started` or `StartFailed`.
+    /// Write something to the journal, behind everything before. Whoever sends waits for it, nobody else.
+    Record {
+        /// Counts from 1, one more each time.
+        sequence: u64,
+        /// What to write.
+        record: Record,
+    },
+    /// Start a task. Answered by `Started` or `StartFailed`; when held, by `Prepared` or `StartFailed`.
     Launch {
         /// The task as the agent sent it.
         task: Box<TaskInfo>,
+        /// What it asks for.
+        request: Box<Request>,
+        /// Make everything ready, and execute nothing before [`Action::Release`].
+        held: bool,
+    },
+    /// Let a held task run that is prepared. Answered by `Started` or `StartFailed`.
+    Release {
+        /// The task.
+        task_id: TaskId,
     },
     /// Do not start a task whose launch is not through, if that is still to be had: then the launch is answered by
-    /// `StartFailed`, of whatever fault, otherwise as if this had not been said.
+    /// `StartFailed`, of whatever fault, otherwise as if this had not been said. A held task that is prepared is always
+    /// still to be had.
     CancelLaunch {
         /// The task.
         task_id: TaskId,
@@ -45,6 +70,24 @@ pub enum Action {
         task_id: TaskId,
         /// The signal.
         signal: Signal,
+    },
+    /// Look once at how a task does. Answered by exactly one `Probed`, also when the task has ended meanwhile.
+    Probe {
+        /// The task.
+        task_id: TaskId,
+        /// The check's place in [`Request::checks`].
+        check: usize,
+        /// How to look.
+        probe: Box<Probe>,
+        /// How long it may take; none is without limit.
+        timeout: Option<Duration>,
+    },
+    /// The answer to a probe is of no use any more; nothing that it started may stay. Its answer may be anything.
+    CancelProbe {
+        /// The task.
+        task_id: TaskId,
+        /// The check's place in [`Request::checks`].
+        check: usize,
     },
     /// End every process of a task at once, by force. Answered by `Ended`.
     KillTree {
@@ -67,6 +110,16 @@ pub enum Action {
 pub enum Signal {
     /// SIGTERM: the begin of the grace period.
     Terminate,
+    /// SIGHUP, on a framework's request, as are all below.
+    Hangup,
+    /// SIGUSR1
+    User1,
+    /// SIGUSR2
+    User2,
+    /// SIGINT
+    Interrupt,
+    /// SIGQUIT
+    Quit,
 }
 
 /// How the executor ends.

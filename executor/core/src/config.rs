@@ -33,6 +33,8 @@ pub struct Config {
     pub acknowledgement_timeout: Duration,
     /// How long to stay after the last task, for a framework that launches the next one into the same executor.
     pub idle_timeout: Duration,
+    /// The executor's own arguments, its name first: a framework may have put a task's command there.
+    pub arguments: Vec<String>,
     /// How long a task's clean-up may hold its terminal update back, and a killed task may stay unreaped.
     pub clean_up_timeout: Duration,
 }
@@ -52,6 +54,7 @@ impl Config {
             kill_grace_period: Duration::from_secs(3),
             acknowledgement_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(5),
+            arguments: Vec::new(),
             clean_up_timeout: Duration::from_secs(10),
         }
     }

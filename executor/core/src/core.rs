@@ -2,6 +2,7 @@
 
 mod agent;
 mod memory;
+mod recovery;
 mod tasks;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -9,14 +10,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mesos_proto::v1::executor::{Call, call};
-use mesos_proto::v1::{TaskId, TaskState, TaskStatus};
+use mesos_proto::v1::{ExecutorInfo, TaskId, TaskStatus};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use crate::action::{Action, Note, Outcome};
 use crate::config::Config;
 use crate::event::{Event, LinkEvent, Refusal};
-use crate::ledger::Ledger;
+use crate::journal::Record;
+use crate::ledger::{Ledger, is_terminal};
 use crate::link::{Due, Link};
 use crate::status::Report;
 use crate::task::{Input, Task};
@@ -36,6 +38,10 @@ pub struct Core {
     finished: Memory<TaskStatus>,
     /// Tasks that a KILL named before any LAUNCH did.
     killed_early: Memory<()>,
+    /// This executor as the agent described it.
+    executor: Option<ExecutorInfo>,
+    /// The number of the last record that was handed to the journal.
+    recorded: u64,
     /// The framework has the capability TASK_KILLING_STATE.
     sends_killing: bool,
     ever_launched: bool,
@@ -105,6 +111,8 @@ impl Core {
             tasks: BTreeMap::new(),
             finished: Memory::default(),
             killed_early: Memory::default(),
+            executor: None,
+            recorded: 0,
             sends_killing: false,
             ever_launched: false,
             idle_since: None,
@@ -163,7 +171,12 @@ impl Core {
                     subscribe: Some(subscribe),
                     ..self.call(call::Type::Subscribe)
                 });
-                self.actions.push_back(Action::Subscribe { attempt, call });
+                let after = self.recorded;
+                self.actions.push_back(Action::Subscribe {
+                    attempt,
+                    call,
+                    after,
+                });
             }
             Due::TooSlow => self.lost(now, "the agent did not answer SUBSCRIBE in time".to_owned()),
             Due::GiveUp => self.shut_down(now, Shutdown::GaveUp),
@@ -281,17 +294,31 @@ impl Core {
         let Some(attempt) = self.link.subscribed() else {
             return;
         };
-        for update in self.ledger.unsent(attempt) {
-            self.send_update(attempt, update);
+        for (update, after) in self.ledger.unsent(attempt) {
+            self.send_update(attempt, update, after);
         }
     }
 
-    fn send_update(&mut self, attempt: u64, update: call::Update) {
+    fn send_update(&mut self, attempt: u64, update: call::Update, after: u64) {
         let call = Box::new(Call {
             update: Some(update),
             ..self.call(call::Type::Update)
         });
-        self.actions.push_back(Action::Send { attempt, call });
+        self.actions.push_back(Action::Send {
+            attempt,
+            call,
+            after,
+        });
+    }
+
+    /// Hands a record to the journal. Returns its number.
+    fn record(&mut self, record: Record) -> u64 {
+        self.recorded += 1;
+        self.actions.push_back(Action::Record {
+            sequence: self.recorded,
+            record,
+        });
+        self.recorded
     }
 
     fn call(&self, kind: call::Type) -> Call {
@@ -360,12 +387,17 @@ impl Core {
         }));
         let uuid = self.uuid();
         let status = report.into_status(task_id.clone(), &self.config, uuid, now);
-        self.ledger.record_update(status, now.at);
+        let record = self.record(Record::Update(Box::new(status.clone())));
+        self.ledger.record_update(status, record, now.at);
     }
 
     /// An update has left the ledger. If it was a task's terminal one, the task is over.
     fn let_go(&mut self, status: TaskStatus) {
-        if TaskState::try_from(status.state).is_ok_and(TaskState::is_terminal) {
+        self.record(Record::Acknowledged {
+            task_id: status.task_id.clone(),
+            uuid: status.uuid.clone().unwrap_or_default(),
+        });
+        if is_terminal(&status) {
             let id = status.task_id.value.clone();
             self.tasks.remove(&id);
             self.finished.insert(id, status);

@@ -73,12 +73,21 @@ impl Refusal {
 /// [`TaskEvent::Limited`], which the task brings about by itself.
 #[derive(Clone, Debug)]
 pub enum TaskEvent {
+    /// A held launch has come so far that only the executing is missing.
+    Prepared,
     /// The command runs.
     Started,
     /// The command does not run, and nothing of the attempt is left.
     StartFailed(StartFailure),
     /// A limit was broken; the task still runs, or its end was not seen yet.
     Limited(Limitation),
+    /// A probe is through.
+    Probed {
+        /// The check's place, as [`crate::Action::Probe`] had it.
+        check: usize,
+        /// What was seen.
+        outcome: Probed,
+    },
     /// The command ended and was reaped.
     Ended(Ended),
     /// Nothing of the task is left on the host.
@@ -108,13 +117,15 @@ pub enum Fault {
 /// How a command ended.
 #[derive(Clone, Debug)]
 pub struct Ended {
-    /// It exited with status 0.
-    pub success: bool,
+    /// By itself, or by a signal.
+    pub exit: CommandEnd,
     /// As Mesos's command executor has it, without the leading "Command": `exited with status 3`, `terminated with
     /// signal Killed`.
     pub description: String,
     /// The limit that the kernel ended it for, when that was found out only now.
     pub limitation: Option<Limitation>,
+    /// The last lines that it wrote to stderr, when it wrote any: bounded, and UTF-8 whatever the task wrote.
+    pub stderr_tail: Option<String>,
 }
 
 /// How a process ended, of a task or of a check.

@@ -6,22 +6,34 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use mesos_proto::TaskInfo;
 use mesos_proto::v1::executor::call;
-use mesos_proto::v1::{TaskId, TaskStatus};
+use mesos_proto::v1::{TaskId, TaskState, TaskStatus};
 
+use crate::journal::Record;
 use crate::time::Instant;
 
 /// The unacknowledged tasks and updates, both in the order they came about.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    tasks: VecDeque<TaskInfo>,
+    tasks: VecDeque<Launched>,
     updates: VecDeque<Recorded>,
+}
+
+/// A task whose terminal update is not acknowledged.
+#[derive(Debug)]
+struct Launched {
+    info: TaskInfo,
+    /// The update that the agent acknowledged last.
+    acknowledged: Option<Bytes>,
 }
 
 #[derive(Debug)]
 struct Recorded {
     status: TaskStatus,
+    /// Its number in the journal.
+    record: u64,
     /// The connection that carried it last, in its SUBSCRIBE or as a call.
     carried_by: Option<u64>,
     /// Since when its acknowledgement is due.
@@ -30,13 +42,17 @@ struct Recorded {
 
 impl Ledger {
     pub(crate) fn record_task(&mut self, task: TaskInfo) {
-        self.tasks.push_back(task);
+        self.tasks.push_back(Launched {
+            info: task,
+            acknowledged: None,
+        });
     }
 
-    /// Records an update that nothing has carried yet.
-    pub(crate) fn record_update(&mut self, status: TaskStatus, now: Instant) {
+    /// Records an update that nothing has carried yet; `record` is its number in the journal.
+    pub(crate) fn record_update(&mut self, status: TaskStatus, record: u64, now: Instant) {
         self.updates.push_back(Recorded {
             status,
+            record,
             carried_by: None,
             since: now,
         });
@@ -45,7 +61,12 @@ impl Ledger {
     /// Everything, for the SUBSCRIBE of connection `attempt`.
     pub(crate) fn subscribe(&mut self, attempt: u64) -> call::Subscribe {
         call::Subscribe {
-            unacknowledged_tasks: self.tasks.iter().cloned().collect(),
+            unacknowledged_tasks: self
+                .tasks
+                .iter()
+                .filter(|task| task.acknowledged.is_none())
+                .map(|task| task.info.clone())
+                .collect(),
             unacknowledged_updates: self
                 .updates
                 .iter_mut()
@@ -54,20 +75,29 @@ impl Ledger {
         }
     }
 
-    /// The updates, in order, that connection `attempt` has not carried yet.
-    pub(crate) fn unsent(&mut self, attempt: u64) -> Vec<call::Update> {
+    /// The updates, in order, that connection `attempt` has not carried yet, each with its number in the journal.
+    pub(crate) fn unsent(&mut self, attempt: u64) -> Vec<(call::Update, u64)> {
         self.updates
             .iter_mut()
             .filter(|one| one.carried_by != Some(attempt))
-            .map(|one| one.carry(attempt))
+            .map(|one| (one.carry(attempt), one.record))
             .collect()
     }
 
     /// Takes an acknowledgement in. Returns the update that it was for; none when it is not, or no longer, here.
     pub(crate) fn acknowledge(&mut self, task_id: &TaskId, uuid: &[u8]) -> Option<TaskStatus> {
         let status = self.remove(uuid, |status| status.task_id == *task_id)?;
-        self.tasks.retain(|task| task.task_id != *task_id);
+        self.first_acknowledgement(task_id, uuid);
         Some(status)
+    }
+
+    /// The agent knows this task, by whichever update.
+    pub(crate) fn first_acknowledgement(&mut self, task_id: &TaskId, uuid: &[u8]) {
+        for task in &mut self.tasks {
+            if task.info.task_id == *task_id {
+                task.acknowledged = Some(Bytes::copy_from_slice(uuid));
+            }
+        }
     }
 
     /// Forgets an update that the agent will never take.
@@ -80,7 +110,37 @@ impl Ledger {
             .updates
             .iter()
             .position(|one| one.status.uuid.as_deref() == Some(uuid) && also(&one.status))?;
-        self.updates.remove(place).map(|one| one.status)
+        let status = self.updates.remove(place)?.status;
+        if is_terminal(&status) {
+            self.tasks
+                .retain(|task| task.info.task_id != status.task_id);
+        }
+        Some(status)
+    }
+
+    /// Tasks whose terminal update was not made, or is not acknowledged, and whether it was made.
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = (&TaskInfo, bool)> {
+        self.tasks.iter().map(|task| {
+            let id = &task.info.task_id;
+            let mut updates = self.updates.iter().map(|one| &one.status);
+            let over = updates.any(|status| status.task_id == *id && is_terminal(status));
+            (&task.info, over)
+        })
+    }
+
+    /// The records that a journal needs to hold, and no more, for a ledger like this one to come of them.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        let tasks = self.tasks.iter().flat_map(|task| {
+            let known = task.acknowledged.clone().map(|uuid| Record::Acknowledged {
+                task_id: task.info.task_id.clone(),
+                uuid,
+            });
+            std::iter::once(Record::Task(Box::new(task.info.clone()))).chain(known)
+        });
+        let updates = self.updates.iter();
+        tasks
+            .chain(updates.map(|one| Record::Update(Box::new(one.status.clone()))))
+            .collect()
     }
 
     /// A new connection carries everything: the patience with every acknowledgement begins again.
@@ -101,6 +161,10 @@ impl Ledger {
     }
 }
 
+pub(crate) fn is_terminal(status: &TaskStatus) -> bool {
+    TaskState::try_from(status.state).is_ok_and(TaskState::is_terminal)
+}
+
 impl Recorded {
     fn carry(&mut self, attempt: u64) -> call::Update {
         self.carried_by = Some(attempt);
@@ -113,7 +177,6 @@ impl Recorded {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
     use mesos_proto::v1::{AgentId, TaskInfoFields};
 
     fn task(id: &str) -> TaskInfo {
@@ -144,8 +207,8 @@ mod tests {
         let mut ledger = Ledger::default();
         ledger.record_task(task("a"));
         ledger.record_task(task("b"));
-        ledger.record_update(update("a", 1), Instant::default());
-        ledger.record_update(update("a", 2), Instant::default());
+        ledger.record_update(update("a", 1), 1, Instant::default());
+        ledger.record_update(update("a", 2), 1, Instant::default());
         assert_eq!(ledger.subscribe(1).unacknowledged_tasks.len(), 2);
         assert!(ledger.acknowledge(&id("a"), &[1; 16]).is_some());
         let call = ledger.subscribe(2);
@@ -157,14 +220,14 @@ mod tests {
     #[test]
     fn only_what_a_connection_has_not_carried_is_sent_on_it_and_in_order() {
         let mut ledger = Ledger::default();
-        ledger.record_update(update("a", 1), Instant::default());
+        ledger.record_update(update("a", 1), 1, Instant::default());
         ledger.subscribe(7);
-        ledger.record_update(update("a", 2), Instant::default());
-        ledger.record_update(update("b", 3), Instant::default());
-        let uuids = |updates: Vec<call::Update>| -> Vec<u8> {
+        ledger.record_update(update("a", 2), 1, Instant::default());
+        ledger.record_update(update("b", 3), 1, Instant::default());
+        let uuids = |updates: Vec<(call::Update, u64)>| -> Vec<u8> {
             updates
                 .iter()
-                .map(|u| u.status.uuid.as_ref().unwrap()[0])
+                .map(|(u, _)| u.status.uuid.as_ref().unwrap()[0])
                 .collect()
         };
         assert_eq!(uuids(ledger.unsent(7)), [2, 3]);
@@ -176,7 +239,7 @@ mod tests {
     fn an_acknowledgement_that_fits_no_update_changes_nothing() {
         let mut ledger = Ledger::default();
         ledger.record_task(task("a"));
-        ledger.record_update(update("a", 1), Instant::default());
+        ledger.record_update(update("a", 1), 1, Instant::default());
         assert!(ledger.acknowledge(&id("a"), &[9; 16]).is_none());
         assert!(ledger.acknowledge(&id("b"), &[1; 16]).is_none());
         assert_eq!(ledger.waiting(), 1);

@@ -31,6 +31,7 @@ mod checks;
 mod config;
 mod core;
 mod event;
+mod journal;
 mod ledger;
 mod link;
 mod status;
@@ -44,4 +45,5 @@ pub use event::{
     CommandEnd, Ended, Event, Fault, LimitKind, Limitation, LinkEvent, Probed, Refusal,
     StartFailure, TaskEvent,
 };
+pub use journal::Record;
 pub use time::{Instant, Now};

@@ -5,7 +5,7 @@ use mesos_proto::v1::task_status::{Reason, Source};
 use mesos_proto::v1::{TaskId, TaskResourceLimitation, TaskState, TaskStatus};
 
 use crate::config::Config;
-use crate::event::{Fault, LimitKind};
+use crate::event::{CommandEnd, Fault, LimitKind};
 use crate::task::{Cause, Over};
 use crate::time::Now;
 
@@ -38,6 +38,15 @@ impl Report {
         }
     }
 
+    /// The end of a task whose executor was killed: nothing outlives that, and nobody saw how it ended.
+    pub(crate) fn executor_killed() -> Self {
+        Self::because(
+            TaskState::TaskFailed,
+            Some(Reason::ExecutorTerminated),
+            "The executor was killed, and the task's processes with it".to_owned(),
+        )
+    }
+
     /// The terminal report of a task that ended like this. The texts are those of Mesos's command executor
     /// (src/launcher/executor.cpp) and of its isolators.
     pub(crate) fn terminal(over: Over) -> Self {
@@ -63,7 +72,9 @@ impl Report {
             Over::Ended(ended, cause) => {
                 let message = format!("Command {}", ended.description);
                 match cause {
-                    None if ended.success => Self::because(TaskState::TaskFinished, None, message),
+                    None if ended.exit == CommandEnd::Exited(0) => {
+                        Self::because(TaskState::TaskFinished, None, message)
+                    }
                     None => Self::because(TaskState::TaskFailed, None, message),
                     // Also when it exited with status 0 on the way (Mesos: src/launcher/executor.cpp, `reaped`).
                     Some(Cause::Killed) => Self::because(TaskState::TaskKilled, None, message),

@@ -1,4 +1,4 @@
-//! Starting one task: command, limits, directory, cgroup, sandbox, in this order; whatever fails undoes what was made.
+//! Starting one task: limits, directory, cgroup, sandbox, in this order; whatever fails undoes what was made.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cgroup::Cgroup;
-use dialect::Program;
+use dialect::{Program, Request};
 use executor_core::{Fault, StartFailure};
 use mesos_proto::TaskInfo;
-use mesos_proto::v1::{ExecutorInfo, TaskId};
+use mesos_proto::v1::TaskId;
 use nix::unistd::{getegid, geteuid};
 use sandbox::directory::{self, DirectoryError, TaskDirectory};
 use sandbox::identity::{self, Identity};
@@ -46,13 +46,11 @@ const MOST_RUNS_OF_ONE_ID: u32 = 1000;
 pub(crate) fn launch(
     workshop: &Workshop,
     task: &TaskInfo,
-    executor: Option<&ExecutorInfo>,
+    command: Request,
+    agent_host: Option<String>,
     cancelled: &Arc<AtomicBool>,
 ) -> Result<Started, StartFailure> {
     still_wanted(cancelled)?;
-    let executor = executor.or(task.executor.as_ref());
-    let command = dialect::resolve(task, executor, &workshop.arguments)
-        .map_err(|error| failure(Fault::Framework, &error))?;
     debug!(
         "the command of task '{}' comes from {}",
         task.task_id.value, command.source
@@ -85,7 +83,13 @@ pub(crate) fn launch(
             Program::Shell(line) => Command::Shell(line),
             Program::Exec { file, argv } => Command::Exec { file, argv },
         },
-        environment: environment(workshop, task, &directory.path, command.environment),
+        environment: environment(
+            workshop,
+            task,
+            agent_host,
+            &directory.path,
+            command.environment,
+        ),
         working_directory: directory.path,
         hostname: None,
         identity,
@@ -244,6 +248,7 @@ fn is_log(name: &str) -> bool {
 fn environment(
     workshop: &Workshop,
     task: &TaskInfo,
+    agent_host: Option<String>,
     directory: &Path,
     own: Vec<(String, String)>,
 ) -> BTreeMap<String, String> {
@@ -261,6 +266,7 @@ fn environment(
     ];
     let mut all = BTreeMap::from([("PATH".to_owned(), DEFAULT_PATH.to_owned())]);
     all.extend(inherited);
+    all.extend(agent_host.map(|host| ("HOST".to_owned(), host)));
     all.extend(ours.map(|(name, value)| (name.to_owned(), value)));
     all.extend(own);
     all

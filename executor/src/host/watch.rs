@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use cgroup::Cgroup;
 use disk_engine::{Completeness, Options, Pace, Sample};
-use executor_core::{Ended, Event, Fault, Limitation, StartFailure, TaskEvent};
+use executor_core::{CommandEnd, Ended, Event, Fault, Limitation, StartFailure, TaskEvent};
 use mesos_proto::Bytes;
 use mesos_proto::v1::TaskId;
 use sandbox::{Exit, Process};
@@ -43,9 +43,18 @@ pub(super) fn end(
 
 /// How the task ended. Blocks until its namespace is empty.
 pub(super) fn ended(process: &mut Process, cgroup: Option<&Cgroup>, limits: &TaskLimits) -> Ended {
-    let (success, description) = match process.reap() {
-        Ok(exit) => (exit == Exit::Exited(0), exit.describe()),
-        Err(error) => (false, format!("ended in an unknown way: {error}")),
+    let (exit, description) = match process.reap() {
+        Ok(exit) => (
+            match exit {
+                Exit::Exited(status) => CommandEnd::Exited(status),
+                Exit::Signaled { signal, .. } => CommandEnd::Signalled(signal),
+            },
+            exit.describe(),
+        ),
+        Err(error) => (
+            CommandEnd::Unknown,
+            format!("ended in an unknown way: {error}"),
+        ),
     };
     // The kernel may have ended it before the event of that was read.
     let limitation = cgroup.and_then(|cgroup| {
@@ -56,9 +65,10 @@ pub(super) fn ended(process: &mut Process, cgroup: Option<&Cgroup>, limits: &Tas
         broke.then(|| memory_limitation(cgroup, limits)).flatten()
     });
     Ended {
-        success,
+        exit,
         description,
         limitation,
+        stderr_tail: None,
     }
 }
 

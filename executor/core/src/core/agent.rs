@@ -55,7 +55,7 @@ impl AgentEvent {
 impl Core {
     pub(super) fn on_agent(&mut self, now: Now, event: executor::Event) {
         match AgentEvent::parse(event) {
-            AgentEvent::Subscribed(subscribed) => self.on_subscribed(now, &subscribed),
+            AgentEvent::Subscribed(subscribed) => self.on_subscribed(now, *subscribed),
             AgentEvent::Launch(task) => self.launch(now, *task),
             AgentEvent::LaunchGroup(tasks) => {
                 for task in tasks {
@@ -81,7 +81,7 @@ impl Core {
         }
     }
 
-    fn on_subscribed(&mut self, now: Now, subscribed: &event::Subscribed) {
+    fn on_subscribed(&mut self, now: Now, subscribed: event::Subscribed) {
         self.link.subscribe_succeeded();
         self.ledger.renew(now.at);
         let killing = i32::from(framework_info::capability::Type::TaskKillingState);
@@ -90,6 +90,7 @@ impl Core {
             .capabilities
             .iter()
             .any(|capability| capability.r#type == Some(killing));
+        self.executor = Some(subscribed.executor_info);
         if let Some(attempt) = self.link.subscribed() {
             self.actions
                 .push_back(Action::Note(Note::Subscribed { attempt }));
@@ -107,7 +108,7 @@ impl Core {
                 status: status.clone(),
             };
             if let Some(attempt) = self.link.subscribed() {
-                self.send_update(attempt, update);
+                self.send_update(attempt, update, 0);
             }
         } else {
             // It overtook its LAUNCH, or the LAUNCH was lost: should that come, it is answered with TASK_KILLED.

@@ -7,7 +7,8 @@ use mesos_proto::v1::{KillPolicy, TaskId, TaskState};
 
 use super::{Core, Phase};
 use crate::action::{Action, Note, Signal};
-use crate::event::TaskEvent;
+use crate::event::{Fault, StartFailure, TaskEvent};
+use crate::journal::Record;
 use crate::status::Report;
 use crate::task::{Effect, Input, Over, Task, grace_of};
 use crate::time::Now;
@@ -24,17 +25,33 @@ impl Core {
         self.ever_launched = true;
         self.finished.remove(&id);
         self.ledger.record_task(info.clone());
+        self.record(Record::Task(Box::new(info.clone())));
         let killed_early = self.killed_early.remove(&id).is_some();
         if killed_early || self.phase != Phase::Serving {
             self.tasks.insert(id, Task::never_started(&info));
             self.carry_out(now, &task_id, Effect::Over(Over::KilledBeforeStart));
             return;
         }
-        self.tasks.insert(id, Task::launching(&info));
-        self.update(now, &task_id, Report::of(TaskState::TaskStarting));
-        self.actions.push_back(Action::Launch {
-            task: Box::new(info),
-        });
+        let executor = self.executor.as_ref().or(info.executor.as_ref());
+        match dialect::resolve(&info, executor, &self.config.arguments) {
+            Err(error) => {
+                self.tasks.insert(id, Task::never_started(&info));
+                let failure = StartFailure {
+                    fault: Fault::Framework,
+                    message: error.to_string(),
+                };
+                self.carry_out(now, &task_id, Effect::Over(Over::NotStarted(failure)));
+            }
+            Ok(request) => {
+                self.tasks.insert(id, Task::launching(&info));
+                self.update(now, &task_id, Report::of(TaskState::TaskStarting));
+                self.actions.push_back(Action::Launch {
+                    task: Box::new(info),
+                    request: Box::new(request),
+                    held: false,
+                });
+            }
+        }
     }
 
     pub(super) fn on_task(&mut self, now: Now, task_id: &TaskId, event: TaskEvent) {
@@ -46,6 +63,7 @@ impl Core {
             return;
         }
         let input = match event {
+            TaskEvent::Prepared | TaskEvent::Probed { .. } => return,
             TaskEvent::Started => Input::Started,
             TaskEvent::StartFailed(failure) => Input::StartFailed(failure),
             TaskEvent::Limited(limitation) => Input::Limited(limitation),

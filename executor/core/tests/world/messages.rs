@@ -28,9 +28,15 @@ pub(super) fn short(action: &Action) -> String {
         Action::Send { call, .. } => {
             format!("-> {:?}", call.update.as_ref().map(|u| u.status.state))
         }
-        Action::Launch { task } => format!("launch {}", task.task_id.value),
+        Action::Launch { task, held, .. } => {
+            format!("launch {} held {held}", task.task_id.value)
+        }
+        Action::Record { sequence, .. } => format!("record {sequence}"),
         Action::Disconnect { .. }
         | Action::CancelLaunch { .. }
+        | Action::Release { .. }
+        | Action::Probe { .. }
+        | Action::CancelProbe { .. }
         | Action::Signal { .. }
         | Action::KillTree { .. }
         | Action::CleanUp { .. }
@@ -75,6 +81,7 @@ pub(super) fn launch(id: &str) -> executor::Event {
         name: id.into(),
         task_id: TaskId { value: id.into() },
         agent_id: AgentId { value: "a".into() },
+        data: Some("true".into()),
         ..Default::default()
     });
     executor::Event {

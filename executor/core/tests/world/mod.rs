@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use executor_core::{
-    Action, Config, Core, Ended, Event, Fault, Instant, LinkEvent, Now, Outcome, Refusal,
-    StartFailure, TaskEvent,
+    Action, CommandEnd, Config, Core, Ended, Event, Fault, Instant, LinkEvent, Now, Outcome,
+    Refusal, StartFailure, TaskEvent,
 };
 use mesos_proto::v1::executor::{self, event};
 use mesos_proto::v1::{ExecutorId, FrameworkId, TaskId, TaskStatus};
@@ -237,13 +237,13 @@ impl World {
 
     fn carry_out(&mut self, action: Action) {
         match action {
-            Action::Subscribe { attempt, call } => self.subscribe(attempt, *call),
+            Action::Subscribe { attempt, call, .. } => self.subscribe(attempt, *call),
             Action::Disconnect { attempt } => {
                 if self.connection == Some(attempt) {
                     self.connection = None;
                 }
             }
-            Action::Send { attempt, call } => {
+            Action::Send { attempt, call, .. } => {
                 let status = call.update.expect("only updates are sent").status;
                 self.note_produced(&status);
                 if self.connection != Some(attempt) {
@@ -265,7 +265,7 @@ impl World {
                     self.receive(attempt, status);
                 }
             }
-            Action::Launch { task } => {
+            Action::Launch { task, .. } => {
                 let id = task.task_id.value.clone();
                 if self.asked_to_shut_down {
                     self.launches_after_shutdown += 1;
@@ -297,7 +297,10 @@ impl World {
                 };
                 self.task_event(delay, &task_id.value, TaskEvent::CleanedUp);
             }
-            Action::Note(_) => {}
+            Action::Note(_) | Action::Record { .. } => {}
+            Action::Release { .. } | Action::Probe { .. } | Action::CancelProbe { .. } => {
+                unreachable!("nothing here is held or probed")
+            }
             Action::Exit(outcome) => self.outcome = Some(outcome),
         }
     }
@@ -398,11 +401,12 @@ impl World {
         }
         let success = by_itself && self.happens(0.5);
         let limitation = (!success && self.happens(0.2)).then(limitation);
-        let description = "exited with status 0".to_owned();
+        let status = i32::from(!success);
         let ended = Ended {
-            success,
-            description,
+            exit: CommandEnd::Exited(status),
+            description: format!("exited with status {status}"),
             limitation,
+            stderr_tail: None,
         };
         self.task_event(delay, id, TaskEvent::Ended(ended));
     }
