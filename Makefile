@@ -28,7 +28,7 @@ demo-program:
 	@echo '== built the demo'
 
 .PHONY: test
-test: lint setup dist ## Lint, then run every test: unit, real Mesos, real kernel, real Graphite
+test: lint setup foreign dist ## Lint, then run every test: unit, real Mesos, real kernel, real Graphite
 	@echo '== testing'
 	cargo test --locked --workspace -- --test-threads=2
 
@@ -58,6 +58,11 @@ setup: ## Install the Debian packages and set up the real Mesos that the tests a
 	@tests/setup/debian-packages
 	@tests/setup/mesos >/dev/null
 	@echo '== set up'
+
+.PHONY: foreign
+foreign: setup
+	@tests/setup/pymesos >/dev/null
+	@tests/setup/mesos-framework >/dev/null
 
 CARGO_DENY := cargo-deny-0.20.2
 .PHONY: cargo-deny

@@ -49,9 +49,11 @@ bool process_initialize(const OptionString& delegate, const OptionString& readwr
 // Room for the library's objects, which are smaller.
 alignas(64) static char framework_object[8192], driver_object[8192];
 
-int main() {
-  // Requests without a process name, /api/v1 and /state, are the agent's, as they are on a real one.
-  process_initialize({0, "slave(1)"}, {0, "mesos-agent-readwrite"}, {0, "mesos-agent-readonly"});
+// Usage: mesos-local [master]
+int main(int argc, char** argv) {
+  // Requests without a process name, /api/v1 and /state, are the agent's, as they are on a real one; or the master's, as
+  // they are on its own port, for schedulers that know no other path.
+  process_initialize({0, argc > 1 ? argv[1] : "slave(1)"}, {0, "mesos-agent-readwrite"}, {0, "mesos-agent-readonly"});
 
   // A scheduler driver whose master is called "local" starts a master and an agent in its own process (Mesos:
   // src/local/local.cpp). They stay when it has stopped.

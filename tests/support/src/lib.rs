@@ -22,15 +22,18 @@
 
 pub mod binaries;
 mod file_server;
+mod foreign;
 mod graphite;
 mod http;
 mod keeper;
 mod leftovers;
 mod mesos;
 mod scheduler;
+mod setup;
 mod tasks;
 
 pub use file_server::FileServer;
+pub use foreign::ForeignScheduler;
 pub use graphite::Graphite;
 pub use http::HttpError;
 pub use keeper::remove_all_fixtures;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -12,7 +11,7 @@ use serde_json::Value;
 
 use crate::keeper::Keeper;
 use crate::leftovers::{Leftovers, Scope, list};
-use crate::{free_port, http, poll_until};
+use crate::{free_port, http, poll_until, setup};
 
 /// How long Mesos may take to come up. An agent that recovers gives its executors two seconds, besides.
 const START: Duration = Duration::from_secs(30);
@@ -31,6 +30,7 @@ pub enum Launcher {
 pub struct Settings {
     launcher: Launcher,
     command_executor: Option<PathBuf>,
+    is_known_as_master: bool,
     flags: BTreeMap<String, String>,
 }
 
@@ -51,6 +51,7 @@ impl Settings {
         let settings = Self {
             launcher,
             command_executor: None,
+            is_known_as_master: false,
             flags: BTreeMap::new(),
         };
         settings
@@ -96,6 +97,14 @@ impl Settings {
         self
     }
 
+    /// Answers requests without a process name, `/api/v1` and `/state`, as a master does and not as an agent: for the
+    /// schedulers of others, which know no other path.
+    #[must_use]
+    pub fn known_as_master(mut self) -> Self {
+        self.is_known_as_master = true;
+        self
+    }
+
     /// The launcher.
     pub fn launcher(&self) -> Launcher {
         self.launcher
@@ -109,7 +118,7 @@ impl Settings {
 /// its process dies, all is removed.
 pub struct RealMesos {
     environment: BTreeMap<String, String>,
-    program: String,
+    command: Vec<String>,
     port: u16,
     pid: u32,
     starts: usize,
@@ -173,9 +182,11 @@ impl RealMesos {
             directory: keeper.directory().to_owned(),
             cgroup: keeper.cgroup().to_owned(),
         };
+        let mut command = vec![real.join("bin/mesos-local").display().to_string()];
+        command.extend(settings.is_known_as_master.then(|| "master".to_owned()));
         let mut mesos = Self {
             environment,
-            program: real.join("bin/mesos-local").display().to_string(),
+            command,
             port,
             pid: 0,
             starts: 0,
@@ -190,9 +201,10 @@ impl RealMesos {
 
     /// Starts the process and waits for it; the error is the end of its log.
     fn run(&mut self) -> Result<(), String> {
+        let command: Vec<&str> = self.command.iter().map(String::as_str).collect();
         self.pid = self
             .keeper
-            .run(&[&self.program], &self.environment, &self.log_path());
+            .run(&command, &self.environment, &self.log_path());
         self.starts += 1;
         let is_up = poll_until(START, || {
             self.log().lines().filter(|line| *line == "ready").count() == self.starts
@@ -213,7 +225,8 @@ impl RealMesos {
             .is_ok_and(|answer| answer["slaves"][0]["active"] == true)
     }
 
-    /// `http://127.0.0.1:PORT`, where the agent answers `/containers`, `/state`, `/api/v1` and so on.
+    /// `http://127.0.0.1:PORT`, where the agent answers `/containers`, `/state`, `/api/v1` and so on, unless the settings
+    /// make that the master's.
     pub fn agent_url(&self) -> String {
         format!("http://{}", self.authority())
     }
@@ -221,6 +234,11 @@ impl RealMesos {
     /// `http://127.0.0.1:PORT/master`, below which the master answers.
     pub fn master_url(&self) -> String {
         format!("http://{}/master", self.authority())
+    }
+
+    /// The port of both.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Host and port of both.
@@ -339,17 +357,5 @@ impl Drop for RealMesos {
 /// Where Mesos is installed: sets it up when it is not.
 fn installation() -> &'static Path {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
-    DIRECTORY.get_or_init(|| {
-        let script = crate::workspace().join("tests/setup/mesos");
-        let output = Command::new(&script)
-            .stderr(std::process::Stdio::inherit())
-            .output()
-            .unwrap_or_else(|error| panic!("cannot run {}: {error}", script.display()));
-        assert!(
-            output.status.success(),
-            "{} failed: run `make test`, which sets up what it needs",
-            script.display()
-        );
-        PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
-    })
+    DIRECTORY.get_or_init(|| setup::directory("mesos"))
 }
