@@ -1,12 +1,33 @@
 //! What a framework asks for of a task, in whichever of its ways it says so: pure functions from messages to a
-//! [`Request`].
+//! [`Request`], and from a task to its environment.
+//!
+//! [`resolve`] is the way in; its documentation has the order in which the sources are asked. Each way of saying it is
+//! a module: `data` (our own JSON), `singularity` (Singularity's), `labels`, `splice` (Marathon's and mesos-compose's),
+//! `command_info` and `health` (Mesos's own messages).
 
 #![forbid(unsafe_code)]
 
 mod check;
-mod command;
+mod check_error;
+mod check_json;
+mod command_info;
+mod data;
+pub mod environment;
+mod error;
+mod health;
+mod json;
+mod labels;
+mod ports;
 mod request;
+mod resolve;
+mod singularity;
+mod splice;
+mod wishes;
 
 pub use check::{Check, HttpProbe, Probe, Role, Target};
-pub use command::{CommandError, LABEL, resolve};
+pub use check_error::CheckError;
+pub use error::{CommandError, Place, ProgramError, UriError};
+pub use json::JsonError;
+pub use labels::{LABEL, LabelError};
 pub use request::{Checksum, Options, Program, Request, Uri};
+pub use resolve::resolve;

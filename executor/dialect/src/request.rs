@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Check;
+use crate::{Check, Place};
 
 /// What a task asks for, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +19,10 @@ pub struct Request {
     pub checks: Vec<Check>,
     /// The rest.
     pub options: Options,
+    /// Keys that the framework set and that mean nothing here, for the log.
+    pub without_effect: Vec<String>,
     /// Where the command was found, for the log and for errors.
-    pub source: &'static str,
+    pub source: Place,
 }
 
 /// How a program is run.
@@ -40,7 +42,8 @@ pub enum Program {
 /// A file to fetch (Mesos: docs/fetcher.md).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uri {
-    /// `http:`, `https:`, `file:`, or an absolute path.
+    /// `http:`, `https:`, `file:`, an absolute path, or `data:;base64,` with the content itself. It may hold a password:
+    /// keep it out of messages.
     pub value: String,
     /// Make it executable; such a file is not extracted.
     pub executable: bool,
@@ -55,6 +58,8 @@ pub struct Uri {
 /// A digest, in lower-case hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Checksum {
+    /// 32 digits. It finds a broken download, not a forged one; Singularity's artifacts have no other.
+    Md5(String),
     /// 64 digits.
     Sha256(String),
     /// 128 digits.

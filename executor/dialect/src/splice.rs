@@ -13,7 +13,7 @@ use mesos_proto::v1::CommandInfo;
 use crate::Program;
 
 /// What follows the executor's own name in its command. `own` is the name it was started by.
-pub(super) fn arguments_of(command: &CommandInfo, own: Option<&String>) -> Option<Program> {
+pub(crate) fn arguments_of(command: &CommandInfo, own: Option<&String>) -> Option<Program> {
     let own = Path::new(own?).file_name()?;
     if command.shell.unwrap_or(true) {
         let line = after_name(command.value.as_deref()?, own)?.trim();

@@ -1,0 +1,133 @@
+//! Labels of a task that speak to this executor, for frameworks whose users can set no data: Marathon's apps,
+//! mesos-compose's services.
+//!
+//! | label | value |
+//! |---|---|
+//! | `mesos-sandbox-executor.command` | a shell command |
+//! | `mesos-sandbox-executor.health_checks` | a JSON list, as `health_checks` of the data |
+//! | `mesos-sandbox-executor.readiness_checks` | a JSON list, as `readiness_checks` of the data |
+//! | `mesos-sandbox-executor.unhealthy` | `failed` or `killed` (the default) |
+//! | `mesos-sandbox-executor.kill_grace` | a duration: `30secs` |
+//! | `mesos-sandbox-executor.success_codes` | exit statuses: `0,3` |
+//! | `mesos-sandbox-executor.descriptor_limit` | a number |
+//! | `mesos-sandbox-executor.process_limit` | a number |
+//!
+//! Any other that begins like these is a slip of the pen, and refused.
+
+use mesos_proto::v1::TaskInfoFields;
+
+use crate::check_json;
+use crate::json;
+use crate::wishes::{self, Wishes};
+use crate::{Check, CommandError, Place, Role};
+
+const PREFIX: &str = "mesos-sandbox-executor.";
+
+/// The label that names a task's shell command.
+pub const LABEL: &str = "mesos-sandbox-executor.command";
+const HEALTH_CHECKS: &str = "mesos-sandbox-executor.health_checks";
+const READINESS_CHECKS: &str = "mesos-sandbox-executor.readiness_checks";
+const UNHEALTHY: &str = "mesos-sandbox-executor.unhealthy";
+const KILL_GRACE: &str = "mesos-sandbox-executor.kill_grace";
+const SUCCESS_CODES: &str = "mesos-sandbox-executor.success_codes";
+const DESCRIPTOR_LIMIT: &str = "mesos-sandbox-executor.descriptor_limit";
+const PROCESS_LIMIT: &str = "mesos-sandbox-executor.process_limit";
+
+/// What is wrong with a label of ours.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LabelError {
+    /// Nobody knows it.
+    #[error("is not one that this executor knows")]
+    Unknown,
+    /// Which one would count?
+    #[error("is there twice")]
+    Twice,
+    /// It says nothing.
+    #[error("has no value")]
+    NoValue,
+}
+
+/// What the labels of a task ask for.
+#[derive(Debug, Default)]
+pub(crate) struct Labels {
+    pub(crate) command: Option<String>,
+    pub(crate) wishes: Wishes,
+}
+
+/// Reads the labels of a task with these ports.
+pub(crate) fn read(task: &TaskInfoFields, ports: &[u16]) -> Result<Labels, CommandError> {
+    let mut read = Labels::default();
+    let mut seen: Vec<&str> = Vec::new();
+    for label in task.labels.iter().flat_map(|labels| &labels.labels) {
+        let key = label.key.as_str();
+        if !key.starts_with(PREFIX) {
+            continue;
+        }
+        let bad = |source| {
+            let label = key.to_owned();
+            Err(CommandError::Label { label, source })
+        };
+        if seen.contains(&key) {
+            return bad(LabelError::Twice);
+        }
+        seen.push(key);
+        let value = label.value.as_deref().unwrap_or_default().trim();
+        if value.is_empty() {
+            return bad(LabelError::NoValue);
+        }
+        let wishes = &mut read.wishes;
+        match key {
+            LABEL => read.command = Some(value.to_owned()),
+            HEALTH_CHECKS => {
+                wishes.health_checks = Some(checks(HEALTH_CHECKS, value, Role::Health, ports)?);
+            }
+            READINESS_CHECKS => {
+                let role = Role::Readiness;
+                wishes.readiness_checks = Some(checks(READINESS_CHECKS, value, role, ports)?);
+            }
+            UNHEALTHY => {
+                let failed = wishes::unhealthy_is_failed(Place::Label(UNHEALTHY), value)?;
+                wishes.unhealthy_is_failed = Some(failed);
+            }
+            KILL_GRACE => {
+                wishes.kill_grace = Some(wishes::kill_grace(Place::Label(KILL_GRACE), value)?);
+            }
+            SUCCESS_CODES => {
+                // What is no number is out of bounds, too.
+                let codes = value
+                    .split(',')
+                    .map(|code| code.trim().parse().unwrap_or(-1));
+                let codes: Vec<i64> = codes.collect();
+                let codes = wishes::success_codes(Place::Label(SUCCESS_CODES), &codes)?;
+                wishes.success_codes = Some(codes);
+            }
+            DESCRIPTOR_LIMIT => {
+                let most = limit(DESCRIPTOR_LIMIT, "descriptor_limit", value)?;
+                wishes.descriptor_limit = Some(most);
+            }
+            PROCESS_LIMIT => {
+                wishes.process_limit = Some(limit(PROCESS_LIMIT, "process_limit", value)?);
+            }
+            _ => return bad(LabelError::Unknown),
+        }
+    }
+    Ok(read)
+}
+
+fn checks(
+    label: &'static str,
+    text: &str,
+    role: Role,
+    ports: &[u16],
+) -> Result<Vec<Check>, CommandError> {
+    let place = Place::Label(label);
+    let list = json::parse(text)
+        .and_then(json::elements)
+        .map_err(|source| CommandError::Json { place, source })?;
+    check_json::checks(list, role, ports, place)
+}
+
+fn limit(label: &'static str, key: &'static str, text: &str) -> Result<u64, CommandError> {
+    // What is no number is out of bounds, too.
+    wishes::limit(Place::Label(label), key, text.parse().unwrap_or(0))
+}

@@ -1,0 +1,103 @@
+//! Messages as tests build them.
+
+use bytes::Bytes;
+use dialect::{CommandError, Program, Request};
+use mesos_proto::TaskInfo;
+use mesos_proto::v1::{
+    AgentId, CommandInfo, Environment, ExecutorId, ExecutorInfo, Label, Labels, TaskId,
+    TaskInfoFields, environment::Variable,
+};
+
+/// The name that the executor is started by.
+pub(crate) const OWN: &str = "./mesos-sandbox-executor";
+
+/// The arguments of an executor that was started without any.
+pub(crate) fn own() -> Vec<String> {
+    vec![OWN.into()]
+}
+
+/// A task of a custom executor that nothing else is known of.
+pub(crate) fn task(change: impl FnOnce(&mut TaskInfoFields)) -> TaskInfo {
+    let mut fields = TaskInfoFields {
+        name: "t".into(),
+        task_id: TaskId { value: "t".into() },
+        agent_id: AgentId { value: "a".into() },
+        executor: Some(executor(OWN)),
+        ..Default::default()
+    };
+    change(&mut fields);
+    TaskInfo::from(fields)
+}
+
+pub(crate) fn with_data(data: &str) -> TaskInfo {
+    task(|task| task.data = Some(Bytes::copy_from_slice(data.as_bytes())))
+}
+
+/// A task with a command in its data, and these labels.
+pub(crate) fn with_labels(labels: &[(&str, &str)]) -> TaskInfo {
+    task(|task| {
+        task.data = Some("run".into());
+        task.labels = Some(self::labels(labels));
+    })
+}
+
+pub(crate) fn labels(labels: &[(&str, &str)]) -> Labels {
+    let label = |(key, value): &(&str, &str)| Label {
+        key: (*key).into(),
+        value: Some((*value).into()),
+    };
+    Labels {
+        labels: labels.iter().map(label).collect(),
+    }
+}
+
+/// An executor whose command is this shell line.
+pub(crate) fn executor(line: &str) -> ExecutorInfo {
+    ExecutorInfo {
+        executor_id: ExecutorId { value: "e".into() },
+        command: Some(command(line)),
+        ..Default::default()
+    }
+}
+
+pub(crate) fn command(line: &str) -> CommandInfo {
+    CommandInfo {
+        value: Some(line.into()),
+        ..Default::default()
+    }
+}
+
+pub(crate) fn variables(variables: &[(&str, &str)]) -> Environment {
+    let variable = |(name, value): &(&str, &str)| Variable {
+        name: (*name).into(),
+        value: Some((*value).into()),
+        ..Default::default()
+    };
+    Environment {
+        variables: variables.iter().map(variable).collect(),
+    }
+}
+
+pub(crate) fn resolve(task: &TaskInfo) -> Result<Request, CommandError> {
+    dialect::resolve(task, task.executor.as_ref(), &own())
+}
+
+/// The shell line that `task` runs.
+pub(crate) fn line(task: &TaskInfo) -> Result<String, CommandError> {
+    match resolve(task)?.program {
+        Program::Shell(line) => Ok(line),
+        Program::Exec { .. } => panic!("not for the shell"),
+    }
+}
+
+/// The message of the TASK_ERROR that `task` ends with.
+pub(crate) fn refusal(task: &TaskInfo) -> String {
+    resolve(task).expect_err("must be refused").to_string()
+}
+
+pub(crate) fn exec(argv: &[&str]) -> Program {
+    Program::Exec {
+        file: argv[0].into(),
+        argv: argv.iter().map(|word| (*word).into()).collect(),
+    }
+}
