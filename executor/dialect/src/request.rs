@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Check, Place};
 
 /// What a task asks for, checked.
@@ -40,7 +42,7 @@ pub enum Program {
 }
 
 /// A file to fetch (Mesos: docs/fetcher.md).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Uri {
     /// `http:`, `https:`, `file:`, an absolute path, or `data:;base64,` with the content itself. It may hold a password:
     /// keep it out of messages.
@@ -56,7 +58,7 @@ pub struct Uri {
 }
 
 /// A digest, in lower-case hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Checksum {
     /// 32 digits. It finds a broken download, not a forged one; Singularity's artifacts have no other.
     Md5(String),
