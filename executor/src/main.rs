@@ -8,6 +8,7 @@ mod agent;
 mod driver;
 mod host;
 mod janitor;
+mod probe;
 mod settings;
 #[allow(unsafe_code)]
 mod sys;

@@ -1,0 +1,446 @@
+mod server;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::MetadataExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use dialect::{HttpProbe, Target};
+use tokio::net::TcpListener;
+
+use super::*;
+use server::{Reply, Server, answer, authority};
+
+/// Long enough to never pass here, short enough to fail loudly.
+const PATIENCE: Option<Duration> = Some(Duration::from_secs(20));
+
+/// Passes while a server hangs.
+const SHORT: Option<Duration> = Some(Duration::from_millis(300));
+
+fn own() -> View {
+    View {
+        network: Network::Own,
+        trust: Trust::default(),
+    }
+}
+
+fn target(host: &str, port: u16) -> Target {
+    let host = host.to_owned();
+    Target { host, port }
+}
+
+fn http(port: u16, path: &str) -> HttpProbe {
+    HttpProbe {
+        https: false,
+        verify: false,
+        target: target("127.0.0.1", port),
+        path: path.to_owned(),
+        headers: vec![],
+        statuses: vec![],
+    }
+}
+
+async fn look(probe: HttpProbe) -> Probed {
+    own().look(&Probe::Http(probe), PATIENCE).await
+}
+
+fn status(probed: &Probed) -> Option<u32> {
+    match probed {
+        Probed::Http { status, .. } => Some(*status),
+        _ => None,
+    }
+}
+
+fn cause(probed: Probed) -> String {
+    match probed {
+        Probed::Error { message } => message,
+        other => panic!("no error but {other:?}"),
+    }
+}
+
+/// A port that nobody listens on.
+async fn closed_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+#[tokio::test]
+async fn a_server_is_asked_for_the_path_and_query_with_the_frameworks_headers() {
+    let server = Server::start(|_| answer(200, "", "fine")).await;
+    let mut probe = http(server.port, "/health?deep=1&x=%20");
+    probe.headers = vec![
+        ("X-Token".to_owned(), "a b".to_owned()),
+        ("User-Agent".to_owned(), "Marathon".to_owned()),
+    ];
+    let probed = look(probe).await;
+    let want = Probed::Http {
+        status: 200,
+        detail: "fine".to_owned(),
+    };
+    assert_eq!(probed, want);
+    let head = server.heads().remove(0).to_lowercase();
+    assert!(
+        head.starts_with("get /health?deep=1&x=%20 http/1.1\r\n"),
+        "{head}"
+    );
+    for line in [
+        format!("host: 127.0.0.1:{}", server.port),
+        "x-token: a b".to_owned(),
+        "user-agent: marathon".to_owned(),
+        "accept: */*".to_owned(),
+    ] {
+        let times = head.lines().filter(|one| **one == line).count();
+        assert_eq!(times, 1, "{line} in {head}");
+    }
+}
+
+#[tokio::test]
+async fn the_status_of_a_server_in_trouble_comes_with_what_it_says() {
+    let server = Server::start(|_| answer(503, "", "db is down\n")).await;
+    let want = Probed::Http {
+        status: 503,
+        detail: "db is down".to_owned(),
+    };
+    assert_eq!(look(http(server.port, "/")).await, want);
+}
+
+#[tokio::test]
+async fn redirects_are_followed_and_the_last_answer_counts() {
+    let server = Server::start(|head| match head.split(' ').nth(1) {
+        Some("/a/b") => answer(302, "location: ../c?d\r\n", ""),
+        Some("/c?d") => answer(404, "", "nothing here"),
+        _ => answer(500, "", ""),
+    })
+    .await;
+    let want = Probed::Http {
+        status: 404,
+        detail: format!("http://127.0.0.1:{}/c?d: nothing here", server.port),
+    };
+    assert_eq!(look(http(server.port, "/a/b")).await, want);
+}
+
+#[tokio::test]
+async fn a_redirect_that_the_framework_takes_for_success_is_not_followed() {
+    let server = Server::start(|_| answer(301, "location: /elsewhere\r\n", "")).await;
+    let mut probe = http(server.port, "/");
+    probe.statuses = vec![301];
+    assert_eq!(status(&look(probe).await), Some(301));
+    assert_eq!(server.heads().len(), 1);
+}
+
+#[tokio::test]
+async fn the_frameworks_headers_are_not_for_another_server() {
+    let other = Server::start(|_| answer(200, "", "")).await;
+    let port = other.port;
+    let server = Server::start(move |_| {
+        let location = format!("location: http://127.0.0.1:{port}/\r\n");
+        answer(307, &location, "")
+    })
+    .await;
+    let mut probe = http(server.port, "/");
+    probe.headers = vec![("Authorization".to_owned(), "Bearer x".to_owned())];
+    assert_eq!(status(&look(probe).await), Some(200));
+    assert!(server.heads()[0].contains("Bearer x"));
+    assert!(
+        !other.heads()[0].contains("Bearer x"),
+        "{:?}",
+        other.heads()
+    );
+}
+
+#[tokio::test]
+async fn a_redirect_in_a_circle_comes_to_an_end() {
+    let server = Server::start(|_| answer(302, "location: /again\r\n", "")).await;
+    let message = cause(look(http(server.port, "/")).await);
+    assert!(
+        message.starts_with("redirected more than 10 times"),
+        "{message}"
+    );
+    assert_eq!(server.heads().len(), 11);
+}
+
+#[tokio::test]
+async fn a_redirect_to_no_web_page_is_told() {
+    let server = Server::start(|_| answer(302, "location: file:///etc/passwd\r\n", "")).await;
+    let message = cause(look(http(server.port, "/")).await);
+    assert!(message.contains("file:///etc/passwd"), "{message}");
+}
+
+#[tokio::test]
+async fn a_body_without_end_holds_nothing_up() {
+    let endless = || Reply::Floods("HTTP/1.1 200 OK\r\n\r\n".to_owned(), "0123456789\n");
+    let server = Server::start(move |_| endless()).await;
+    let Probed::Http { status, detail } = look(http(server.port, "/")).await else {
+        panic!("no answer");
+    };
+    assert_eq!(status, 200);
+    assert!(detail.len() <= 512, "{}", detail.len());
+}
+
+#[tokio::test]
+async fn a_body_that_never_comes_takes_nothing_from_the_status() {
+    let silent = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n";
+    let server = Server::start(move |_| Reply::Hangs(silent)).await;
+    assert_eq!(status(&look(http(server.port, "/")).await), Some(200));
+}
+
+#[tokio::test]
+async fn headers_without_end_are_an_error_and_not_memory() {
+    let head = "HTTP/1.1 200 OK\r\n".to_owned();
+    let server = Server::start(move |_| Reply::Floods(head.clone(), "x-more: of the same\r\n"));
+    let server = server.await;
+    cause(look(http(server.port, "/")).await);
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_an_error() {
+    let server = Server::start(|_| Reply::Says("220 mail here\r\n".to_owned())).await;
+    let message = cause(look(http(server.port, "/")).await);
+    assert!(message.starts_with("ask http://127.0.0.1:"), "{message}");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_given_up_when_the_timeout_is_over() {
+    for begin in ["", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\nx-slow: 1\r\n"] {
+        let server = Server::start(move |_| Reply::Hangs(begin)).await;
+        let probe = Probe::Http(http(server.port, "/"));
+        let want = Probed::TimedOut {
+            output: String::new(),
+        };
+        assert_eq!(own().look(&probe, SHORT).await, want, "{begin:?}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_listening_is_told_as_such() {
+    let port = closed_port().await;
+    let message = cause(look(http(port, "/")).await);
+    assert!(message.contains("Connection refused"), "{message}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_is_told_and_secrets_are_not() {
+    let port = closed_port().await;
+    let mut header = http(port, "/");
+    header.headers = vec![("X-Token".to_owned(), "secret\n".to_owned())];
+    let message = cause(look(header).await);
+    assert!(
+        message.contains("'X-Token'") && !message.contains("secret"),
+        "{message}"
+    );
+    let message = cause(look(http(port, "/a b")).await);
+    assert!(message.contains("'/a b'"), "{message}");
+    let mut host = http(port, "/");
+    host.target.host = "no such host".to_owned();
+    let message = cause(look(host).await);
+    assert!(message.contains("'no such host'"), "{message}");
+}
+
+#[tokio::test]
+async fn a_certificate_matters_only_where_the_check_says_so() {
+    let (pem, acceptor) = authority("ours");
+    let directory = tempfile::tempdir().unwrap();
+    let good = directory.path().join("good.pem");
+    fs::write(&good, pem).unwrap();
+    let stranger = directory.path().join("stranger.pem");
+    fs::write(&stranger, authority("a stranger").0).unwrap();
+    let server = Server::listen("127.0.0.1:0", Some(acceptor), |_| answer(204, "", "")).await;
+
+    // Who signed, whether that is looked at, under which name; what becomes of it.
+    let table = [
+        (&stranger, false, "127.0.0.1", Ok(204)),
+        (&stranger, true, "127.0.0.1", Err("UnknownIssuer")),
+        (&good, true, "127.0.0.1", Ok(204)),
+        (&good, true, "localhost", Err("not valid for name")),
+        (&good, false, "localhost", Ok(204)),
+    ];
+    for (trust, verify, host, want) in table {
+        let mut probe = http(server.port, "/");
+        probe.https = true;
+        probe.verify = verify;
+        probe.target.host = host.to_owned();
+        let view = View {
+            network: Network::Own,
+            trust: Trust(Some(trust.clone())),
+        };
+        let probed = view.look(&Probe::Http(probe), PATIENCE).await;
+        match want {
+            Ok(want) => assert_eq!(status(&probed), Some(want), "{host} {verify}"),
+            Err(want) => {
+                let message = cause(probed);
+                assert!(message.contains(want), "{message}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_an_error_by_https() {
+    let server = Server::start(|_| answer(200, "", "")).await;
+    let mut probe = http(server.port, "/");
+    probe.https = true;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    probe.target.port = listener.local_addr().unwrap().port();
+    let plain = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        stream.readable().await.unwrap();
+        stream
+            .try_write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            .unwrap();
+        stream
+    };
+    let (probed, _stream) = tokio::join!(look(probe), plain);
+    let message = cause(probed);
+    assert!(message.starts_with("TLS with 127.0.0.1"), "{message}");
+}
+
+#[tokio::test]
+async fn a_target_of_version_six_is_asked_at_its_address() {
+    let server = Server::listen("[::1]:0", None, |_| answer(200, "", "")).await;
+    for host in ["::1", "[::1]"] {
+        let mut probe = http(server.port, "/");
+        probe.target.host = host.to_owned();
+        assert_eq!(status(&look(probe).await), Some(200), "{host}");
+    }
+    assert!(server.heads()[0].contains(&format!("host: [::1]:{}\r\n", server.port)));
+    // 127.0.0.1 is tried first, and does not listen.
+    let tcp = Probe::Tcp {
+        target: target("localhost", server.port),
+    };
+    let want = Probed::Tcp {
+        connected: true,
+        detail: String::new(),
+    };
+    assert_eq!(own().look(&tcp, PATIENCE).await, want);
+}
+
+#[tokio::test]
+async fn a_port_is_connected_or_refused() {
+    let server = Server::start(|_| answer(200, "", "")).await;
+    let look = async |port| {
+        let target = target("127.0.0.1", port);
+        own().look(&Probe::Tcp { target }, PATIENCE).await
+    };
+    let want = Probed::Tcp {
+        connected: true,
+        detail: String::new(),
+    };
+    assert_eq!(look(server.port).await, want);
+    let Probed::Tcp { connected, detail } = look(closed_port().await).await else {
+        panic!("no finding");
+    };
+    assert!(!connected);
+    assert!(detail.contains("Connection refused"), "{detail}");
+}
+
+/// A server in a network namespace of its own, that answers `inside` to everything.
+struct Elsewhere {
+    process: Child,
+    port: u16,
+}
+
+const ELSEWHERE: &str = r#"
+import fcntl, socket, struct
+SIOCSIFFLAGS, IFF_UP_RUNNING = 0x8914, 0x41
+listener = socket.socket()
+fcntl.ioctl(listener, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP_RUNNING))
+listener.bind(("127.0.0.1", 0))
+listener.listen()
+print(listener.getsockname()[1], flush=True)
+while True:
+    client, _ = listener.accept()
+    client.recv(4096)
+    client.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\ninside")
+    client.close()
+"#;
+
+impl Elsewhere {
+    fn start() -> Self {
+        let mut process = Command::new("unshare")
+            .args(["--net", "python3", "-c", ELSEWHERE])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let stdout = process.stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let port = line.trim().parse().expect("the server did not start");
+        Self { process, port }
+    }
+}
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+fn networks_of_our_threads() -> Vec<u64> {
+    let threads = fs::read_dir("/proc/self/task").unwrap();
+    let namespaces = threads.flatten().map(|thread| thread.path().join("ns/net"));
+    // A thread that ends meanwhile is in no namespace.
+    let mut found: Vec<_> = namespaces
+        .flat_map(|path| fs::metadata(path).map(|namespace| namespace.ino()))
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+#[tokio::test]
+async fn a_task_with_a_network_of_its_own_is_looked_at_from_inside() {
+    let elsewhere = Elsewhere::start();
+    let pid = i32::try_from(elsewhere.process.id()).unwrap();
+    let view = View {
+        network: Network::of_process(pid).unwrap(),
+        trust: Trust::default(),
+    };
+    let want = Probed::Http {
+        status: 200,
+        detail: "inside".to_owned(),
+    };
+    let probe = Probe::Http(http(elsewhere.port, "/"));
+    assert_eq!(view.look(&probe, PATIENCE).await, want);
+    assert_ne!(own().look(&probe, PATIENCE).await, want);
+
+    let refused = Probe::Tcp {
+        target: target("127.0.0.1", 1),
+    };
+    let probed = view.look(&refused, PATIENCE).await;
+    assert!(
+        matches!(
+            probed,
+            Probed::Tcp {
+                connected: false,
+                ..
+            }
+        ),
+        "{probed:?}"
+    );
+
+    let limit = Instant::now() + Duration::from_secs(20);
+    while networks_of_our_threads().len() > 1 {
+        assert!(
+            Instant::now() < limit,
+            "a thread stays in the task's network"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[test]
+fn a_task_that_shares_our_network_needs_no_detour() {
+    let pid = i32::try_from(std::process::id()).unwrap();
+    assert!(matches!(Network::of_process(pid), Ok(Network::Own)));
+}
+
+#[test]
+fn a_process_that_has_ended_is_an_error() {
+    let mut child = Command::new("true").spawn().unwrap();
+    let pid = i32::try_from(child.id()).unwrap();
+    child.wait().unwrap();
+    let error = Network::of_process(pid).unwrap_err().to_string();
+    assert!(error.contains(&format!("/proc/{pid}/ns/net")), "{error}");
+}
