@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 use crate::agent::{Agent, Connection};
 use crate::host::{Host, Launched};
+use crate::probe::{Probes, Trust};
 
 /// What wakes the loop.
 pub(crate) enum Wake {
@@ -29,6 +30,7 @@ pub(crate) struct Driver {
     core: Core,
     agent: Arc<Agent>,
     host: Host,
+    probes: Probes,
     connection: Option<Connection>,
     wakes: UnboundedReceiver<Wake>,
     to_self: UnboundedSender<Wake>,
@@ -49,6 +51,7 @@ impl Driver {
             core: Core::new(config, seed, clock(started)),
             agent: Arc::new(agent),
             host,
+            probes: Probes::new(Trust::of_environment(), to_self.clone()),
             connection: None,
             wakes,
             to_self,
@@ -131,9 +134,16 @@ impl Driver {
                 held: true,
             } => self.host.hold(*task, *request),
             Action::Release { task_id } => self.host.release(&task_id),
-            Action::Probe { task_id, check, .. } => self.host.probe(task_id, check),
-            // Every probe has been answered already.
-            Action::CancelProbe { .. } => {}
+            Action::Probe {
+                task_id,
+                check,
+                probe,
+                timeout,
+            } => {
+                let view = self.host.view(&task_id);
+                self.probes.begin(task_id, check, view, *probe, timeout);
+            }
+            Action::CancelProbe { task_id, check } => self.probes.cancel(&task_id, check),
             Action::CancelLaunch { task_id } => self.host.cancel(&task_id),
             Action::Signal { task_id, signal } => self.host.signal(&task_id, signal),
             Action::KillTree { task_id } => self.host.kill(&task_id),

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use cgroup::{Cgroup, Parent};
 use dialect::Request;
-use executor_core::{Event, Fault, Probed, Signal, StartFailure, TaskEvent};
+use executor_core::{Event, Fault, Signal, StartFailure, TaskEvent};
 use mesos_proto::TaskInfo;
 use mesos_proto::v1::TaskId;
 use mesos_proto::v1::executor::event::Subscribed;
@@ -27,6 +27,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tracing::{info, warn};
 
 use crate::driver::Wake;
+use crate::probe::{Network, View};
 pub(crate) use launch::Launched;
 use launch::Started;
 
@@ -115,11 +116,12 @@ impl Host {
         }
     }
 
-    /// Answers a probe: this version can make none.
-    pub(crate) fn probe(&self, task_id: TaskId, check: usize) {
-        let message = "this version makes no checks".to_owned();
-        let outcome = Probed::Error { message };
-        self.tell(task_id, TaskEvent::Probed { check, outcome });
+    /// What of a task can be looked at; none when it has ended.
+    pub(crate) fn view(&self, task_id: &TaskId) -> Option<View> {
+        let process = self.tasks.get(&task_id.value)?.process.as_ref()?;
+        Some(View {
+            network: Network::of_process(process.pid()),
+        })
     }
 
     fn tell(&self, task_id: TaskId, event: TaskEvent) {

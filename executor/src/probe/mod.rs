@@ -12,31 +12,99 @@ mod tests;
 mod tls;
 mod url;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use dialect::Probe;
-use executor_core::Probed;
+use executor_core::{Event, Probed, TaskEvent};
+use mesos_proto::v1::TaskId;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
 
-pub(crate) use netns::Network;
-use tls::Trust;
+use crate::driver::Wake;
+pub(crate) use netns::{Network, NetworkError};
+pub(crate) use tls::Trust;
 
-/// From where a task is looked at.
-#[derive(Clone, Debug)]
+/// The looks that are under way.
+pub(crate) struct Probes {
+    trust: Trust,
+    wakes: UnboundedSender<Wake>,
+    /// By task and check, what ends the look when it is dropped.
+    under_way: HashMap<(String, usize), oneshot::Sender<()>>,
+}
+
+/// What is looked at.
+#[derive(Debug)]
 pub(crate) struct View {
     /// The task's network.
-    pub(crate) network: Network,
-    /// Whom the certificates of servers have to be signed by, where a check asks for that.
-    pub(crate) trust: Trust,
+    pub(crate) network: Result<Network, NetworkError>,
+}
+
+impl Probes {
+    /// `trust` says whom the certificates of servers have to be signed by, where a check asks for that.
+    pub(crate) fn new(trust: Trust, wakes: UnboundedSender<Wake>) -> Self {
+        Self {
+            trust,
+            wakes,
+            under_way: HashMap::new(),
+        }
+    }
+
+    /// Begins a look at a task, which is answered by one [`TaskEvent::Probed`]. Without a view the task has ended.
+    pub(crate) fn begin(
+        &mut self,
+        task_id: TaskId,
+        check: usize,
+        view: Option<View>,
+        probe: Probe,
+        timeout: Option<Duration>,
+    ) {
+        // Those that are through need not be kept.
+        self.under_way.retain(|_, end| !end.is_closed());
+        let (end, ended) = oneshot::channel();
+        self.under_way.insert((task_id.value.clone(), check), end);
+        let (trust, wakes) = (self.trust.clone(), self.wakes.clone());
+        tokio::spawn(async move {
+            let error = |message: &str| Probed::Error {
+                message: message.to_owned(),
+            };
+            let look = async {
+                match view {
+                    Some(view) => view.look(&trust, &probe, timeout).await,
+                    None => error("the task has ended"),
+                }
+            };
+            let outcome = tokio::select! {
+                outcome = look => outcome,
+                _ = ended => error("the look was called off"),
+            };
+            let event = TaskEvent::Probed { check, outcome };
+            // Whoever does not listen any more is on the way out.
+            drop(wakes.send(Wake::Event(Event::Task { task_id, event })));
+        });
+    }
+
+    /// Ends a look, if it is still under way, and whatever it started.
+    pub(crate) fn cancel(&mut self, task_id: &TaskId, check: usize) {
+        self.under_way.remove(&(task_id.value.clone(), check));
+    }
 }
 
 impl View {
     /// Looks once. Dropping the future ends the look, and leaves nothing of it.
-    pub(crate) async fn look(&self, probe: &Probe, timeout: Option<Duration>) -> Probed {
-        match probe {
-            Probe::Http(probe) => {
-                within(timeout, http::look(&self.network, &self.trust, probe)).await
+    async fn look(&self, trust: &Trust, probe: &Probe, timeout: Option<Duration>) -> Probed {
+        let network = match (&self.network, probe) {
+            (Ok(network), _) => network,
+            (Err(_), Probe::Command { .. }) => &Network::Own,
+            (Err(error), Probe::Http(_) | Probe::Tcp { .. }) => {
+                return Probed::Error {
+                    message: error.to_string(),
+                };
             }
-            Probe::Tcp { target } => within(timeout, tcp::look(&self.network, target)).await,
+        };
+        match probe {
+            Probe::Http(probe) => within(timeout, http::look(network, trust, probe)).await,
+            Probe::Tcp { target } => within(timeout, tcp::look(network, target)).await,
             Probe::Command { .. } => Probed::Error {
                 message: "commands are not run yet".to_owned(),
             },

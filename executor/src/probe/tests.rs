@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use dialect::{HttpProbe, Target};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::*;
 use server::{Reply, Server, answer, authority};
@@ -18,11 +19,11 @@ const PATIENCE: Option<Duration> = Some(Duration::from_secs(20));
 /// Passes while a server hangs.
 const SHORT: Option<Duration> = Some(Duration::from_millis(300));
 
-fn own() -> View {
-    View {
-        network: Network::Own,
-        trust: Trust::default(),
-    }
+async fn look_from(network: Network, probe: Probe, timeout: Option<Duration>) -> Probed {
+    let view = View {
+        network: Ok(network),
+    };
+    view.look(&Trust::default(), &probe, timeout).await
 }
 
 fn target(host: &str, port: u16) -> Target {
@@ -42,7 +43,7 @@ fn http(port: u16, path: &str) -> HttpProbe {
 }
 
 async fn look(probe: HttpProbe) -> Probed {
-    own().look(&Probe::Http(probe), PATIENCE).await
+    look_from(Network::Own, Probe::Http(probe), PATIENCE).await
 }
 
 fn status(probed: &Probed) -> Option<u32> {
@@ -208,7 +209,11 @@ async fn a_server_that_hangs_is_given_up_when_the_timeout_is_over() {
         let want = Probed::TimedOut {
             output: String::new(),
         };
-        assert_eq!(own().look(&probe, SHORT).await, want, "{begin:?}");
+        assert_eq!(
+            look_from(Network::Own, probe, SHORT).await,
+            want,
+            "{begin:?}"
+        );
     }
 }
 
@@ -261,10 +266,10 @@ async fn a_certificate_matters_only_where_the_check_says_so() {
         probe.verify = verify;
         probe.target.host = host.to_owned();
         let view = View {
-            network: Network::Own,
-            trust: Trust(Some(trust.clone())),
+            network: Ok(Network::Own),
         };
-        let probed = view.look(&Probe::Http(probe), PATIENCE).await;
+        let trust = Trust(Some(trust.clone()));
+        let probed = view.look(&trust, &Probe::Http(probe), PATIENCE).await;
         match want {
             Ok(want) => assert_eq!(status(&probed), Some(want), "{host} {verify}"),
             Err(want) => {
@@ -312,7 +317,7 @@ async fn a_target_of_version_six_is_asked_at_its_address() {
         connected: true,
         detail: String::new(),
     };
-    assert_eq!(own().look(&tcp, PATIENCE).await, want);
+    assert_eq!(look_from(Network::Own, tcp, PATIENCE).await, want);
 }
 
 #[tokio::test]
@@ -320,7 +325,7 @@ async fn a_port_is_connected_or_refused() {
     let server = Server::start(|_| answer(200, "", "")).await;
     let look = async |port| {
         let target = target("127.0.0.1", port);
-        own().look(&Probe::Tcp { target }, PATIENCE).await
+        look_from(Network::Own, Probe::Tcp { target }, PATIENCE).await
     };
     let want = Probed::Tcp {
         connected: true,
@@ -393,22 +398,20 @@ fn networks_of_our_threads() -> Vec<u64> {
 async fn a_task_with_a_network_of_its_own_is_looked_at_from_inside() {
     let elsewhere = Elsewhere::start();
     let pid = i32::try_from(elsewhere.process.id()).unwrap();
-    let view = View {
-        network: Network::of_process(pid).unwrap(),
-        trust: Trust::default(),
-    };
+    let inside = Network::of_process(pid).unwrap();
     let want = Probed::Http {
         status: 200,
         detail: "inside".to_owned(),
     };
     let probe = Probe::Http(http(elsewhere.port, "/"));
-    assert_eq!(view.look(&probe, PATIENCE).await, want);
-    assert_ne!(own().look(&probe, PATIENCE).await, want);
+    let probed = look_from(inside.clone(), probe.clone(), PATIENCE).await;
+    assert_eq!(probed, want);
+    assert_ne!(look_from(Network::Own, probe, PATIENCE).await, want);
 
     let refused = Probe::Tcp {
         target: target("127.0.0.1", 1),
     };
-    let probed = view.look(&refused, PATIENCE).await;
+    let probed = look_from(inside, refused, PATIENCE).await;
     assert!(
         matches!(
             probed,
@@ -443,4 +446,69 @@ fn a_process_that_has_ended_is_an_error() {
     child.wait().unwrap();
     let error = Network::of_process(pid).unwrap_err().to_string();
     assert!(error.contains(&format!("/proc/{pid}/ns/net")), "{error}");
+}
+
+fn task(id: &str) -> TaskId {
+    let value = id.to_owned();
+    TaskId { value }
+}
+
+/// What the driver hears next of a look.
+async fn heard(wakes: &mut UnboundedReceiver<Wake>) -> (String, usize, Probed) {
+    let wake = tokio::time::timeout(Duration::from_secs(20), wakes.recv());
+    match wake.await.expect("no answer").expect("nobody answers") {
+        Wake::Event(Event::Task {
+            task_id,
+            event: TaskEvent::Probed { check, outcome },
+        }) => (task_id.value, check, outcome),
+        _ => panic!("something else than a finding"),
+    }
+}
+
+#[tokio::test]
+async fn every_look_is_answered_once_also_one_that_is_called_off_or_comes_too_late() {
+    let (to_driver, mut wakes) = unbounded_channel();
+    let mut probes = Probes::new(Trust::default(), to_driver);
+    let server = Server::start(|_| Reply::Hangs("")).await;
+    let view = || {
+        let network = Ok(Network::Own);
+        Some(View { network })
+    };
+    let hangs = Probe::Http(http(server.port, "/"));
+    probes.begin(task("a"), 3, view(), hangs, None);
+    let target = target("127.0.0.1", closed_port().await);
+    probes.begin(
+        task("a"),
+        4,
+        view(),
+        Probe::Tcp {
+            target: target.clone(),
+        },
+        None,
+    );
+    let (id, check, outcome) = heard(&mut wakes).await;
+    assert_eq!((id.as_str(), check), ("a", 4));
+    assert!(matches!(
+        outcome,
+        Probed::Tcp {
+            connected: false,
+            ..
+        }
+    ));
+
+    probes.cancel(&task("a"), 3);
+    let (id, check, outcome) = heard(&mut wakes).await;
+    assert_eq!((id.as_str(), check), ("a", 3));
+    assert!(matches!(outcome, Probed::Error { .. }));
+    // It is through.
+    probes.cancel(&task("a"), 4);
+
+    probes.begin(task("b"), 0, None, Probe::Tcp { target }, None);
+    let (id, _, outcome) = heard(&mut wakes).await;
+    assert_eq!(
+        (id, cause(outcome)),
+        ("b".to_owned(), "the task has ended".to_owned())
+    );
+    assert!(wakes.try_recv().is_err(), "one look was answered twice");
+    assert_eq!(probes.under_way.len(), 1, "what is through is kept");
 }

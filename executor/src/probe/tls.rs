@@ -45,7 +45,14 @@ pub(super) enum TlsError {
 
 /// Whose signature makes a certificate valid: the authorities in this file, or those that this host trusts.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Trust(pub(crate) Option<PathBuf>);
+pub(crate) struct Trust(pub(super) Option<PathBuf>);
+
+impl Trust {
+    /// As OpenSSL, and with it curl, is told of another file: by `SSL_CERT_FILE`.
+    pub(crate) fn of_environment() -> Self {
+        Self(std::env::var_os("SSL_CERT_FILE").map(PathBuf::from))
+    }
+}
 
 /// Speaks TLS with `host` on `stream`. Without `verify` any certificate will do.
 pub(super) async fn connect(
