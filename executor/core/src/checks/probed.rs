@@ -64,7 +64,14 @@ impl Probed {
                 let within = within.map_or(String::new(), |within| format!(" within {within}"));
                 (format!("{what} {verb}{within}"), output)
             }
-            Self::Error { message } => (format!("{what} could not be checked"), message),
+            Self::Error { message } => {
+                let verb = match probe {
+                    Probe::Command { .. } => "could not be run",
+                    Probe::Http(_) => "gave no answer",
+                    Probe::Tcp { .. } => "could not be tried",
+                };
+                (format!("{what} {verb}"), message)
+            }
         };
         match text::tail(detail, text::DETAIL_LIMIT) {
             detail if detail.is_empty() => sentence,

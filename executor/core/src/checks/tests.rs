@@ -494,7 +494,7 @@ fn a_message_says_which_check_looked_at_what_and_what_it_found() {
             "web",
             http(&[]),
             error(),
-            "health check 'web': HTTP 127.0.0.1:8080/health?deep=1 could not be checked: no route",
+            "health check 'web': HTTP 127.0.0.1:8080/health?deep=1 gave no answer: no route",
         ),
         (
             "web",
