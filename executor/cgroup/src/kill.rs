@@ -113,15 +113,28 @@ fn killable(pid: u32) -> Option<Pid> {
     (pid != Pid::this()).then_some(pid)
 }
 
-/// Removes `directory` and every cgroup below it, children first, going on after an error.
+/// Removes `directory` and every cgroup below it, children first, going on after an error. While one
+/// is busy it waits a little and looks anew: another may have been made in it meanwhile.
 pub(crate) fn remove_tree(directory: &Path) -> Result<(), Errors> {
-    let mut errors = Vec::new();
-    for path in with_descendants(directory).into_iter().rev() {
-        if let Err(source) = remove_one(&path) {
-            errors.push(Error::Remove { path, source });
+    let mut attempt = 0;
+    loop {
+        let mut errors = Vec::new();
+        let mut is_busy = false;
+        for path in with_descendants(directory).into_iter().rev() {
+            match fs::remove_dir(&path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    is_busy |= source.kind() == io::ErrorKind::ResourceBusy;
+                    errors.push(Error::Remove { path, source });
+                }
+                Ok(()) | Err(_) => {}
+            }
         }
+        if !is_busy || attempt == REMOVALS {
+            return Errors(errors).or(());
+        }
+        attempt += 1;
+        sleep(PAUSE);
     }
-    Errors(errors).or(())
 }
 
 /// Removes one cgroup, waiting a little while it is busy. One that is gone is removed.

@@ -12,6 +12,7 @@
 //!     .procs_files()           the task's first process writes "0" there, before exec
 //!     .oom_events()            a descriptor to poll
 //!     .update(&limits)
+//!     .subgroup()               a part of the task that can be killed alone
 //!     .kill()  .remove()
 //! Parent::remove()
 //! ```
@@ -43,6 +44,7 @@ mod name;
 mod oom;
 mod own_cgroup;
 mod parent;
+mod subgroup;
 mod sweep;
 mod task;
 
@@ -53,5 +55,6 @@ pub use memory::{Ceiling, MemoryStatistics};
 pub use name::safe_name;
 pub use oom::OomEvents;
 pub use parent::Parent;
+pub use subgroup::Subgroup;
 pub use sweep::sweep;
 pub use task::Cgroup;

@@ -1,12 +1,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::host::{Controller, Version};
 use crate::kill::{kill_all, processes, remove_tree};
 use crate::memory::{broke_limit, oom_kills, statistics};
 use crate::parent::Parent;
-use crate::{Error, Errors, Limits, MemoryStatistics, OomEvents, safe_name};
+use crate::{Error, Errors, Limits, MemoryStatistics, OomEvents, Subgroup, safe_name};
 
 /// The cgroup of one task: a directory in each hierarchy used.
 ///
@@ -15,6 +16,8 @@ use crate::{Error, Errors, Limits, MemoryStatistics, OomEvents, safe_name};
 #[derive(Debug)]
 pub struct Cgroup {
     directories: Vec<Directory>,
+    /// How many subgroups there have been.
+    subgroups: AtomicU32,
 }
 
 #[derive(Debug)]
@@ -35,6 +38,7 @@ impl Cgroup {
         let name = safe_name(task);
         let mut cgroup = Cgroup {
             directories: Vec::new(),
+            subgroups: AtomicU32::new(0),
         };
         let made = parent.directories().iter().try_for_each(|owned| {
             let path = owned.path.join(&name);
@@ -75,16 +79,30 @@ impl Cgroup {
     }
 
     /// The files that a process with one thread writes `0` to in order to join.
-    ///
-    /// On v1 that is `tasks`, which takes a thread: for a whole process, as `cgroup.procs` takes
-    /// it, the kernel first waits until no processor is forking or exiting, ten milliseconds and
-    /// more (Linux: kernel/cgroup/cgroup.c, `cgroup_procs_write_start`).
     pub fn procs_files(&self) -> Vec<PathBuf> {
-        let file = |directory: &Directory| match directory.version {
-            Version::V1 => directory.path.join("tasks"),
-            Version::V2 => directory.path.join("cgroup.procs"),
-        };
+        let file = |directory: &Directory| directory.version.file_to_join(&directory.path);
         self.directories.iter().map(file).collect()
+    }
+
+    /// Makes a cgroup inside this one, for processes that are to be killed without the rest.
+    ///
+    /// # Errors
+    /// It cannot be made, as when the task's own is removed already.
+    pub fn subgroup(&self) -> Result<Subgroup, Error> {
+        // Where they can be stopped all at once; v2 has that everywhere.
+        let stops = |directory: &Directory| {
+            directory.version == Version::V2 || directory.controllers.contains(&Controller::Freezer)
+        };
+        let inside = self.directories.iter().position(stops).unwrap_or(0);
+        let mut others = self.procs_files();
+        let Some(directory) = self.directories.get(inside) else {
+            return Err(Error::NoController {
+                controller: Controller::Freezer,
+            });
+        };
+        others.swap_remove(inside);
+        let number = self.subgroups.fetch_add(1, Ordering::Relaxed);
+        Subgroup::create(&directory.path, directory.version, number, others)
     }
 
     /// The ids of its processes, those of cgroups that the task made below included. 0 stands for

@@ -2,7 +2,7 @@
 //! one way the order, the other way [`Report`]s, until all of their ends are closed.
 
 use std::io::{self, BufRead, BufReader, IoSlice, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,8 +11,6 @@ use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use serde::{Deserialize, Serialize};
 
 use crate::Degraded;
-use crate::init::DESCRIPTORS;
-use crate::plan::Plan;
 use crate::report::{Failure, Report};
 
 /// What is handed over, as JSON behind its length. Descriptors travel before it.
@@ -74,15 +72,15 @@ impl Conversation {
     ///
     /// # Errors
     /// There is nobody on the other side, or it was cancelled.
-    pub(crate) fn order(
+    pub(crate) fn order<P: Serialize>(
         &mut self,
-        plan: &Plan,
+        plan: &P,
         held: bool,
-        descriptors: [i32; DESCRIPTORS],
+        descriptors: &[RawFd],
         cancelled: &AtomicBool,
     ) -> io::Result<()> {
         let order = serde_json::to_vec(&Order { plan, held })?;
-        let rights = [ControlMessage::ScmRights(&descriptors)];
+        let rights = [ControlMessage::ScmRights(descriptors)];
         let length = u32::try_from(order.len()).map_err(io::Error::other)?;
         // Descriptors travel with at least one byte, and the length is sent with them at once.
         let length = length.to_ne_bytes();

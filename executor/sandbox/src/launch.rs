@@ -1,6 +1,6 @@
 use std::fs::File;
-use std::io::{self, PipeReader};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -11,6 +11,7 @@ use std::thread;
 use crate::conversation::{Conversation, Pause};
 use crate::error::LaunchError;
 use crate::init::ARGUMENT;
+use crate::line;
 use crate::plan::Plan;
 use crate::process::Process;
 use crate::report::{Degraded, Feature};
@@ -131,7 +132,7 @@ impl Launcher {
 
         let preparing = |source| LaunchError::Prepare { source };
         let (ours, theirs) = UnixStream::pair().map_err(preparing)?;
-        let (status, status_of_init) = io::pipe().map_err(preparing)?;
+        let (line, line_of_init) = line::pair().map_err(preparing)?;
         let null = File::open("/dev/null").map_err(preparing)?;
         let mut conversation = Conversation::new(ours).map_err(preparing)?;
 
@@ -140,21 +141,16 @@ impl Launcher {
         }
         let stage_1 = self.spawn(theirs)?;
         let descriptors = [
-            status_of_init.as_fd(),
-            null.as_fd(),
-            stdio.stdout.as_fd(),
-            stdio.stderr.as_fd(),
+            line_of_init.as_raw_fd(),
+            null.as_raw_fd(),
+            stdio.stdout.as_raw_fd(),
+            stdio.stderr.as_raw_fd(),
         ];
-        let sent = conversation.order(
-            plan,
-            held,
-            descriptors.map(|descriptor| descriptor.as_raw_fd()),
-            cancelled,
-        );
+        let sent = conversation.order(plan, held, &descriptors, cancelled);
         Ok(Begun {
             conversation,
             sent,
-            status,
+            line,
             stage_1,
             wants_pid_namespace: plan.namespaces.pid,
             cancelled: Arc::clone(cancelled),
@@ -191,7 +187,7 @@ fn spawn(program: &Path, socket: UnixStream) -> io::Result<Child> {
 struct Begun {
     conversation: Conversation,
     sent: io::Result<()>,
-    status: PipeReader,
+    line: OwnedFd,
     stage_1: Child,
     wants_pid_namespace: bool,
     cancelled: Arc<AtomicBool>,
@@ -217,7 +213,7 @@ impl Begun {
         // Dropped on the way out of here, it is killed.
         let process = heard.pid.map(|pid| {
             let without = std::mem::take(&mut heard.without);
-            Process::new(pid, self.status, own_namespace, without)
+            Process::new(pid, self.line, own_namespace, without)
         });
         match (pause, process, heard.failure.take()) {
             (Pause::Cancelled, _, _) => Err(LaunchError::Cancelled),

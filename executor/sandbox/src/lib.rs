@@ -25,15 +25,20 @@ pub mod init;
 
 mod conversation;
 mod descendants;
+mod enter;
 mod error;
 mod exit;
+mod guest;
 mod launch;
+mod line;
 mod plan;
 mod process;
 mod report;
 #[allow(unsafe_code)]
 mod sys;
+mod tail;
 
+pub use enter::{Door, EnterError, EnterPlan, Entered, Finished};
 pub use error::LaunchError;
 pub use exit::Exit;
 pub use launch::{InitProgram, Launcher, Prepared, Stdio};

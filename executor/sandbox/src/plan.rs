@@ -59,6 +59,17 @@ impl Command {
             Command::Exec { file, argv } => (file, argv.iter().map(String::as_str).collect()),
         }
     }
+
+    pub(crate) fn check(&self) -> Result<(), NulByte> {
+        let (file, argv) = self.resolve();
+        let has_nul = std::iter::once(file)
+            .chain(argv)
+            .any(|text| text.contains('\0'));
+        if has_nul {
+            return Err(NulByte("command"));
+        }
+        Ok(())
+    }
 }
 
 /// Which namespaces a task is to have of its own (namespaces(7)).
@@ -99,28 +110,25 @@ impl Plan {
     /// Whatever reaches the kernel as a C string must not hold a NUL; looked at before anything
     /// is touched.
     pub(crate) fn check(&self) -> Result<(), NulByte> {
-        let (file, argv) = self.command.resolve();
-        let nul = |text: &str| text.contains('\0');
-        if nul(file) || argv.into_iter().any(nul) {
-            return Err(NulByte("command"));
-        }
-        if self
-            .environment
-            .iter()
-            .any(|(name, value)| nul(name) || nul(value))
-        {
-            return Err(NulByte("environment"));
-        }
-        if self
-            .working_directory
-            .as_os_str()
-            .as_encoded_bytes()
-            .contains(&0)
-        {
+        self.command.check()?;
+        check_environment(&self.environment)?;
+        let directory = self.working_directory.as_os_str().as_encoded_bytes();
+        if directory.contains(&0) {
             return Err(NulByte("working directory"));
         }
         Ok(())
     }
+}
+
+pub(crate) fn check_environment(environment: &BTreeMap<String, String>) -> Result<(), NulByte> {
+    let nul = |text: &str| text.contains('\0');
+    if environment
+        .iter()
+        .any(|(name, value)| nul(name) || nul(value))
+    {
+        return Err(NulByte("environment"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
-use std::io::{self, PipeReader, Read};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
+use crate::enter::Door;
 use crate::exit::Exit;
 use crate::init::kill_tree_signal;
+use crate::line;
 use crate::report::Degraded;
 use crate::sys;
 
@@ -82,7 +84,8 @@ pub enum ProcessError {
 #[derive(Debug)]
 pub struct Process {
     pid: i32,
-    status: PipeReader,
+    /// Brings the task's wait status, and takes programs that are to run beside it.
+    line: OwnedFd,
     own_namespace: bool,
     degraded: Vec<Degraded>,
     exit: Option<Exit>,
@@ -91,13 +94,13 @@ pub struct Process {
 impl Process {
     pub(crate) fn new(
         pid: i32,
-        status: PipeReader,
+        line: OwnedFd,
         own_namespace: bool,
         degraded: Vec<Degraded>,
     ) -> Process {
         Process {
             pid,
-            status,
+            line,
             own_namespace,
             degraded,
             exit: None,
@@ -112,6 +115,14 @@ impl Process {
     /// What of the plan this host or the executor's rights did not give.
     pub fn degraded(&self) -> &[Degraded] {
         &self.degraded
+    }
+
+    /// The way into its sandbox.
+    ///
+    /// # Errors
+    /// There are no descriptors left.
+    pub fn door(&self) -> io::Result<Door> {
+        Ok(Door::new(self.line.try_clone()?))
     }
 
     /// Sends a signal to every process of the task. Does nothing once it was reaped.
@@ -161,9 +172,12 @@ impl Process {
         if let Some(exit) = self.exit {
             return Ok(exit);
         }
-        let mut status = [0; size_of::<i32>()];
-        let reported = self.status.read_exact(&mut status).ok();
-        let reported = reported.and_then(|()| Exit::from_wait_status(i32::from_ne_bytes(status)));
+        // An init that cannot be heard ends in a way that tells as much.
+        let message = line::hear(&self.line, size_of::<i32>()).ok().flatten();
+        let status = message.and_then(|message| message.try_into().ok());
+        let reported = status
+            .map(i32::from_ne_bytes)
+            .and_then(Exit::from_wait_status);
         let own = match sys::wait(self.pid, true) {
             Ok(own) => own.and_then(|(_, status)| Exit::from_wait_status(status)),
             // Waited for by the kernel itself; the report is as good.
@@ -193,7 +207,7 @@ impl Process {
 
 impl AsFd for Process {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.status.as_fd()
+        self.line.as_fd()
     }
 }
 

@@ -5,8 +5,9 @@
 #![forbid(unsafe_code)]
 
 mod probe;
+mod task;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -19,12 +20,13 @@ use std::time::{Duration, Instant};
 use cgroup::{Cgroup, Host, Limits, Parent};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{Mode, umask};
-use sandbox::directory::{TaskDirectory, create_task};
-use sandbox::{
-    Command, InitProgram, LaunchError, Launcher, Namespaces, Plan, Prepared, Process, Stdio,
-};
+use sandbox::directory::create_task;
+use sandbox::{Command, InitProgram, LaunchError, Launcher, Namespaces, Plan, Stdio};
 
 pub use probe::Probe;
+pub use task::{Held, Task};
+
+use task::Place;
 
 /// How long something that must happen is waited for before a test gives up. No test asserts a
 /// time; this only turns a hang into a failure.
@@ -52,84 +54,6 @@ pub struct Executor {
     host: Host,
     parent: Option<Parent>,
     next_task: AtomicU32,
-}
-
-/// A task of it. Dropped, it is killed and its cgroup removed.
-#[derive(Debug)]
-pub struct Task {
-    /// Its init.
-    pub process: Process,
-    /// Its cgroup.
-    pub cgroup: Cgroup,
-    /// Its directory.
-    pub directory: TaskDirectory,
-}
-
-/// A task that is ready and held. Dropped, it is given up.
-#[derive(Debug)]
-pub struct Held {
-    prepared: Prepared,
-    place: Place,
-}
-
-/// Where a task lives.
-#[derive(Debug)]
-struct Place {
-    cgroup: Cgroup,
-    directory: TaskDirectory,
-}
-
-impl Place {
-    fn task(self, process: Process) -> Task {
-        Task {
-            process,
-            cgroup: self.cgroup,
-            directory: self.directory,
-        }
-    }
-
-    /// Looks that nothing is left.
-    fn refused(self, error: LaunchError) -> LaunchError {
-        let left = self.cgroup.processes().expect("readable");
-        assert_eq!(left, [].into(), "left by a failed launch");
-        self.cgroup.remove().expect("an empty cgroup");
-        error
-    }
-}
-
-impl Held {
-    /// The ids of its processes in its cgroup.
-    ///
-    /// # Panics
-    /// When they cannot be read.
-    pub fn processes(&self) -> BTreeSet<u32> {
-        self.place.cgroup.processes().expect("readable")
-    }
-
-    /// Its directory.
-    pub fn directory(&self) -> &Path {
-        &self.place.directory.path
-    }
-
-    /// Lets it run.
-    ///
-    /// # Errors
-    /// What the launch says; then nothing is left of the task.
-    pub fn release(self) -> Result<Task, LaunchError> {
-        match self.prepared.release() {
-            Ok(process) => Ok(self.place.task(process)),
-            Err(error) => Err(self.place.refused(error)),
-        }
-    }
-
-    /// Gives it up, and looks that nothing is left.
-    ///
-    /// # Panics
-    /// When something is.
-    pub fn give_up(self) {
-        drop(self.prepared);
-        self.place.refused(LaunchError::Cancelled);
-    }
 }
 
 impl Executor {
@@ -278,51 +202,6 @@ impl Drop for Executor {
         if let Some(parent) = self.parent.take()
             && let Err(errors) = parent.remove()
         {
-            eprintln!("{errors}");
-        }
-    }
-}
-
-impl Task {
-    /// Waits for its end.
-    ///
-    /// # Panics
-    /// When it does not end.
-    pub fn wait(&mut self) -> sandbox::Exit {
-        wait_readable(&self.process, "the task's end");
-        self.process
-            .reap()
-            .unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    /// What it wrote to standard output until now.
-    ///
-    /// # Panics
-    /// When that cannot be read.
-    pub fn stdout(&self) -> String {
-        fs::read_to_string(self.directory.path.join("stdout")).expect("its output")
-    }
-
-    /// Waits until it has written `lines` lines to standard output, and gives them.
-    ///
-    /// # Panics
-    /// When it does not.
-    pub fn lines(&self, lines: usize) -> Vec<String> {
-        until("output", || {
-            let text = self.stdout();
-            (text.matches('\n').count() >= lines).then(|| text.lines().map(str::to_owned).collect())
-        })
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        let killed = self.process.kill();
-        if let Err(error) = self.cgroup.kill() {
-            eprintln!("{error} ({killed:?})");
-        }
-        let _ = self.process.reap();
-        if let Err(errors) = self.cgroup.remove() {
             eprintln!("{errors}");
         }
     }

@@ -3,6 +3,7 @@
 //!
 //! - `probe-executor <script>`: as root, in cgroups and namespaces;
 //! - `probe-executor shared <script>`: where every mount is shared, as systemd makes them;
+//! - `probe-executor guest <script> <script>`: with another program beside the task;
 //! - `probe-executor bare <script>`: with what a user without rights can have; kills the task when
 //!   its standard input is closed.
 #![forbid(unsafe_code)]
@@ -24,8 +25,9 @@ fn main() {
             share_mounts();
             with_everything(script);
         }
+        ["guest", script, guest] => with_guest(script, guest),
         [script] => with_everything(script),
-        _ => panic!("usage: probe-executor [shared|bare] <script>"),
+        _ => panic!("usage: probe-executor [shared|bare|guest] <script>..."),
     }
 }
 
@@ -33,6 +35,16 @@ fn with_everything(script: &str) {
     let executor = Executor::with(InitProgram::own());
     let task = executor.shell(script);
     println!("{} {}", executor.container, task.process.pid());
+    loop {
+        std::thread::park();
+    }
+}
+
+fn with_guest(script: &str, guest: &str) {
+    let executor = Executor::with(InitProgram::own());
+    let task = executor.shell(script);
+    let _guest = task.enter(guest).expect("a guest");
+    println!("{}", executor.container);
     loop {
         std::thread::park();
     }

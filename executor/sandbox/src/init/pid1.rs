@@ -1,12 +1,9 @@
 //! The process that stays: the init of the task's pid namespace, or, where there is none, the one
 //! that adopts the task's orphans.
 
-use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::os::unix::net::UnixStream;
 use std::process::exit;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -16,8 +13,10 @@ use nix::sys::signal::SigSet;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{ForkResult, sethostname};
 
-use super::{Inherited, Reporter, failed, failed_at, kill_tree_signal, task};
-use crate::descendants::descendants;
+use super::reporter::Reporter;
+use super::tree::{self, Tree};
+use super::{DESCRIPTORS, failed, failed_at, guest, kill_tree_signal, task};
+use crate::line;
 use crate::plan::{Namespaces, Plan};
 use crate::report::{Degraded, Failure, Feature, Report, Step};
 use crate::sys;
@@ -32,24 +31,20 @@ const FORWARDED: [i32; 6] = [
     libc::SIGUSR2,
 ];
 
-/// How long a tree without a namespace is killed; a process with more rights than we have, or one
-/// that hangs in the kernel, cannot hold up the report for ever.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-pub(super) fn run(plan: &Plan, inherited: Inherited, mut reporter: Reporter, own: Namespaces) -> ! {
+pub(super) fn run(
+    plan: &Plan,
+    held: bool,
+    inherited: [OwnedFd; DESCRIPTORS],
+    mut reporter: Reporter,
+    own: Namespaces,
+) -> ! {
     let signals = match prepare(plan, &mut reporter, own) {
         Ok(signals) => signals,
         Err(failure) => reporter.fail(failure),
     };
-    let Inherited {
-        status,
-        stdin,
-        stdout,
-        stderr,
-        held,
-    } = inherited;
+    let [line, stdin, stdout, stderr] = inherited;
     let main = match sys::fork() {
-        Ok(ForkResult::Child) => task::run(plan, [stdin, stdout, stderr], held, reporter, own),
+        Ok(ForkResult::Child) => task::run(plan, [stdin, stdout, stderr], held, &mut reporter, own),
         Ok(ForkResult::Parent { child }) => child.as_raw(),
         Err(errno) => reporter.fail(failed(Step::Fork)(errno)),
     };
@@ -58,11 +53,12 @@ pub(super) fn run(plan: &Plan, inherited: Inherited, mut reporter: Reporter, own
     // A task of the same user must not be able to write to our memory, and with it the report.
     let _ = set_dumpable(false);
     Init {
-        main,
-        ended: None,
+        plan,
+        tree: Tree::of(main),
         own_namespace: own.pid,
+        line,
     }
-    .supervise(&signals, status)
+    .supervise(&signals)
 }
 
 fn prepare(plan: &Plan, reporter: &mut Reporter, own: Namespaces) -> Result<SignalFd, Failure> {
@@ -117,46 +113,67 @@ fn without(reporter: &mut Reporter, feature: Feature, errno: Errno) {
     }));
 }
 
-struct Init {
-    /// The task's first process.
-    main: i32,
-    /// Its wait status, once it ended.
-    ended: Option<i32>,
+struct Init<'a> {
+    plan: &'a Plan,
+    tree: Tree,
     own_namespace: bool,
+    line: OwnedFd,
 }
 
-impl Init {
+impl Init<'_> {
     /// Waits until the task's first process ends, reports its status and exits, which in a
     /// namespace kills whatever else is there.
-    fn supervise(mut self, signals: &SignalFd, status: OwnedFd) -> ! {
-        while self.ended.is_none() {
+    fn supervise(mut self, signals: &SignalFd) -> ! {
+        while self.tree.ended().is_none() {
             let mut polled = [
                 PollFd::new(signals.as_fd(), PollFlags::POLLIN),
-                // No event asked for: that the other end closed is told always.
-                PollFd::new(status.as_fd(), PollFlags::empty()),
+                PollFd::new(self.line.as_fd(), PollFlags::POLLIN),
             ];
             // EINTR cannot be with everything blocked, and would only mean to look again.
             let _ = poll(&mut polled, PollTimeout::NONE);
-            if polled[1].any() == Some(true) {
+            let line = polled[1].revents().unwrap_or(PollFlags::empty());
+            if line.intersects(PollFlags::POLLHUP | PollFlags::POLLERR) {
                 // The executor is gone, or gave the task up.
                 self.end_tree();
                 exit(1);
+            }
+            if line.contains(PollFlags::POLLIN)
+                && let Some(reporter) = self.let_in()
+            {
+                let Init { plan, line, .. } = self;
+                // Whoever waits at its other end waits for the task's init alone.
+                drop(line);
+                guest::run(plan, reporter);
             }
             while let Ok(Some(signal)) = signals.read_signal() {
                 self.handle(signal.ssi_signo as i32);
             }
         }
         self.end_tree();
-        if let Some(ended) = self.ended {
-            let _ = nix::unistd::write(&status, &ended.to_ne_bytes());
+        if let Some(ended) = self.tree.ended() {
+            // Nobody may want to know it.
+            let _ = line::tell(&self.line, &ended.to_ne_bytes());
         }
         exit(0);
+    }
+
+    /// Forks for a program that is to run beside the task. Everything else is the child's to do, so
+    /// that nothing about it can hold us up: in the child it is who that has to report to.
+    fn let_in(&self) -> Option<Reporter> {
+        let (_, mut received) = line::take::<1>(&self.line, &mut [0], false).ok()?;
+        let mut reporter = Reporter::new(UnixStream::from(received.pop()?));
+        match sys::fork() {
+            Ok(ForkResult::Child) => return Some(reporter),
+            Ok(ForkResult::Parent { .. }) => {}
+            Err(errno) => reporter.send(&Report::Failed(failed(Step::Fork)(errno))),
+        }
+        None
     }
 
     fn handle(&mut self, signal: i32) {
         if signal == libc::SIGCHLD {
             // One signal may stand for several children.
-            self.reap();
+            self.tree.reap();
         } else if signal == kill_tree_signal() && !self.own_namespace {
             self.end_tree();
         } else if FORWARDED.contains(&signal) {
@@ -169,40 +186,17 @@ impl Init {
 
     /// Whom a signal to the task goes to. In a namespace -1 is everybody in it but us.
     fn everybody(&self) -> Vec<i32> {
-        if self.own_namespace { vec![-1] } else { tree() }
-    }
-
-    /// Waits for whoever has ended; false when there are no children at all any more.
-    fn reap(&mut self) -> bool {
-        loop {
-            match sys::wait(-1, false) {
-                Ok(Some((pid, status))) if pid == self.main => self.ended = Some(status),
-                Ok(Some(_)) => {}
-                Ok(None) => return true,
-                Err(_) => return false,
-            }
-        }
-    }
-
-    /// Without a namespace: kills until nobody is left. Orphans come to us, so that having no
-    /// children is having no descendants.
-    fn end_tree(&mut self) {
         if self.own_namespace {
-            return;
-        }
-        let started = Instant::now();
-        while self.reap() && started.elapsed() < PATIENCE {
-            for pid in tree() {
-                let _ = sys::kill(pid, libc::SIGKILL);
-            }
-            sleep(Duration::from_millis(2));
+            vec![-1]
+        } else {
+            tree::everybody().unwrap_or_else(|| vec![self.tree.main()])
         }
     }
-}
 
-/// Our descendants. Without a pid namespace `/proc` is the one of the namespace that we are in.
-fn tree() -> Vec<i32> {
-    let this = fs::read_link("/proc/self").ok();
-    let this = this.and_then(|link| link.to_str()?.parse().ok());
-    this.map_or_else(Vec::new, |this| descendants(Path::new("/proc"), this))
+    /// Without a namespace, in which our own end is everybody's.
+    fn end_tree(&mut self) {
+        if !self.own_namespace {
+            self.tree.end();
+        }
+    }
 }

@@ -15,7 +15,8 @@ use nix::unistd::{
     setgroups, setsid, setuid,
 };
 
-use super::{Reporter, failed, failed_at};
+use super::reporter::Reporter;
+use super::{failed, failed_at};
 use crate::plan::{Namespaces, Plan};
 use crate::report::{Failure, Step};
 use crate::sys;
@@ -27,10 +28,10 @@ pub(super) fn run(
     plan: &Plan,
     stdio: [OwnedFd; 3],
     held: bool,
-    mut reporter: Reporter,
+    reporter: &mut Reporter,
     own: Namespaces,
 ) -> ! {
-    let hold = held.then_some(&mut reporter);
+    let hold = held.then_some(&mut *reporter);
     let Err(failure) = set_up_and_execute(plan, stdio, hold, own);
     reporter.fail(failure)
 }
