@@ -27,7 +27,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 use tracing::{info, warn};
 
 use crate::driver::Wake;
-use crate::probe::{Network, View};
+use crate::probe::{Network, Place, View};
 pub(crate) use launch::Launched;
 use launch::Started;
 
@@ -118,9 +118,15 @@ impl Host {
 
     /// What of a task can be looked at; none when it has ended.
     pub(crate) fn view(&self, task_id: &TaskId) -> Option<View> {
-        let process = self.tasks.get(&task_id.value)?.process.as_ref()?;
+        let running = self.tasks.get(&task_id.value)?;
+        let process = running.process.as_ref()?;
+        let place = |door| Place {
+            door,
+            cgroup: running.cgroup.clone(),
+        };
         Some(View {
             network: Network::of_process(process.pid()),
+            place: process.door().map(place),
         })
     }
 

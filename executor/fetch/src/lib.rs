@@ -39,6 +39,6 @@ pub use local::LocalError;
 pub use order::{Order, Proxies};
 pub use place::PlaceError;
 pub use progress::Progress;
-pub use resolve::ResolveError;
+pub use resolve::{ResolveError, resolve};
 pub use roots::RootsError;
 pub use uri::{Source, UriError, file_name, redacted, source};

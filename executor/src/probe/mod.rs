@@ -1,8 +1,9 @@
 //! Looking at a task: what [`executor_core::Action::Probe`] asks for.
 //!
-//! HTTP and TCP are spoken by this very process, on sockets of the task's network namespace; there is no helper process
+//! A command is run by the task's own init, in the task's sandbox. HTTP and TCP are spoken by this very process, on sockets of the task's network namespace; there is no helper process
 //! to start, to wait for, or to leave behind.
 
+mod command;
 mod http;
 mod names;
 mod netns;
@@ -20,8 +21,10 @@ use executor_core::{Event, Probed, TaskEvent};
 use mesos_proto::v1::TaskId;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
 
 use crate::driver::Wake;
+pub(crate) use command::Place;
 pub(crate) use netns::{Network, NetworkError};
 pub(crate) use tls::Trust;
 
@@ -38,6 +41,8 @@ pub(crate) struct Probes {
 pub(crate) struct View {
     /// The task's network.
     pub(crate) network: Result<Network, NetworkError>,
+    /// The task's sandbox.
+    pub(crate) place: std::io::Result<Place>,
 }
 
 impl Probes {
@@ -92,33 +97,44 @@ impl Probes {
 
 impl View {
     /// Looks once. Dropping the future ends the look, and leaves nothing of it.
-    async fn look(&self, trust: &Trust, probe: &Probe, timeout: Option<Duration>) -> Probed {
-        let network = match (&self.network, probe) {
-            (Ok(network), _) => network,
-            (Err(_), Probe::Command { .. }) => &Network::Own,
-            (Err(error), Probe::Http(_) | Probe::Tcp { .. }) => {
-                return Probed::Error {
-                    message: error.to_string(),
-                };
+    async fn look(self, trust: &Trust, probe: &Probe, timeout: Option<Duration>) -> Probed {
+        let until = deadline(timeout);
+        let outcome = match (probe, self.place, &self.network) {
+            (
+                Probe::Command {
+                    program,
+                    environment,
+                },
+                Ok(place),
+                _,
+            ) => Some(command::look(place, program, environment, until).await),
+            (Probe::Http(probe), _, Ok(network)) => {
+                within(until, http::look(network, trust, probe)).await
             }
+            (Probe::Tcp { target }, _, Ok(network)) => {
+                within(until, tcp::look(network, target)).await
+            }
+            (Probe::Command { .. }, Err(error), _) => Some(Probed::Error {
+                message: format!("reach the task's sandbox: {error}"),
+            }),
+            (Probe::Http(_) | Probe::Tcp { .. }, _, Err(error)) => Some(Probed::Error {
+                message: error.to_string(),
+            }),
         };
-        match probe {
-            Probe::Http(probe) => within(timeout, http::look(network, trust, probe)).await,
-            Probe::Tcp { target } => within(timeout, tcp::look(network, target)).await,
-            Probe::Command { .. } => Probed::Error {
-                message: "commands are not run yet".to_owned(),
-            },
-        }
+        let output = String::new();
+        outcome.unwrap_or(Probed::TimedOut { output })
     }
 }
 
-async fn within(timeout: Option<Duration>, look: impl Future<Output = Probed>) -> Probed {
-    match timeout {
-        None => look.await,
-        Some(timeout) => tokio::time::timeout(timeout, look)
-            .await
-            .unwrap_or_else(|_| Probed::TimedOut {
-                output: String::new(),
-            }),
+/// When `timeout` will have passed; none is never.
+fn deadline(timeout: Option<Duration>) -> Option<Instant> {
+    Instant::now().checked_add(timeout?)
+}
+
+/// What comes of `work`, if it is done at `until`.
+async fn within<T>(until: Option<Instant>, work: impl Future<Output = T>) -> Option<T> {
+    match until {
+        None => Some(work.await),
+        Some(until) => timeout_at(until, work).await.ok(),
     }
 }

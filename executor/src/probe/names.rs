@@ -1,32 +1,34 @@
 //! From a check's target to addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::{Duration, Instant};
 
-/// A target that is no address.
+use fetch::ResolveError;
+use tokio::task::{JoinError, spawn_blocking};
+
+/// A name is looked for no longer than this, whatever the check's timeout.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Why a target has no address.
 #[derive(Debug, thiserror::Error)]
-#[error("'{host}' is neither an address nor localhost")]
-pub(crate) struct BadHost {
-    host: String,
+pub(crate) enum NameError {
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    #[error("look for the address: {0}")]
+    Thread(#[from] JoinError),
 }
 
-impl BadHost {
-    pub(super) fn of(host: &str) -> Self {
-        let host = host.to_owned();
-        Self { host }
+/// The addresses of `host`, in the order to try them in; never none. Names are the executor's, also where the task's
+/// network is another.
+pub(super) async fn addresses(host: &str) -> Result<Vec<IpAddr>, NameError> {
+    if let Ok(address) = host.parse() {
+        return Ok(vec![address]);
     }
-}
-
-/// The addresses of `host`, in the order to try them in; never none.
-pub(super) fn addresses(host: &str) -> Result<Vec<IpAddr>, BadHost> {
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(host);
-    if let Ok(address) = bare.parse() {
-        Ok(vec![address])
-    } else if host.eq_ignore_ascii_case("localhost") {
-        Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()])
-    } else {
-        Err(BadHost::of(host))
+    // Whatever the hosts file says: a server may listen on either.
+    if host.eq_ignore_ascii_case("localhost") {
+        return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
     }
+    let host = host.to_owned();
+    let until = Instant::now() + PATIENCE;
+    Ok(spawn_blocking(move || fetch::resolve(&host, Some(until))).await??)
 }

@@ -4,16 +4,17 @@ use std::net::SocketAddr;
 
 use dialect::Target;
 use executor_core::Probed;
+use fetch::ResolveError;
 use tokio::net::TcpStream;
 
-use super::names::{BadHost, addresses};
+use super::names::{NameError, addresses};
 use super::netns::{Network, NetworkError};
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum TcpError {
     #[error(transparent)]
-    Host(#[from] BadHost),
+    Name(#[from] NameError),
     #[error(transparent)]
     Network(#[from] NetworkError),
 }
@@ -24,18 +25,17 @@ pub(super) async fn connect(
     host: &str,
     port: u16,
 ) -> Result<TcpStream, TcpError> {
-    let mut outcome = None;
-    for address in addresses(host)? {
+    let mut refusal = None;
+    for address in addresses(host).await? {
         match network.connect(SocketAddr::new(address, port)).await {
             Ok(stream) => return Ok(stream),
             // The first address is the one that was meant.
-            Err(error) => outcome = outcome.or(Some(error)),
+            Err(error) => refusal = refusal.or(Some(error)),
         }
     }
-    match outcome {
-        Some(error) => Err(error.into()),
-        None => Err(BadHost::of(host).into()),
-    }
+    let host = host.to_owned();
+    let no_address = || NameError::from(ResolveError::Unknown { host }).into();
+    Err(refusal.map_or_else(no_address, TcpError::from))
 }
 
 /// Connects and hangs up.

@@ -19,11 +19,16 @@ const PATIENCE: Option<Duration> = Some(Duration::from_secs(20));
 /// Passes while a server hangs.
 const SHORT: Option<Duration> = Some(Duration::from_millis(300));
 
-async fn look_from(network: Network, probe: Probe, timeout: Option<Duration>) -> Probed {
-    let view = View {
+/// A task that is nothing but its network.
+fn view(network: Network) -> View {
+    View {
         network: Ok(network),
-    };
-    view.look(&Trust::default(), &probe, timeout).await
+        place: Err(std::io::ErrorKind::NotFound.into()),
+    }
+}
+
+async fn look_from(network: Network, probe: Probe, timeout: Option<Duration>) -> Probed {
+    view(network).look(&Trust::default(), &probe, timeout).await
 }
 
 fn target(host: &str, port: u16) -> Target {
@@ -265,11 +270,10 @@ async fn a_certificate_matters_only_where_the_check_says_so() {
         probe.https = true;
         probe.verify = verify;
         probe.target.host = host.to_owned();
-        let view = View {
-            network: Ok(Network::Own),
-        };
         let trust = Trust(Some(trust.clone()));
-        let probed = view.look(&trust, &Probe::Http(probe), PATIENCE).await;
+        let probed = view(Network::Own)
+            .look(&trust, &Probe::Http(probe), PATIENCE)
+            .await;
         match want {
             Ok(want) => assert_eq!(status(&probed), Some(want), "{host} {verify}"),
             Err(want) => {
@@ -470,10 +474,7 @@ async fn every_look_is_answered_once_also_one_that_is_called_off_or_comes_too_la
     let (to_driver, mut wakes) = unbounded_channel();
     let mut probes = Probes::new(Trust::default(), to_driver);
     let server = Server::start(|_| Reply::Hangs("")).await;
-    let view = || {
-        let network = Ok(Network::Own);
-        Some(View { network })
-    };
+    let view = || Some(view(Network::Own));
     let hangs = Probe::Http(http(server.port, "/"));
     probes.begin(task("a"), 3, view(), hangs, None);
     let target = target("127.0.0.1", closed_port().await);

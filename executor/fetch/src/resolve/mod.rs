@@ -74,8 +74,12 @@ pub enum ResolveError {
 const HOSTS: &str = "/etc/hosts";
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
-/// The addresses of `host`, at least one. `until` ends the asking.
-pub(crate) fn resolve(host: &str, until: Option<Instant>) -> Result<Vec<IpAddr>, ResolveError> {
+/// The addresses of `host`, at least one: its own when it is one, else by `/etc/hosts` and DNS. Blocks, at the longest to
+/// `until`.
+///
+/// # Errors
+/// It has none, or nobody said so in time.
+pub fn resolve(host: &str, until: Option<Instant>) -> Result<Vec<IpAddr>, ResolveError> {
     if let Some(address) = literal(host) {
         return Ok(vec![address]);
     }
