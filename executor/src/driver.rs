@@ -4,10 +4,10 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use executor_core::{Action, Config, Core, Event, Instant, Now, Outcome};
+use executor_core::{Action, Config, Core, Event, Instant, Note, Now, Outcome};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use crate::agent::{Agent, Connection};
 use crate::host::{Host, Launched};
@@ -17,12 +17,17 @@ use crate::probe::{Probes, Trust};
 pub(crate) enum Wake {
     /// For the core.
     Event(Event),
-    /// A launch is through; the host keeps the task's handles before the core hears of it.
-    Launched(Box<Launched>),
     /// A task's main process has ended and wants to be reaped.
     Ending(mesos_proto::v1::TaskId),
     /// The agent's description of this executor and its framework came.
     Subscribed(Box<mesos_proto::v1::executor::event::Subscribed>),
+}
+
+/// What one turn of the loop is about.
+enum Turn {
+    Wake(Wake),
+    Launched(Box<Launched>),
+    Deadline,
 }
 
 /// The executor at work.
@@ -32,6 +37,8 @@ pub(crate) struct Driver {
     host: Host,
     probes: Probes,
     connection: Option<Connection>,
+    /// Why the agent is out of reach, as far as that is in the log already.
+    told_of: Option<String>,
     wakes: UnboundedReceiver<Wake>,
     to_self: UnboundedSender<Wake>,
     started: tokio::time::Instant,
@@ -53,6 +60,7 @@ impl Driver {
             host,
             probes: Probes::new(Trust::of_environment(), to_self.clone()),
             connection: None,
+            told_of: None,
             wakes,
             to_self,
             started,
@@ -76,29 +84,30 @@ impl Driver {
                 }
             }
             let (started, deadline) = (self.started, self.core.next_deadline());
-            let wake = tokio::select! {
+            let turn = tokio::select! {
                 biased;
-                () = either(&mut terminate, &mut interrupt) => Some(Wake::Event(Event::Stop)),
-                wake = self.wakes.recv() => wake,
-                () = until(started, deadline) => None,
+                () = either(&mut terminate, &mut interrupt) => Turn::Wake(Wake::Event(Event::Stop)),
+                Some(wake) = self.wakes.recv() => Turn::Wake(wake),
+                launched = self.host.launched() => Turn::Launched(Box::new(launched)),
+                () = until(started, deadline) => Turn::Deadline,
             };
-            self.turn(wake);
+            self.turn(turn);
         }
     }
 
-    fn turn(&mut self, wake: Option<Wake>) {
+    fn turn(&mut self, turn: Turn) {
         let now = clock(self.started);
-        match wake {
-            None => self.core.handle_timeout(now),
-            Some(Wake::Event(event)) => {
-                self.core.handle(now, event);
+        match turn {
+            Turn::Deadline => self.core.handle_timeout(now),
+            Turn::Wake(Wake::Event(event)) => self.core.handle(now, event),
+            Turn::Wake(Wake::Ending(task_id)) => self.host.reap(task_id),
+            Turn::Wake(Wake::Subscribed(subscribed)) => self.host.describe(*subscribed),
+            // The host keeps the task's handles before the core hears of it.
+            Turn::Launched(launched) => {
+                if let Some(event) = self.host.take_in(*launched) {
+                    self.core.handle(now, event);
+                }
             }
-            Some(Wake::Launched(launched)) => {
-                let event = self.host.take_in(*launched);
-                self.core.handle(now, event);
-            }
-            Some(Wake::Ending(task_id)) => self.host.reap(task_id),
-            Some(Wake::Subscribed(subscribed)) => self.host.describe(*subscribed),
         }
     }
 
@@ -126,13 +135,8 @@ impl Driver {
             Action::Launch {
                 task,
                 request,
-                held: false,
-            } => self.host.launch(*task, *request),
-            Action::Launch {
-                task,
-                request,
-                held: true,
-            } => self.host.hold(*task, *request),
+                held,
+            } => self.host.launch(*task, *request, held),
             Action::Release { task_id } => self.host.release(&task_id),
             Action::Probe {
                 task_id,
@@ -148,15 +152,27 @@ impl Driver {
             Action::Signal { task_id, signal } => self.host.signal(&task_id, signal),
             Action::KillTree { task_id } => self.host.kill(&task_id),
             Action::CleanUp { task_id } => self.host.clean_up(&task_id),
-            Action::Note(note) => match note {
-                executor_core::Note::Disconnected { .. }
-                | executor_core::Note::UpdateRefused { .. }
-                | executor_core::Note::Overdue { .. } => warn!("{note}"),
-                note => info!("{note}"),
-            },
+            Action::Note(note) => self.log(&note),
             Action::Exit(outcome) => return Some(outcome),
         }
         None
+    }
+
+    fn log(&mut self, note: &Note) {
+        match note {
+            // An agent may be away for long, and what is tried meanwhile fails alike.
+            Note::Disconnected { why } if self.told_of.as_ref() == Some(why) => debug!("{note}"),
+            Note::Disconnected { why } => {
+                self.told_of = Some(why.clone());
+                warn!("{note}");
+            }
+            Note::UpdateRefused { .. } | Note::Overdue { .. } => warn!("{note}"),
+            Note::Subscribed { .. } => {
+                self.told_of = None;
+                info!("{note}");
+            }
+            note => info!("{note}"),
+        }
     }
 }
 

@@ -1,26 +1,30 @@
 //! The host's edge: starts tasks, watches them, ends them, and removes what they leave.
 //!
-//! Everything that can block runs on a blocking thread or waits on a descriptor, and comes back as a [`Wake`]. The
-//! driver owns the [`Host`]; a task's handles are in it from the moment its launch is through until its clean-up.
+//! Everything that can block runs on a blocking thread or waits on a descriptor, and comes back as a [`Wake`] or, a launch,
+//! as a [`Launched`]. The driver owns the [`Host`]; a task's handles are in it from the moment its launch is through until
+//! its clean-up.
 
+mod cancellation;
 mod launch;
 mod limits;
+mod site;
+mod tail;
 mod watch;
+mod workshop;
 
 use std::collections::HashMap;
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use cgroup::{Cgroup, Parent};
+use cgroup::Parent;
 use dialect::Request;
 use executor_core::{Event, Fault, Signal, StartFailure, TaskEvent};
 use mesos_proto::TaskInfo;
 use mesos_proto::v1::TaskId;
 use mesos_proto::v1::executor::event::Subscribed;
-use sandbox::{Launcher, Process, TaskSignal};
+use sandbox::{Process, TaskSignal};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::{JoinSet, spawn_blocking};
@@ -28,33 +32,18 @@ use tracing::{info, warn};
 
 use crate::driver::Wake;
 use crate::probe::{Network, Place, View};
+use cancellation::Cancellation;
 pub(crate) use launch::Launched;
-use launch::Started;
-
-/// What every launch needs.
-pub(crate) struct Workshop {
-    pub(crate) launcher: Launcher,
-    /// Where the cgroups of tasks go; none when this host or the executor's rights give none.
-    pub(crate) cgroups: Option<Parent>,
-    /// The executor's own sandbox.
-    pub(crate) sandbox: PathBuf,
-    /// What every task's environment begins with.
-    pub(crate) environment: Vec<(OsString, OsString)>,
-    /// The soft limit of open descriptors that tasks get: the executor's own before it raised it.
-    pub(crate) descriptor_limit: Option<u64>,
-    /// The executor's own arguments, its name first.
-    pub(crate) arguments: Vec<String>,
-}
+use launch::{Belongings, Held, Order, Stage, Started};
+pub(crate) use workshop::{MOST_TURNS, Way, Workshop};
 
 /// The tasks' processes.
 pub(crate) struct Host {
     workshop: Arc<Workshop>,
     /// The agent's name on the network; known before the first LAUNCH.
-    agent_host: Option<String>,
-    /// Launches that wait for [`Host::release`].
-    held: HashMap<String, (TaskInfo, Request)>,
-    /// Launches that are not through, each with the flag that cancels it.
-    launching: HashMap<String, Arc<AtomicBool>>,
+    hostname: Option<String>,
+    launching: HashMap<String, Launching>,
+    launches: JoinSet<Launched>,
     tasks: HashMap<String, Running>,
     /// How many trees are being measured: they share one budget.
     measured: Arc<AtomicU32>,
@@ -63,12 +52,18 @@ pub(crate) struct Host {
     clean_ups: JoinSet<()>,
 }
 
+/// A launch that is not through.
+struct Launching {
+    cancellation: Cancellation,
+    /// There while everything is ready and waits for its release.
+    held: Option<Box<Held>>,
+}
+
 /// A task that runs, or has ended and is not cleaned up yet.
 struct Running {
     /// Gone once it is being reaped.
     process: Option<Process>,
-    cgroup: Option<Arc<Cgroup>>,
-    limits: Arc<limits::TaskLimits>,
+    belongings: Arc<Belongings>,
     /// A kill of its cgroup is under way.
     killing: Arc<AtomicBool>,
     /// Dropping them ends them.
@@ -86,9 +81,9 @@ impl Host {
     pub(crate) fn new(workshop: Workshop, wakes: UnboundedSender<Wake>) -> Self {
         Self {
             workshop: Arc::new(workshop),
-            agent_host: None,
-            held: HashMap::new(),
+            hostname: None,
             launching: HashMap::new(),
+            launches: JoinSet::new(),
             tasks: HashMap::new(),
             measured: Arc::default(),
             walks: Arc::new(Semaphore::new(MOST_WALKS)),
@@ -99,21 +94,7 @@ impl Host {
 
     /// Keeps what the agent told about itself: tasks see its name.
     pub(crate) fn describe(&mut self, subscribed: Subscribed) {
-        self.agent_host = Some(subscribed.agent_info.hostname);
-    }
-
-    /// Keeps a task until it is released.
-    pub(crate) fn hold(&mut self, task: TaskInfo, request: Request) {
-        let task_id = task.task_id.clone();
-        self.held.insert(task_id.value.clone(), (task, request));
-        self.tell(task_id, TaskEvent::Prepared);
-    }
-
-    /// Starts a task that was held; [`Wake::Launched`] tells the outcome.
-    pub(crate) fn release(&mut self, task_id: &TaskId) {
-        if let Some((task, request)) = self.held.remove(&task_id.value) {
-            self.launch(task, request);
-        }
+        self.hostname = Some(subscribed.agent_info.hostname);
     }
 
     /// What of a task can be looked at; none when it has ended.
@@ -122,7 +103,7 @@ impl Host {
         let process = running.process.as_ref()?;
         let place = |door| Place {
             door,
-            cgroup: running.cgroup.clone(),
+            cgroup: running.belongings.cgroup.clone(),
         };
         Some(View {
             network: Network::of_process(process.pid()),
@@ -130,92 +111,130 @@ impl Host {
         })
     }
 
-    fn tell(&self, task_id: TaskId, event: TaskEvent) {
-        drop(self.wakes.send(Wake::Event(Event::Task { task_id, event })));
+    /// Starts a task, or with `held` makes it ready to be; [`Host::launched`] tells the outcome.
+    pub(crate) fn launch(&mut self, task: TaskInfo, request: Request, held: bool) {
+        let task_id = task.task_id.clone();
+        let cancellation = Cancellation::default();
+        let launching = Launching {
+            cancellation: cancellation.clone(),
+            held: None,
+        };
+        self.launching.insert(task_id.value.clone(), launching);
+        let order = Order {
+            task,
+            request,
+            hostname: self.hostname.clone(),
+            held,
+        };
+        let workshop = Arc::clone(&self.workshop);
+        self.launches.spawn(async move {
+            let outcome = launch::launch(&workshop, order, &cancellation).await;
+            Launched { task_id, outcome }
+        });
     }
 
-    /// Starts a task; [`Wake::Launched`] tells the outcome.
-    pub(crate) fn launch(&mut self, task: TaskInfo, request: Request) {
-        let cancelled = Arc::<AtomicBool>::default();
-        self.launching
-            .insert(task.task_id.value.clone(), Arc::clone(&cancelled));
-        let workshop = Arc::clone(&self.workshop);
-        let host = self.agent_host.clone();
-        let wakes = self.wakes.clone();
-        spawn_blocking(move || {
-            let task_id = task.task_id.clone();
-            let outcome = launch::launch(&workshop, &task, request, host, &cancelled);
-            let launched = Box::new(Launched { task_id, outcome });
-            // Without a driver the executor is leaving; dropping the process ends it.
-            drop(wakes.send(Wake::Launched(launched)));
+    /// Lets a held task run that is ready; [`Host::launched`] tells the outcome.
+    pub(crate) fn release(&mut self, task_id: &TaskId) {
+        let launching = self.launching.get_mut(&task_id.value);
+        let Some(held) = launching.and_then(|launching| launching.held.take()) else {
+            return;
+        };
+        let (workshop, task_id) = (Arc::clone(&self.workshop), task_id.clone());
+        self.launches.spawn(async move {
+            let outcome = launch::release(&workshop, held).await;
+            Launched { task_id, outcome }
         });
     }
 
     /// Keeps a launch that is not through from starting anything.
     pub(crate) fn cancel(&mut self, task_id: &TaskId) {
-        if self.held.remove(&task_id.value).is_some() {
-            let failure = StartFailure {
-                fault: Fault::Host,
-                message: "cancelled before it started".to_owned(),
-            };
-            self.tell(task_id.clone(), TaskEvent::StartFailed(failure));
-        }
-        if let Some(cancelled) = self.launching.get(&task_id.value) {
-            cancelled.store(true, Ordering::Relaxed);
+        let Some(launching) = self.launching.get_mut(&task_id.value) else {
+            return;
+        };
+        launching.cancellation.request();
+        if let Some(held) = launching.held.take() {
+            self.abandon(task_id.clone(), held);
         }
     }
 
-    /// Takes a finished launch in and begins to watch the task.
-    pub(crate) fn take_in(&mut self, launched: Launched) -> Event {
+    /// Ends a task that is held; [`Host::launched`] tells that it was cancelled.
+    fn abandon(&mut self, task_id: TaskId, held: Box<Held>) {
+        self.launches.spawn_blocking(move || {
+            held.abandon();
+            let outcome = Err(Cancellation::failure());
+            Launched { task_id, outcome }
+        });
+    }
+
+    /// Waits until a launch is through.
+    pub(crate) async fn launched(&mut self) -> Launched {
+        match self.launches.join_next().await {
+            Some(Ok(launched)) => launched,
+            // Nothing aborts a launch, and a panic ends the executor.
+            Some(Err(_)) | None => pending().await,
+        }
+    }
+
+    /// Takes a launch in that is through, and begins to watch a task that runs. What is for the core comes back.
+    pub(crate) fn take_in(&mut self, launched: Launched) -> Option<Event> {
         let Launched { task_id, outcome } = launched;
-        self.launching.remove(&task_id.value);
-        let event = match outcome.and_then(|started| self.watch(&task_id, started)) {
-            Ok(()) => TaskEvent::Started,
-            Err(failure) => TaskEvent::StartFailed(failure),
+        let event = match outcome {
+            Ok(Stage::Held(held)) => {
+                let launching = self.launching.get_mut(&task_id.value)?;
+                if launching.cancellation.check().is_err() {
+                    // It was cancelled in the very moment when it became ready.
+                    self.abandon(task_id, held);
+                    return None;
+                }
+                launching.held = Some(held);
+                TaskEvent::Prepared
+            }
+            Ok(Stage::Started(started)) => {
+                self.launching.remove(&task_id.value);
+                match self.watch(&task_id, *started) {
+                    Ok(()) => TaskEvent::Started,
+                    Err(failure) => TaskEvent::StartFailed(failure),
+                }
+            }
+            Err(failure) => {
+                self.launching.remove(&task_id.value);
+                TaskEvent::StartFailed(failure)
+            }
         };
-        Event::Task { task_id, event }
+        Some(Event::Task { task_id, event })
     }
 
     fn watch(&mut self, task_id: &TaskId, started: Started) -> Result<(), StartFailure> {
         let Started {
             process,
-            cgroup,
-            directory,
-            limits,
+            belongings,
         } = started;
         for degraded in process.degraded() {
             warn!("task '{}' runs with {degraded}", task_id.value);
         }
         info!("task '{}' runs as process {}", task_id.value, process.pid());
-        let limits = Arc::new(limits);
         let mut watches = JoinSet::new();
-        let outcome = watch::end(&mut watches, task_id, &process, &self.wakes);
-        if let Err(failure) = outcome {
+        if let Err(error) = watch::end(&mut watches, task_id, &process, &self.wakes) {
             self.clean_ups.spawn_blocking(move || {
                 // Dropping the process ends it; the cgroup has to be told.
                 drop(process);
-                if let Some(cgroup) = cgroup {
-                    launch::discard(&cgroup);
-                }
+                belongings.discard();
             });
-            return Err(failure);
+            return Err(StartFailure {
+                fault: Fault::Host,
+                message: format!("the task's end could not be watched: {error}"),
+            });
         }
-        if let Some(cgroup) = &cgroup {
-            watch::memory(&mut watches, task_id, cgroup, &limits, &self.wakes);
-        }
-        if limits.disk.is_some() {
-            let tree = watch::Tree {
-                directory,
-                limits: Arc::clone(&limits),
-                measured: Arc::clone(&self.measured),
-                walks: Arc::clone(&self.walks),
-            };
-            watch::disk(&mut watches, task_id, tree, &self.wakes);
-        }
+        let belongings = Arc::new(belongings);
+        watch::memory(&mut watches, task_id, &belongings, &self.wakes);
+        let walking = watch::Walking {
+            measured: Arc::clone(&self.measured),
+            walks: Arc::clone(&self.walks),
+        };
+        watch::disk(&mut watches, task_id, &belongings, walking, &self.wakes);
         let running = Running {
             process: Some(process),
-            cgroup,
-            limits,
+            belongings,
             killing: Arc::default(),
             watches,
         };
@@ -233,11 +252,10 @@ impl Host {
         let Some(mut process) = running.process.take() else {
             return;
         };
-        let cgroup = running.cgroup.clone();
-        let limits = Arc::clone(&running.limits);
+        let belongings = Arc::clone(&running.belongings);
         let wakes = self.wakes.clone();
         spawn_blocking(move || {
-            let ended = watch::ended(&mut process, cgroup.as_deref(), &limits);
+            let ended = watch::ended(&mut process, &belongings);
             let event = TaskEvent::Ended(ended);
             drop(wakes.send(Wake::Event(Event::Task { task_id, event })));
         });
@@ -274,7 +292,7 @@ impl Host {
             warn!("task '{}' did not get SIGKILL: {error}", task_id.value);
         }
         // One at a time: what cannot die keeps a thread busy for as long as the attempt lasts.
-        if let Some(cgroup) = running.cgroup.clone()
+        if let Some(cgroup) = running.belongings.cgroup.clone()
             && !running.killing.swap(true, Ordering::Relaxed)
         {
             let id = task_id.value.clone();
@@ -294,8 +312,8 @@ impl Host {
         let wakes = self.wakes.clone();
         let task_id = task_id.clone();
         self.clean_ups.spawn_blocking(move || {
-            if let Some(cgroup) = running.and_then(|running| running.cgroup) {
-                launch::discard(&cgroup);
+            if let Some(running) = running {
+                running.belongings.discard();
             }
             let event = TaskEvent::CleanedUp;
             drop(wakes.send(Wake::Event(Event::Task { task_id, event })));
@@ -306,32 +324,33 @@ impl Host {
 
     /// Leaves nothing behind, as far as [`LEAVE_TIMEOUT`] allows.
     pub(crate) async fn leave(mut self) {
-        for cancelled in self.launching.values() {
-            cancelled.store(true, Ordering::Relaxed);
-        }
-        for (id, running) in &self.tasks {
-            warn!("task '{id}' is ended by force: the executor leaves");
-            if let Some(process) = &running.process {
-                // It ends with this process anyway.
-                drop(process.kill());
+        for (_, launching) in self.launching.drain() {
+            launching.cancellation.request();
+            if let Some(held) = launching.held {
+                self.clean_ups.spawn_blocking(move || held.abandon());
             }
         }
-        let workshop = Arc::clone(&self.workshop);
-        let tasks = std::mem::take(&mut self.tasks);
+        for (id, running) in self.tasks.drain() {
+            warn!("task '{id}' is ended by force: the executor leaves");
+            self.clean_ups.spawn_blocking(move || {
+                // Dropping the process ends it.
+                drop(running.process);
+                running.belongings.discard();
+            });
+        }
         let last = async move {
-            while self.clean_ups.join_next().await.is_some() {}
-            drop(self.workshop);
-            let removal = spawn_blocking(move || {
-                for running in tasks.into_values() {
-                    drop(running.process);
-                    if let Some(cgroup) = running.cgroup {
-                        launch::discard(&cgroup);
-                    }
+            while let Some(launched) = self.launches.join_next().await {
+                if let Ok(Launched { outcome, .. }) = launched
+                    && let Ok(stage) = outcome
+                {
+                    self.clean_ups.spawn_blocking(move || stage.abandon());
                 }
-                let Ok(workshop) = Arc::try_unwrap(workshop) else {
-                    warn!("the executor's cgroup stays: a launch is still under way");
-                    return;
-                };
+            }
+            while self.clean_ups.join_next().await.is_some() {}
+            let Some(workshop) = Arc::into_inner(self.workshop) else {
+                return;
+            };
+            let removal = spawn_blocking(move || {
                 if let Some(Err(errors)) = workshop.cgroups.map(Parent::remove) {
                     warn!("the executor's cgroup stays: {errors}");
                 }
@@ -341,5 +360,19 @@ impl Host {
         if tokio::time::timeout(LEAVE_TIMEOUT, last).await.is_err() {
             warn!("the executor leaves before everything was removed");
         }
+    }
+}
+
+fn failure(fault: Fault, error: &dyn std::error::Error) -> StartFailure {
+    StartFailure {
+        fault,
+        message: error.to_string(),
+    }
+}
+
+fn fault(fault: sandbox::Fault) -> Fault {
+    match fault {
+        sandbox::Fault::Task => Fault::Task,
+        sandbox::Fault::Host => Fault::Host,
     }
 }

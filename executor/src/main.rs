@@ -5,6 +5,7 @@
 //! the first process of a task's sandbox.
 
 mod agent;
+mod command_executor;
 mod driver;
 mod host;
 mod janitor;
@@ -13,18 +14,20 @@ mod settings;
 #[allow(unsafe_code)]
 mod sys;
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
 use executor_core::Outcome;
-use mesos_proto::environment::passes_to_task;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sandbox::{InitProgram, Launcher};
+use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 
 use crate::agent::Agent;
+use crate::command_executor::CommandExecutor;
 use crate::driver::Driver;
-use crate::host::{Host, Workshop};
+use crate::host::{Host, MOST_TURNS, Way, Workshop};
 use crate::janitor::Janitor;
 
 const HELP: &str = "\
@@ -53,29 +56,29 @@ fn main() -> ExitCode {
     if let Some(ended) = janitor::dispatch(std::env::args_os().nth(1).as_deref()) {
         return ended;
     }
-    let arguments: Vec<String> = std::env::args_os()
-        .map(|one| one.to_string_lossy().into_owned())
-        .collect();
-    // Under an agent every argument is the task's.
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    // Under an agent every argument is the task's, or the agent's own.
     let by_hand = std::env::var_os("MESOS_EXECUTOR_ID").is_none();
-    match arguments.get(1).map(String::as_str).filter(|_| by_hand) {
-        Some("--help" | "-h") => {
+    match arguments.get(1).and_then(|first| first.to_str()) {
+        Some("--help" | "-h") if by_hand => {
             print!("{HELP}");
             return ExitCode::SUCCESS;
         }
-        Some("--version" | "-V") => {
+        Some("--version" | "-V") if by_hand => {
             println!("mesos-sandbox-executor {}", env!("CARGO_PKG_VERSION"));
             return ExitCode::SUCCESS;
         }
         Some(_) | None => {}
     }
+    let command_executor = CommandExecutor::from_arguments(&arguments);
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(false)
-        .with_target(false)
-        .with_max_level(settings::log_level())
+        // What the task itself writes to the same place is to be told apart.
+        .with_target(command_executor.is_some())
+        .with_max_level(settings::log_level(command_executor.is_some()))
         .init();
-    match run(arguments) {
+    match run(&arguments, command_executor) {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
         Ok(Outcome::Unacknowledged(updates)) => {
             error!("{updates} updates were not acknowledged by the agent");
@@ -92,10 +95,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: Vec<String>) -> Result<Outcome, Box<dyn std::error::Error>> {
+fn run(
+    arguments: &[OsString],
+    command_executor: Option<CommandExecutor>,
+) -> Result<Outcome, Box<dyn std::error::Error>> {
     // Its environment holds credentials: no other process of the same user may read it.
     nix::sys::prctl::set_dumpable(false)?;
-    let (environment, config) = settings::read(arguments.clone())?;
+    let (environment, config) = settings::read(arguments, command_executor.as_ref())?;
     let agent = Agent::new(
         environment.agent_endpoint.clone(),
         environment.api_path.clone(),
@@ -110,12 +116,19 @@ fn run(arguments: Vec<String>) -> Result<Outcome, Box<dyn std::error::Error>> {
     let workshop = Workshop {
         launcher: Launcher::start(InitProgram::own())?,
         cgroups: cgroups(&environment.directory),
-        sandbox: environment.sandbox,
-        environment: std::env::vars_os()
-            .filter(|(name, _)| passes_to_task(name))
-            .collect(),
+        sandbox: match &command_executor {
+            None => environment.sandbox,
+            // The executor is outside of its task's image, where the sandbox has another name.
+            Some(_) => environment.directory,
+        },
+        environment: settings::for_tasks(),
         descriptor_limit: raise_descriptor_limit(),
-        arguments,
+        own_name: arguments
+            .first()
+            .and_then(|own| Path::new(own).file_name())
+            .map(ToOwned::to_owned),
+        way: command_executor.map_or(Way::Custom, |flags| Way::Command(Box::new(flags))),
+        turns: Semaphore::new(MOST_TURNS),
     };
     // Held until the end of this process, whatever that is.
     let _janitor = workshop.cgroups.as_ref().and_then(|_| {

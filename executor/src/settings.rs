@@ -1,15 +1,18 @@
 //! From the environment to the core's configuration.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::time::Duration;
 
-use executor_core::Config;
+use executor_core::{CommandTask, Config};
 use mesos_proto::MesosDuration;
-use mesos_proto::environment::{EnvironmentErrors, ExecutorEnvironment};
+use mesos_proto::environment::{EnvironmentErrors, ExecutorEnvironment, passes_to_task};
 use mesos_proto::v1::{ExecutorId, FrameworkId};
 use tracing::level_filters::LevelFilter;
+
+use crate::command_executor::CommandExecutor;
 
 const IDLE_TIMEOUT: &str = "MESOS_SANDBOX_EXECUTOR_IDLE_TIMEOUT";
 const LOG: &str = "MESOS_SANDBOX_EXECUTOR_LOG";
@@ -42,19 +45,34 @@ impl fmt::Display for BadEnvironment {
     }
 }
 
-/// The environment, and the core's configuration that it makes together with the executor's `arguments`.
+/// The environment, and the core's configuration that it makes together with the executor's `arguments` and, in the place
+/// of Mesos's command executor, its flags.
 ///
 /// # Errors
 ///
 /// Everything that is missing or wrong, at once.
 pub(crate) fn read(
-    arguments: Vec<String>,
+    arguments: &[OsString],
+    command_executor: Option<&CommandExecutor>,
 ) -> Result<(ExecutorEnvironment, Config), BadEnvironment> {
     let environment = ExecutorEnvironment::from_vars(std::env::vars_os());
     match (environment, idle_timeout()) {
         (Ok(environment), Ok(idle_timeout)) => {
             let mut config = config(&environment, idle_timeout);
-            config.arguments = arguments;
+            match command_executor {
+                None => {
+                    let arguments = arguments.iter();
+                    let arguments = arguments.map(|one| one.to_string_lossy().into_owned());
+                    config.arguments = arguments.collect();
+                }
+                Some(flags) => {
+                    config.command_task = Some(CommandTask {
+                        command: flags.command.clone(),
+                    });
+                    // There is no other task to wait for.
+                    config.idle_timeout = Duration::ZERO;
+                }
+            }
             Ok((environment, config))
         }
         (environment, idle_timeout) => Err(BadEnvironment {
@@ -107,12 +125,26 @@ fn not_negative(duration: MesosDuration) -> Duration {
     duration.to_std().unwrap_or_default()
 }
 
-/// How much is logged. An unknown word is as good as none: the log is where it would be complained about.
-pub(crate) fn log_level() -> LevelFilter {
+/// How much is logged; less where the log is the task's own output as well. An unknown word is as good as none: the log is
+/// where it would be complained about.
+pub(crate) fn log_level(shared_with_task: bool) -> LevelFilter {
+    let default = match shared_with_task {
+        true => LevelFilter::WARN,
+        false => LevelFilter::INFO,
+    };
     std::env::var(LOG)
         .ok()
         .and_then(|level| level.parse().ok())
-        .unwrap_or(LevelFilter::INFO)
+        .unwrap_or(default)
+}
+
+/// What of the executor's environment its tasks may have. A name or value that is no UTF-8 cannot come from Mesos, whose
+/// strings all are.
+pub(crate) fn for_tasks() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter(|(name, _)| passes_to_task(name))
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// Whether tasks get cgroups of their own although the agent manages cgroup v2.

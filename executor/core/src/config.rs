@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use mesos_proto::v1::{ExecutorId, FrameworkId};
 
+use crate::command_task::CommandTask;
+
 /// The executor's identity and its time limits. [`Config::new`] has Mesos's own defaults.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -35,6 +37,8 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// The executor's own arguments, its name first: a framework may have put a task's command there.
     pub arguments: Vec<String>,
+    /// In the place of Mesos's command executor: there is one task, and its command is all that is run.
+    pub command_task: Option<CommandTask>,
     /// How long a task's clean-up may hold its terminal update back, and a killed task may stay unreaped.
     pub clean_up_timeout: Duration,
 }
@@ -55,6 +59,7 @@ impl Config {
             acknowledgement_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(5),
             arguments: Vec::new(),
+            command_task: None,
             clean_up_timeout: Duration::from_secs(10),
         }
     }

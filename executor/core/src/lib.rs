@@ -28,6 +28,7 @@ mod action;
     allow(dead_code, reason = "the machine of tasks is about to drive it")
 )]
 mod checks;
+mod command_task;
 mod config;
 mod core;
 mod event;
@@ -39,6 +40,7 @@ mod task;
 mod time;
 
 pub use action::{Action, Note, Outcome, Signal};
+pub use command_task::CommandTask;
 pub use config::Config;
 pub use core::Core;
 pub use event::{

@@ -26,6 +26,10 @@ const DIRECTORY: OFlag = OFlag::O_RDONLY
     .union(OFlag::O_NOFOLLOW)
     .union(OFlag::O_CLOEXEC);
 
+const READING: OFlag = OFlag::O_RDONLY
+    .union(OFlag::O_NOFOLLOW)
+    .union(OFlag::O_CLOEXEC);
+
 /// Why a task has no directory.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
@@ -74,6 +78,8 @@ pub struct TaskDirectory {
     pub stdout: File,
     /// `stderr` in it, open for appending.
     pub stderr: File,
+    /// The same file, open for reading, whatever comes to stand in its place.
+    pub stderr_reader: File,
 }
 
 /// Makes `tasks/<task>` below `sandbox`, mode 0750 and owned by `owner` as Mesos makes sandboxes,
@@ -111,12 +117,15 @@ pub fn create_task(
     // The files first: once the directory is the owner's, anything may stand under these names.
     let stdout = log_file(&handle, &path, "stdout", owner)?;
     let stderr = log_file(&handle, &path, "stderr", owner)?;
+    let stderr_reader =
+        openat(&handle, "stderr", READING, Mode::empty()).map_err(opening(&path.join("stderr")))?;
     hand_over(&handle, &path, owner, Mode::from_bits_truncate(0o750))?;
     Ok(TaskDirectory {
         path,
         handle,
         stdout,
         stderr,
+        stderr_reader: stderr_reader.into(),
     })
 }
 

@@ -21,9 +21,9 @@ pub(crate) struct TaskLimits {
 }
 
 impl TaskLimits {
-    /// From `TaskInfo.resources` and, where one is given, the higher hard limit in `TaskInfo.limits`. A custom scalar
-    /// resource `pids` limits processes and threads.
-    pub(crate) fn of(task: &TaskInfoFields) -> Self {
+    /// From `TaskInfo.resources` and, where one is given, the higher hard limit in `TaskInfo.limits`. Processes and
+    /// threads are limited by a custom scalar resource `pids` or by what the task asks for, whichever is less.
+    pub(crate) fn of(task: &TaskInfoFields, process_limit: Option<u64>) -> Self {
         // A resource of nothing is no resource (Mesos: src/common/resources.cpp, `Resources::isEmpty`).
         let scalar = |name| resources::scalar(&task.resources, name).filter(|amount| *amount > 0.0);
         let memory = match task.limits.get("mem").map(|limit| limit.value) {
@@ -41,7 +41,12 @@ impl TaskLimits {
                 cpus: scalar("cpus").unwrap_or_default(),
                 cpu_quota: None,
                 memory: memory.map(Bytes::as_u64),
-                pids: Some(scalar("pids").map_or(DEFAULT_PIDS, |pids| pids.ceil() as u64)),
+                pids: scalar("pids")
+                    .map(|pids| pids.ceil() as u64)
+                    .into_iter()
+                    .chain(process_limit)
+                    .min()
+                    .or(Some(DEFAULT_PIDS)),
             },
             memory,
             disk: resources::sandbox_disk(&task.resources)
@@ -112,14 +117,15 @@ mod tests {
 
     fn limits(resources: &[(&str, f64)], mem: Option<f64>) -> TaskLimits {
         let limits = mem.map(|value| ("mem".to_owned(), Scalar { value }));
-        TaskLimits::of(&TaskInfoFields {
+        let task = TaskInfoFields {
             resources: resources
                 .iter()
                 .map(|(name, value)| scalar(name, *value))
                 .collect(),
             limits: limits.into_iter().collect(),
             ..Default::default()
-        })
+        };
+        TaskLimits::of(&task, None)
     }
 
     #[test]
@@ -156,6 +162,18 @@ mod tests {
         assert_eq!(limits.cgroup.memory, Some(1 << 20));
         assert_eq!(limits.disk, Some(Bytes::new(1 << 20)));
         assert_eq!(limits.cgroup.pids, Some(1));
+    }
+
+    #[test]
+    fn a_task_may_ask_for_fewer_processes_than_it_is_offered_but_not_for_more() {
+        let offered = TaskInfoFields {
+            resources: vec![scalar("pids", 20.0)],
+            ..Default::default()
+        };
+        let pids = |task: &_, asked| TaskLimits::of(task, asked).cgroup.pids;
+        assert_eq!(pids(&offered, Some(10)), Some(10));
+        assert_eq!(pids(&offered, Some(30)), Some(20));
+        assert_eq!(pids(&TaskInfoFields::default(), Some(9999)), Some(9999));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Watching one task: its end, its memory, its disk.
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use cgroup::Cgroup;
 use disk_engine::{Completeness, Options, Pace, Sample};
-use executor_core::{CommandEnd, Ended, Event, Fault, Limitation, StartFailure, TaskEvent};
+use executor_core::{CommandEnd, Ended, Event, Limitation, TaskEvent};
 use mesos_proto::Bytes;
 use mesos_proto::v1::TaskId;
 use sandbox::{Exit, Process};
@@ -16,6 +17,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::{JoinSet, spawn_blocking};
 use tracing::warn;
 
+use super::launch::Belongings;
 use super::limits::TaskLimits;
 use crate::driver::Wake;
 use crate::sys;
@@ -26,11 +28,8 @@ pub(super) fn end(
     task_id: &TaskId,
     process: &Process,
     wakes: &UnboundedSender<Wake>,
-) -> Result<(), StartFailure> {
-    let ended = sys::readable(process).map_err(|error| StartFailure {
-        fault: Fault::Host,
-        message: format!("the task's end could not be watched: {error}"),
-    })?;
+) -> io::Result<()> {
+    let ended = sys::readable(process)?;
     let (task_id, wakes) = (task_id.clone(), wakes.clone());
     watches.spawn(async move {
         // An error here is the runtime's own end.
@@ -42,7 +41,7 @@ pub(super) fn end(
 }
 
 /// How the task ended. Blocks until its namespace is empty.
-pub(super) fn ended(process: &mut Process, cgroup: Option<&Cgroup>, limits: &TaskLimits) -> Ended {
+pub(super) fn ended(process: &mut Process, belongings: &Belongings) -> Ended {
     let (exit, description) = match process.reap() {
         Ok(exit) => (
             match exit {
@@ -57,18 +56,27 @@ pub(super) fn ended(process: &mut Process, cgroup: Option<&Cgroup>, limits: &Tas
         ),
     };
     // The kernel may have ended it before the event of that was read.
-    let limitation = cgroup.and_then(|cgroup| {
+    let limitation = belongings.cgroup.as_ref().and_then(|cgroup| {
         let broke = cgroup.broke_memory_limit().unwrap_or_else(|error| {
             warn!("whether a task broke its memory limit is unknown: {error}");
             false
         });
-        broke.then(|| memory_limitation(cgroup, limits)).flatten()
+        broke
+            .then(|| memory_limitation(cgroup, &belongings.limits))
+            .flatten()
     });
+    let stderr_tail = match exit {
+        // Nobody needs the last words of what went well.
+        CommandEnd::Exited(code) if belongings.success_codes.contains(&code) => None,
+        CommandEnd::Exited(_) | CommandEnd::Signalled(_) | CommandEnd::Unknown => {
+            belongings.last_words()
+        }
+    };
     Ended {
         exit,
         description,
         limitation,
-        stderr_tail: None,
+        stderr_tail,
     }
 }
 
@@ -77,11 +85,13 @@ pub(super) fn ended(process: &mut Process, cgroup: Option<&Cgroup>, limits: &Tas
 pub(super) fn memory(
     watches: &mut JoinSet<()>,
     task_id: &TaskId,
-    cgroup: &Arc<Cgroup>,
-    limits: &Arc<TaskLimits>,
+    belongings: &Arc<Belongings>,
     wakes: &UnboundedSender<Wake>,
 ) {
-    if limits.memory.is_none() {
+    let Some(cgroup) = &belongings.cgroup else {
+        return;
+    };
+    if belongings.limits.memory.is_none() {
         return;
     }
     let mut events = match cgroup.oom_events() {
@@ -92,7 +102,7 @@ pub(super) fn memory(
         Ok(readable) => readable,
         Err(error) => return blind(task_id, &error),
     };
-    let (cgroup, limits) = (Arc::clone(cgroup), Arc::clone(limits));
+    let (cgroup, belongings) = (Arc::clone(cgroup), Arc::clone(belongings));
     let (task_id, wakes) = (task_id.clone(), wakes.clone());
     watches.spawn(async move {
         while let Ok(mut ready) = readable.readable().await {
@@ -102,7 +112,7 @@ pub(super) fn memory(
                 Ok(true) => match kernel_has_killed(&cgroup).await {
                     Ok(false) => {}
                     Ok(true) => {
-                        if let Some(limitation) = memory_limitation(&cgroup, &limits) {
+                        if let Some(limitation) = memory_limitation(&cgroup, &belongings.limits) {
                             report(&wakes, task_id, limitation);
                         }
                         return;
@@ -153,41 +163,49 @@ fn memory_limitation(cgroup: &Cgroup, limits: &TaskLimits) -> Option<Limitation>
 pub(super) fn disk(
     watches: &mut JoinSet<()>,
     task_id: &TaskId,
-    tree: Tree,
+    belongings: &Arc<Belongings>,
+    walking: Walking,
     wakes: &UnboundedSender<Wake>,
 ) {
-    let Tree {
-        directory,
-        limits,
-        measured,
-        walks,
-    } = tree;
-    let Some(limit) = limits.disk else {
+    let Walking { measured, walks } = walking;
+    let Some(limit) = belongings.limits.disk else {
         return;
     };
     let (task_id, wakes) = (task_id.clone(), wakes.clone());
-    let directory = Arc::new(directory);
+    let belongings = Arc::clone(belongings);
     let share = Share::of(measured);
     watches.spawn(async move {
         let mut pace = Pace::new(Some(limit.as_u64()));
+        // Next to nothing is in the directory yet, and a task that is over in a moment need not be looked at.
+        let mut next = pace.observe(Sample {
+            at: Instant::now(),
+            cost: Duration::ZERO,
+            bytes: 0,
+        });
         let mut troubled = false;
         loop {
+            tokio::time::sleep_until(next.into()).await;
             // Closed never; the semaphore lives as long as the host.
             let Ok(turn) = Arc::clone(&walks).acquire_owned().await else {
                 return;
             };
             let looked = {
-                let directory = Arc::clone(&directory);
-                spawn_blocking(move || (look(&directory, limit), turn)).await
+                let belongings = Arc::clone(&belongings);
+                spawn_blocking(move || (look(&belongings.directory, limit), turn)).await
             };
             // The runtime is shutting down.
             let Ok((look, turn)) = looked else {
                 return;
             };
             drop(turn);
-            let (next, trouble) = match look {
+            let trouble;
+            (next, trouble) = match look {
                 Ok(Look::Over(used)) => {
-                    report(&wakes, task_id, limits.disk_limitation(used, limit));
+                    report(
+                        &wakes,
+                        task_id,
+                        belongings.limits.disk_limitation(used, limit),
+                    );
                     return;
                 }
                 Ok(Look::Within(mut sample, gaps)) => {
@@ -204,8 +222,6 @@ pub(super) fn disk(
                     task_id.value
                 );
             }
-            // After the warning, which an operator should have now and not when the next look is due.
-            tokio::time::sleep_until(next.into()).await;
         }
     });
 }
@@ -213,10 +229,8 @@ pub(super) fn disk(
 /// A tree that could not be measured at all is tried again after this long.
 const AFTER_AN_ERROR: Duration = Duration::from_secs(1);
 
-/// A task's directory under its quota.
-pub(super) struct Tree {
-    pub(super) directory: OwnedFd,
-    pub(super) limits: Arc<TaskLimits>,
+/// What the trees of all tasks share.
+pub(super) struct Walking {
     /// How many trees this executor measures.
     pub(super) measured: Arc<AtomicU32>,
     /// Held while walking, so that trees on a disk that hangs leave threads for everything else.

@@ -7,6 +7,7 @@ use mesos_proto::v1::{KillPolicy, TaskId, TaskState};
 
 use super::{Core, Phase};
 use crate::action::{Action, Note, Signal};
+use crate::command_task::SECOND_TASK;
 use crate::event::{Fault, StartFailure, TaskEvent};
 use crate::journal::Record;
 use crate::status::Report;
@@ -22,7 +23,7 @@ impl Core {
             self.ignore("LAUNCH", Some(&task_id), "it was launched before");
             return;
         }
-        self.ever_launched = true;
+        let is_second = std::mem::replace(&mut self.ever_launched, true);
         self.finished.remove(&id);
         self.ledger.record_task(info.clone());
         self.record(Record::Task(Box::new(info.clone())));
@@ -32,8 +33,23 @@ impl Core {
             self.carry_out(now, &task_id, Effect::Over(Over::KilledBeforeStart));
             return;
         }
-        let executor = self.executor.as_ref().or(info.executor.as_ref());
-        match dialect::resolve(&info, executor, &self.config.arguments) {
+        let resolved = match &self.config.command_task {
+            Some(_) if is_second => {
+                self.tasks.insert(id, Task::never_started(&info));
+                let failure = StartFailure {
+                    fault: Fault::Task,
+                    message: SECOND_TASK.to_owned(),
+                };
+                self.carry_out(now, &task_id, Effect::Over(Over::NotStarted(failure)));
+                return;
+            }
+            Some(command_task) => dialect::resolve(&command_task.view(&info), None, &[]),
+            None => {
+                let executor = self.executor.as_ref().or(info.executor.as_ref());
+                dialect::resolve(&info, executor, &self.config.arguments)
+            }
+        };
+        match resolved {
             Err(error) => {
                 self.tasks.insert(id, Task::never_started(&info));
                 let failure = StartFailure {

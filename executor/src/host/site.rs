@@ -1,0 +1,244 @@
+//! What a task has before anything of it runs: limits, a user, a directory, a cgroup, made in this order; whatever fails
+//! undoes what was made.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cgroup::Cgroup;
+use dialect::Request;
+use executor_core::{Fault, StartFailure};
+use mesos_proto::TaskInfo;
+use nix::unistd::{getegid, geteuid};
+use sandbox::Stdio;
+use sandbox::directory::{self, DirectoryError, TaskDirectory};
+use sandbox::identity::{self, Identity};
+use tracing::{debug, warn};
+
+use super::cancellation::Cancellation;
+use super::failure;
+use super::limits::TaskLimits;
+use super::tail::Tail;
+use super::workshop::{Way, Workshop};
+
+/// A framework may use a task's id again; then the directories are numbered, this many at the most.
+const MOST_RUNS_OF_ONE_ID: u32 = 1000;
+
+/// All of it. What becomes of it is to be said: it is given to a running task, or abandoned.
+pub(super) struct Site {
+    /// The task's directory, as the executor sees it.
+    pub(super) path: PathBuf,
+    /// The directory itself, wherever it may be moved.
+    pub(super) directory: OwnedFd,
+    pub(super) stdio: Stdio,
+    /// None when the task's standard error is no file.
+    pub(super) tail: Option<Tail>,
+    /// Who the task runs as, when that is not who the executor is.
+    pub(super) identity: Option<Identity>,
+    pub(super) cgroup: Option<Arc<Cgroup>>,
+    pub(super) limits: TaskLimits,
+}
+
+impl Site {
+    /// Blocks, for as long as the file system does.
+    pub(super) fn make(
+        workshop: &Workshop,
+        task: &TaskInfo,
+        request: &Request,
+        cancelled: &Cancellation,
+    ) -> Result<Self, StartFailure> {
+        cancelled.check()?;
+        let id = &task.task_id.value;
+        let limits = TaskLimits::of(task, request.options.process_limit);
+        let (identity, place) = match &workshop.way {
+            Way::Custom => {
+                let identity = identity_of(request.user.as_deref())?;
+                let place = own_place(workshop, id, identity.as_ref())?;
+                (identity, place)
+            }
+            // The agent has made the executor the task's user, but for a task with an image.
+            Way::Command(flags) => {
+                flags.check()?;
+                let place = shared_place(&workshop.sandbox).map_err(|source| StartFailure {
+                    fault: Fault::Host,
+                    message: format!("open the sandbox {}: {source}", workshop.sandbox.display()),
+                })?;
+                (identity_of(flags.user.as_deref())?, place)
+            }
+        };
+        // An agent that is removing the container must find no new cgroup in its way.
+        cancelled.check()?;
+        let cgroup = workshop
+            .cgroups
+            .as_ref()
+            .map(|parent| Cgroup::create(parent, id, &limits.cgroup))
+            .transpose()
+            .map_err(|error| failure(Fault::Host, &error))?
+            .map(Arc::new);
+        Ok(Self {
+            path: place.path,
+            directory: place.directory,
+            stdio: place.stdio,
+            tail: place.tail,
+            identity,
+            cgroup,
+            limits,
+        })
+    }
+}
+
+/// Kills what is left in a cgroup, and removes it. What cannot be removed now is left to a later executor's sweep.
+pub(super) fn discard(cgroup: &Cgroup) {
+    if let Err(error) = cgroup.kill() {
+        warn!("a task's cgroup could not be killed: {error}");
+    }
+    if let Err(errors) = cgroup.remove() {
+        warn!("a task's cgroup stays: {errors}");
+    }
+}
+
+/// Who `user` is; none when that is who the executor is already. Only root can start a task as somebody else.
+fn identity_of(user: Option<&str>) -> Result<Option<Identity>, StartFailure> {
+    let Some(user) = user else {
+        return Ok(None);
+    };
+    let identity = identity::lookup(Path::new("/"), user)
+        .map_err(|error| failure(super::fault(error.fault()), &error))?;
+    let (own, own_group) = (geteuid(), getegid());
+    if own.is_root() {
+        return Ok(Some(identity));
+    }
+    if identity.uid == own.as_raw() && identity.gid == own_group.as_raw() {
+        return Ok(None);
+    }
+    Err(StartFailure {
+        fault: Fault::Task,
+        message: format!(
+            "the task wants to run as user '{user}', which an executor of user {own} cannot do: only root can"
+        ),
+    })
+}
+
+/// Where a task works and writes.
+struct Place {
+    path: PathBuf,
+    directory: OwnedFd,
+    stdio: Stdio,
+    tail: Option<Tail>,
+}
+
+/// A directory of the task's own below the executor's sandbox.
+fn own_place(
+    workshop: &Workshop,
+    id: &str,
+    owner: Option<&Identity>,
+) -> Result<Place, StartFailure> {
+    let made = own_directory(&workshop.sandbox, id, owner)
+        .map_err(|error| failure(Fault::Host, &error))?;
+    if owner.is_some() {
+        let_through(&workshop.sandbox);
+    }
+    link_fetched_files(workshop, &made);
+    Ok(Place {
+        path: made.path,
+        directory: made.handle,
+        stdio: Stdio {
+            stdout: made.stdout.into(),
+            stderr: made.stderr.into(),
+        },
+        tail: Some(Tail::of(made.stderr_reader)),
+    })
+}
+
+/// The executor's sandbox itself, and its own output, as with Mesos's command executor.
+fn shared_place(sandbox: &Path) -> io::Result<Place> {
+    let directory = OwnedFd::from(fs::File::open(sandbox)?);
+    let stdio = Stdio {
+        stdout: io::stdout().as_fd().try_clone_to_owned()?,
+        stderr: io::stderr().as_fd().try_clone_to_owned()?,
+    };
+    let tail = Tail::of_own_stderr(&directory).unwrap_or_else(|error| {
+        warn!("what the task writes to its standard error is not shown at its end: {error}");
+        None
+    });
+    Ok(Place {
+        path: sandbox.to_owned(),
+        directory,
+        stdio,
+        tail,
+    })
+}
+
+/// The task's directory below the executor's sandbox; a numbered one when the id was there before.
+fn own_directory(
+    sandbox: &Path,
+    id: &str,
+    owner: Option<&Identity>,
+) -> Result<TaskDirectory, DirectoryError> {
+    let mut outcome = directory::create_task(sandbox, id, owner);
+    for run in 1..MOST_RUNS_OF_ONE_ID {
+        match &outcome {
+            Err(DirectoryError::Create { source, .. })
+                if source.kind() == io::ErrorKind::AlreadyExists =>
+            {
+                outcome = directory::create_task(sandbox, &format!("{id}.{run}"), owner);
+            }
+            Ok(_) | Err(_) => break,
+        }
+    }
+    outcome
+}
+
+/// A task of another user than the executor's must be able to reach its directory below the executor's, which the agent
+/// makes with mode 0750: to pass through, not to list. Where that is not allowed, entering the directory says so.
+fn let_through(sandbox: &Path) {
+    let allowed = fs::metadata(sandbox).and_then(|now| {
+        let mode = now.permissions().mode();
+        if mode & 0o001 != 0 {
+            return Ok(());
+        }
+        fs::set_permissions(sandbox, fs::Permissions::from_mode(mode | 0o001))
+    });
+    if let Err(error) = allowed {
+        warn!("tasks of other users may not reach their directories: {error}");
+    }
+}
+
+/// Links in the task's directory to what the agent fetched into the executor's sandbox, so that a command finds it by
+/// the name that the framework knows. A link that cannot be made is only missed by a command that wants it.
+fn link_fetched_files(workshop: &Workshop, directory: &TaskDirectory) {
+    let entries = fs::read_dir(&workshop.sandbox);
+    if let Err(error) = &entries {
+        warn!("no links to fetched files for a task: {error}");
+    }
+    let entries = entries.into_iter().flatten().flatten();
+    for name in entries.map(|entry| entry.file_name()) {
+        if is_log(&name.to_string_lossy())
+            || name == "tasks"
+            || workshop.own_name.as_ref() == Some(&name)
+        {
+            continue;
+        }
+        let target = Path::new("../..").join(&name);
+        if let Err(error) = nix::unistd::symlinkat(&target, &directory.handle, name.as_os_str()) {
+            debug!("no link to {} for a task: {error}", target.display());
+        }
+    }
+}
+
+/// The executor's own output, and what Mesos's log rotation makes of it (Mesos:
+/// src/slave/container_loggers/logrotate.cpp).
+fn is_log(name: &str) -> bool {
+    let rest = name
+        .strip_prefix("stdout")
+        .or_else(|| name.strip_prefix("stderr"));
+    rest.is_some_and(|rest| {
+        let number = rest.strip_prefix('.');
+        rest.is_empty()
+            || rest.starts_with(".logrotate.")
+            || number.is_some_and(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit()))
+    })
+}

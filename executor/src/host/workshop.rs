@@ -1,0 +1,39 @@
+//! What every launch needs.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use cgroup::Parent;
+use sandbox::Launcher;
+use tokio::sync::Semaphore;
+
+use crate::command_executor::CommandExecutor;
+
+/// One for the executor's life.
+pub(crate) struct Workshop {
+    pub(crate) launcher: Launcher,
+    /// Where the cgroups of tasks go; none when this host or the executor's rights give none.
+    pub(crate) cgroups: Option<Parent>,
+    /// The executor's own sandbox.
+    pub(crate) sandbox: PathBuf,
+    /// What every task's environment begins with.
+    pub(crate) environment: Vec<(String, String)>,
+    /// The soft limit of open descriptors that tasks get: the executor's own before it raised it.
+    pub(crate) descriptor_limit: Option<u64>,
+    /// The file that this program is executed from, by its name in the sandbox: no task needs it.
+    pub(crate) own_name: Option<OsString>,
+    pub(crate) way: Way,
+    /// Held while a launch does what can block, so that some that hang leave threads for everything else.
+    pub(crate) turns: Semaphore,
+}
+
+/// How this executor comes to its tasks.
+pub(crate) enum Way {
+    /// A framework names it as the executor of tasks, which get directories of their own.
+    Custom,
+    /// In the place of Mesos's command executor: it has one task, and its sandbox is that task's.
+    Command(Box<CommandExecutor>),
+}
+
+/// How many launches block at the same time.
+pub(crate) const MOST_TURNS: usize = 24;
