@@ -2,9 +2,20 @@
 //!
 //! Both belong to one attempt of the core's and end together: the agent takes updates in the order of arrival, which
 //! only holds on a single connection, and an agent that has lost either will not have the other for long.
+//!
+//! - [`wire`]: how connections come about; [`socket`], [`tls`], [`names`], [`verifier`] and [`trust`] are its parts.
+//! - [`events`]: the answer to SUBSCRIBE.
+//! - [`calls`]: everything else that is sent.
 
-use std::fmt;
-use std::io;
+mod calls;
+mod events;
+mod names;
+mod socket;
+mod tls;
+mod trust;
+mod verifier;
+mod wire;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,46 +23,82 @@ use bytes::Bytes;
 use executor_core::{Event, LinkEvent, Refusal};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
-use mesos_proto::environment::{AgentEndpoint, Secret};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode, Uri};
+use mesos_proto::environment::ExecutorEnvironment;
 use mesos_proto::prost::Message;
-use mesos_proto::recordio::Decoder;
 use mesos_proto::v1::executor;
-use tokio::net::TcpStream;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::oneshot;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::task::{JoinHandle, JoinSet};
+use tracing::warn;
 
+use self::socket::Socket;
+use self::tls::{Tls, TlsError};
+use self::wire::{Way, Ways, Wire};
 use crate::driver::Wake;
 
 /// One media type, and only one: with several the agent would choose JSON (Mesos: src/slave/http.cpp).
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
 
-/// The largest event that is taken. A LAUNCH holds one TaskInfo, a LAUNCH_GROUP some.
-const EVENT_LIMIT: usize = 64 << 20;
-
-/// How long the answer to a call may take. An agent that listens answers in milliseconds; one that does not is subscribed
-/// with anew, which carries every update again.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// How much of an error's body is worth reading.
 const ERROR_BODY_LIMIT: usize = 4096;
+
+/// How long the agent may take before it counts as gone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// To take a connection, with its TLS.
+    pub(crate) connect: Duration,
+    /// To answer a call. A healthy agent takes milliseconds.
+    pub(crate) answer: Duration,
+    /// To show that its host is still there.
+    pub(crate) dead: Duration,
+}
+
+impl Patience {
+    /// An agent that recovers its executors is subscribed with anew soon rather than late: that costs nothing, and after
+    /// its restart it waits for an executor only as long as `backoff_max` (Mesos: src/slave/slave.cpp,
+    /// `executor_reregistration_timeout`). Where it does not recover them, a lost connection costs every task, and it is
+    /// given time.
+    fn new(checkpoint: bool, backoff_max: Duration) -> Self {
+        let seconds = Duration::from_secs;
+        if checkpoint {
+            Self {
+                connect: (backoff_max / 2).clamp(Duration::from_millis(500), seconds(5)),
+                answer: seconds(10),
+                dead: seconds(8),
+            }
+        } else {
+            Self {
+                connect: seconds(5),
+                answer: seconds(30),
+                dead: seconds(24),
+            }
+        }
+    }
+}
 
 /// Where the agent is, and how it knows us.
 #[derive(Debug)]
 pub(crate) struct Agent {
-    endpoint: AgentEndpoint,
-    path: String,
-    authorization: Option<HeaderValue>,
+    ways: Ways,
+    path: Uri,
+    /// Those of every call.
+    headers: HeaderMap,
+    patience: Patience,
 }
 
-/// The token cannot stand in a header. Its text is not told.
+/// Why the agent cannot be spoken to as the environment says.
 #[derive(Debug, thiserror::Error)]
-#[error("the executor's authentication token holds characters that no HTTP header can")]
-pub(crate) struct BadToken;
+pub(crate) enum AgentError {
+    #[error("the executor's authentication token holds characters that no HTTP header can")]
+    Token,
+    #[error("the agent's path '{0}' is no part of a URL")]
+    Path(String),
+    #[error("the agent's endpoint '{0}' cannot stand in an HTTP header")]
+    Endpoint(String),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
 
 /// An open, or opening, connection. Dropping it closes everything that belongs to it.
 #[derive(Debug)]
@@ -59,13 +106,6 @@ pub(crate) struct Connection {
     pub(crate) attempt: u64,
     calls: UnboundedSender<executor::Call>,
     task: JoinHandle<()>,
-}
-
-/// One TCP connection.
-struct Wire {
-    requests: SendRequest<Full<Bytes>>,
-    /// Ready when the connection is closed.
-    closed: oneshot::Receiver<()>,
 }
 
 impl Drop for Connection {
@@ -82,23 +122,39 @@ impl Connection {
 }
 
 impl Agent {
+    /// The agent of this environment. `name` is what its certificate must be valid for, where the operator says so.
+    ///
+    /// # Errors
+    ///
+    /// When what the environment says cannot be done: a certificate cannot be read, for example.
     pub(crate) fn new(
-        endpoint: AgentEndpoint,
-        path: String,
-        token: Option<&Secret>,
-    ) -> Result<Self, BadToken> {
-        let authorization = token
-            .map(|token| HeaderValue::try_from(format!("Bearer {}", token.expose())))
-            .transpose()
-            .map_err(|_| BadToken)?
-            .map(|mut value| {
-                value.set_sensitive(true);
-                value
-            });
+        environment: &ExecutorEnvironment,
+        name: Option<&str>,
+    ) -> Result<Self, AgentError> {
+        let endpoint = environment.agent_endpoint.clone();
+        let tls = environment.tls.as_ref();
+        let tls = tls.map(|settings| Tls::new(settings, &endpoint.host, name));
+        let tls = tls.transpose()?;
+        if tls.as_ref().is_some_and(|tls| !tls.verifies) {
+            warn!(
+                "the agent's certificate is not verified, as the environment says: whoever answers at {endpoint} is \
+                 taken for the agent, and gets this executor's credential"
+            );
+        }
+        let path = environment.api_path.as_str();
+        let backoff_max = environment.subscription_backoff_max.to_std();
+        let patience = Patience::new(environment.checkpoint, backoff_max.unwrap_or_default());
         Ok(Self {
-            endpoint,
-            path,
-            authorization,
+            path: path
+                .parse()
+                .map_err(|_| AgentError::Path(path.to_owned()))?,
+            headers: headers(environment)?,
+            ways: Ways {
+                endpoint,
+                tls,
+                socket: environment.domain_socket.clone().map(Socket::new),
+            },
+            patience,
         })
     }
 
@@ -119,8 +175,8 @@ impl Agent {
                 Err(refusal) => report(LinkEvent::Refused(refusal)),
                 Ok((stream, wire)) => {
                     let why = tokio::select! {
-                        why = read_events(stream, attempt, &wakes) => why,
-                        why = agent.send_calls(wire, queue, &report) => why,
+                        why = events::read(stream, attempt, &wakes) => why,
+                        why = calls::send(&agent, wire, queue, &report) => why,
                     };
                     report(LinkEvent::Broken { why });
                 }
@@ -139,143 +195,62 @@ impl Agent {
         call: &executor::Call,
         drivers: &mut JoinSet<()>,
     ) -> Result<(Response<Incoming>, Wire), Refusal> {
-        let unanswered = |error: &dyn fmt::Display| Refusal {
-            status: None,
-            message: format!("{}: {error}", self.endpoint),
-        };
-        let calls = self.connect(drivers).await.map_err(|e| unanswered(&e))?;
-        let mut stream = self.connect(drivers).await.map_err(|e| unanswered(&e))?;
-        let request = self.request(call);
-        let response = stream
-            .requests
-            .send_request(request)
-            .await
-            .map_err(|e| unanswered(&e))?;
+        let connected = self.ways.connect(&self.patience, drivers).await;
+        let (way, mut stream, calls) = connected.map_err(|e| self.unanswered(&e.to_string()))?;
+        let socket = self.ways.socket.as_ref().filter(|_| way == Way::Socket);
+        if let Some(socket) = socket {
+            socket.is_asked();
+        }
+        let answer = stream.ask(self.request(call), &self.ways).await;
+        let response = answer.map_err(|why| self.unanswered(&why))?;
+        if let Some(socket) = socket {
+            socket.has_answered(response.status().as_u16());
+        }
         match response.status() {
             StatusCode::OK => Ok((response, calls)),
-            status => Err(refusal(status, response).await),
+            status => Err(refusal(status, response, self.patience.answer).await),
         }
     }
 
-    async fn connect(&self, drivers: &mut JoinSet<()>) -> io::Result<Wire> {
-        let stream = TcpStream::connect((self.endpoint.host.as_str(), self.endpoint.port)).await?;
-        // Without it an update waits for the acknowledgement of the packet before, some 40 ms.
-        stream.set_nodelay(true)?;
-        let handshake = http1::handshake(TokioIo::new(stream)).await;
-        let (requests, driver) = handshake.map_err(io::Error::other)?;
-        let (alive, closed) = oneshot::channel();
-        drivers.spawn(async move {
-            // What ends the connection is seen by whoever uses it.
-            let _ended = driver.await;
-            drop::<oneshot::Sender<()>>(alive);
-        });
-        Ok(Wire { requests, closed })
+    fn unanswered(&self, why: &str) -> Refusal {
+        Refusal {
+            status: None,
+            message: format!("{}: {why}", self.ways.endpoint),
+        }
     }
 
     fn request(&self, call: &executor::Call) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(Bytes::from(call.encode_to_vec())));
         *request.method_mut() = Method::POST;
-        // An agent's path is ASCII by the environment's check; should it not parse, `/` gets the agent's own 404.
-        *request.uri_mut() = self.path.parse().unwrap_or_default();
-        let headers = request.headers_mut();
-        if let Ok(host) = HeaderValue::try_from(self.endpoint.to_string()) {
-            headers.insert(HOST, host);
-        }
-        headers.insert(CONTENT_TYPE, PROTOBUF);
-        headers.insert(ACCEPT, PROTOBUF);
-        if let Some(authorization) = &self.authorization {
-            headers.insert(AUTHORIZATION, authorization.clone());
-        }
+        *request.uri_mut() = self.path.clone();
+        *request.headers_mut() = self.headers.clone();
         request
     }
-
-    /// Sends each call after the answer to the one before. Returns why it cannot go on.
-    async fn send_calls(
-        &self,
-        mut wire: Wire,
-        mut queue: UnboundedReceiver<executor::Call>,
-        report: &impl Fn(LinkEvent),
-    ) -> String {
-        loop {
-            let call = tokio::select! {
-                call = queue.recv() => call,
-                // An idle connection that the agent closes is noticed now, not at the next update.
-                _ = &mut wire.closed => return "the agent closed the connection for calls".to_owned(),
-            };
-            let Some(call) = call else {
-                return "no more calls".to_owned();
-            };
-            let answer = wire.requests.send_request(self.request(&call));
-            let response = match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
-                Ok(Ok(response)) => response,
-                Ok(Err(error)) => return format!("a call was not answered: {error}"),
-                Err(_) => return format!("a call was not answered within {ANSWER_TIMEOUT:?}"),
-            };
-            match response.status() {
-                StatusCode::ACCEPTED => {
-                    // The connection is free for the next call once the body, empty here, has been read.
-                    if let Err(error) = response.into_body().collect().await {
-                        return format!("the answer to a call broke off: {error}");
-                    }
-                }
-                status => {
-                    let refusal = refusal(status, response).await;
-                    let uuid = call.update.and_then(|update| update.status.uuid);
-                    report(LinkEvent::CallRefused { uuid, refusal });
-                }
-            }
-        }
-    }
 }
 
-/// Reports events until the stream ends. Returns why it did.
-async fn read_events(
-    response: Response<Incoming>,
-    attempt: u64,
-    wakes: &UnboundedSender<Wake>,
-) -> String {
-    let mut body = response.into_body();
-    let mut decoder = Decoder::new(EVENT_LIMIT);
-    loop {
-        match body.frame().await {
-            None if decoder.is_mid_record() => {
-                return "the agent closed the stream in the middle of an event".to_owned();
-            }
-            None => return "the agent closed the stream".to_owned(),
-            Some(Err(error)) => return format!("the stream broke: {error}"),
-            Some(Ok(frame)) => {
-                if let Ok(data) = frame.into_data() {
-                    decoder.push(&data);
-                }
-            }
-        }
-        loop {
-            let record = match decoder.next_record() {
-                Ok(Some(record)) => record,
-                Ok(None) => break,
-                Err(error) => return format!("the stream is no RecordIO: {error}"),
-            };
-            match executor::Event::decode(record) {
-                Ok(event) => {
-                    if let Some(subscribed) = &event.subscribed {
-                        drop(wakes.send(Wake::Subscribed(Box::new(subscribed.clone()))));
-                    }
-                    let event = Box::new(event);
-                    drop(wakes.send(Wake::Event(Event::Agent { attempt, event })));
-                }
-                Err(error) => return format!("the agent sent what is no event: {error}"),
-            }
-        }
+fn headers(environment: &ExecutorEnvironment) -> Result<HeaderMap, AgentError> {
+    let mut headers = HeaderMap::new();
+    let endpoint = environment.agent_endpoint.to_string();
+    let host = HeaderValue::try_from(&endpoint).map_err(|_| AgentError::Endpoint(endpoint))?;
+    headers.insert(HOST, host);
+    headers.insert(CONTENT_TYPE, PROTOBUF);
+    headers.insert(ACCEPT, PROTOBUF);
+    if let Some(token) = &environment.authentication_token {
+        let bearer = format!("Bearer {}", token.expose());
+        let mut bearer = HeaderValue::try_from(bearer).map_err(|_| AgentError::Token)?;
+        bearer.set_sensitive(true);
+        headers.insert(AUTHORIZATION, bearer);
     }
+    Ok(headers)
 }
 
-async fn refusal(status: StatusCode, response: Response<Incoming>) -> Refusal {
-    let body = Limited::new(response.into_body(), ERROR_BODY_LIMIT)
-        .collect()
-        .await;
-    let message = match body {
-        Ok(body) => String::from_utf8_lossy(&body.to_bytes()).trim().to_owned(),
-        Err(error) => format!("(its body could not be read: {error})"),
+/// What the agent says in an answer that is no success. A body that does not come within `limit` is done without.
+async fn refusal(status: StatusCode, response: Response<Incoming>, limit: Duration) -> Refusal {
+    let body = Limited::new(response.into_body(), ERROR_BODY_LIMIT).collect();
+    let message = match tokio::time::timeout(limit, body).await {
+        Ok(Ok(body)) => String::from_utf8_lossy(&body.to_bytes()).trim().to_owned(),
+        Ok(Err(error)) => format!("(its body could not be read: {error})"),
+        Err(_) => "(its body did not come)".to_owned(),
     };
     Refusal {
         status: Some(status.as_u16()),

@@ -19,6 +19,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use executor_core::Outcome;
+use mesos_proto::environment::TOKEN_VARIABLE;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sandbox::{InitProgram, Launcher};
 use tokio::sync::Semaphore;
@@ -45,6 +46,8 @@ Environment beside Mesos's own:
   MESOS_SANDBOX_EXECUTOR_LOG           error, warn, info (the default), debug or trace
   MESOS_SANDBOX_EXECUTOR_CGROUP2       'own' to give tasks cgroups of their own below an agent that manages
                                        cgroup v2 itself, which then neither counts nor limits them
+  MESOS_SANDBOX_EXECUTOR_AGENT_NAME    what the agent's TLS certificate must be for, when that is neither
+                                       its address nor a name of its host
 
   --help     this text
   --version  the version
@@ -52,7 +55,7 @@ Environment beside Mesos's own:
 
 fn main() -> ExitCode {
     // The sandbox's first process is this very program: it must be told apart before anything else is done.
-    sandbox::init::dispatch(&[]);
+    sandbox::init::dispatch();
     if let Some(ended) = janitor::dispatch(std::env::args_os().nth(1).as_deref()) {
         return ended;
     }
@@ -102,11 +105,11 @@ fn run(
     // Its environment holds credentials: no other process of the same user may read it.
     nix::sys::prctl::set_dumpable(false)?;
     let (environment, config) = settings::read(arguments, command_executor.as_ref())?;
-    let agent = Agent::new(
-        environment.agent_endpoint.clone(),
-        environment.api_path.clone(),
-        environment.authentication_token.as_ref(),
-    )?;
+    // Before there are threads, and before anything else is started.
+    if let Err(error) = sys::forget_variable(TOKEN_VARIABLE) {
+        warn!("this process's environment keeps the authentication token: {error}");
+    }
+    let agent = Agent::new(&environment, settings::agent_name().as_deref())?;
     info!(
         "executor '{}' of framework {}, version {}",
         environment.executor_id,

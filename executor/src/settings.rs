@@ -15,6 +15,8 @@ use tracing::level_filters::LevelFilter;
 use crate::command_executor::CommandExecutor;
 
 const IDLE_TIMEOUT: &str = "MESOS_SANDBOX_EXECUTOR_IDLE_TIMEOUT";
+/// What the agent's certificate must be valid for, when that is neither its address nor a name of its host.
+pub(crate) const AGENT_NAME: &str = "MESOS_SANDBOX_EXECUTOR_AGENT_NAME";
 const LOG: &str = "MESOS_SANDBOX_EXECUTOR_LOG";
 pub(crate) const CGROUP2: &str = "MESOS_SANDBOX_EXECUTOR_CGROUP2";
 
@@ -118,6 +120,12 @@ fn idle_timeout() -> Result<Option<Duration>, BadSetting> {
             source,
         }),
     }
+}
+
+/// The name that the operator gives for the agent's certificate.
+pub(crate) fn agent_name() -> Option<String> {
+    // What is no UTF-8 is no name either, with the replacement character in it.
+    std::env::var_os(AGENT_NAME).map(|name| name.to_string_lossy().into_owned())
 }
 
 /// A time limit below zero is over already.

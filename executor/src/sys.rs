@@ -1,7 +1,10 @@
 //! The one place of this crate that needs `unsafe`.
 
+use std::ffi::{CStr, OsStr};
+use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -13,4 +16,29 @@ pub(crate) fn readable(descriptor: &impl AsFd) -> io::Result<AsyncFd<OwnedFd>> {
     // one descriptor open until it is dropped, and it is moved into the `AsyncFd`, which drops it after deregistering.
     let registered = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) };
     Ok(registered?)
+}
+
+/// Takes a variable out of this process's environment, and overwrites its value where the kernel put it, which is what
+/// /proc/self/environ shows for as long as the process lives.
+///
+/// # Errors
+///
+/// When the process has more than one thread, or it cannot be told whether it has.
+pub(crate) fn forget_variable(name: &CStr) -> io::Result<()> {
+    if fs::read_dir("/proc/self/task")?.count() != 1 {
+        return Err(io::Error::other("there is more than one thread"));
+    }
+    // SAFETY: `name` is a C string. Nothing else reads or writes the environment meanwhile: this is the only thread.
+    let value = unsafe { libc::getenv(name.as_ptr()) };
+    if value.is_null() {
+        return Ok(());
+    }
+    // SAFETY: a value that `getenv` gives is a C string, and stays one until the environment is changed below.
+    let length = unsafe { libc::strlen(value) };
+    // SAFETY: those bytes are the process's own and writable: the environment lies on the stack that the kernel made,
+    // or, once changed, on the heap. Nothing holds a reference to them, as `std::env` gives copies.
+    unsafe { value.write_bytes(0, length) };
+    // SAFETY: this is the only thread, so nobody reads the environment at the same time.
+    unsafe { std::env::remove_var(OsStr::from_bytes(name.to_bytes())) };
+    Ok(())
 }

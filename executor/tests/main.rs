@@ -14,5 +14,7 @@ mod ending;
 mod environment;
 mod killing;
 mod reconnection;
+mod silence;
 mod subscription;
+mod transport;
 mod updates;

@@ -6,18 +6,25 @@
 mod reader;
 #[cfg(test)]
 mod tests;
+mod tls;
+#[cfg(test)]
+mod tls_tests;
 mod values;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CStr, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 pub use self::reader::{EnvironmentError, EnvironmentErrors};
+pub use self::tls::{TlsFile, TlsIdentity, TlsSettings};
 pub use self::values::{AgentEndpoint, Secret};
 
 use self::reader::Reader;
 use self::values::{AGENT_PID, DIRECTORY, DURATION, ENDPOINT, ID, SOCKET, TOKEN};
 use crate::MesosDuration;
+
+/// The variable that holds the executor's credential. A program that has read it clears it.
+pub const TOKEN_VARIABLE: &CStr = c"MESOS_EXECUTOR_AUTHENTICATION_TOKEN";
 
 /// The agent's `--recovery_timeout`, unless it says otherwise (Mesos: src/slave/constants.hpp).
 const DEFAULT_RECOVERY_TIMEOUT: MesosDuration = MesosDuration::from_nanos(15 * 60 * 1_000_000_000);
@@ -60,6 +67,9 @@ pub struct ExecutorEnvironment {
     pub domain_socket: Option<PathBuf>,
     /// `MESOS_EXECUTOR_AUTHENTICATION_TOKEN`: what to send as `Authorization: Bearer`.
     pub authentication_token: Option<Secret>,
+    /// `LIBPROCESS_SSL_*`: how to speak TLS to the agent; `None` when it is spoken to without. No variable says whether
+    /// the agent wants it: an operator gives executors the agent's own setting (Mesos: docs/ssl.md).
+    pub tls: Option<TlsSettings>,
 }
 
 impl ExecutorEnvironment {
@@ -109,6 +119,7 @@ impl ExecutorEnvironment {
             .unwrap_or(DEFAULT_SHUTDOWN_GRACE_PERIOD);
         let domain_socket = reader.optional("MESOS_DOMAIN_SOCKET", &SOCKET);
         let authentication_token = reader.optional("MESOS_EXECUTOR_AUTHENTICATION_TOKEN", &TOKEN);
+        let tls = tls::read(&mut reader);
 
         let errors = reader.into_errors();
         match (
@@ -141,6 +152,7 @@ impl ExecutorEnvironment {
                 shutdown_grace_period,
                 domain_socket,
                 authentication_token,
+                tls,
             }),
             _ => Err(EnvironmentErrors::new(errors)),
         }

@@ -1,9 +1,11 @@
 //! An agent that does what a test wants: a small HTTP server on loopback which notes all that it receives, and answers
 //! as a real agent does unless the test has said otherwise.
 
+pub(crate) mod certificates;
 mod contract;
 pub(crate) mod events;
 mod http;
+pub(crate) mod link;
 
 use std::io::BufReader;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
@@ -58,7 +60,6 @@ pub(crate) struct Agent {
 }
 
 struct Shared {
-    address: String,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -66,6 +67,8 @@ struct Shared {
 type Rule = Box<dyn FnMut(&Received) -> Answer + Send>;
 
 struct State {
+    /// Where executors find it, which they say in each call.
+    address: String,
     received: Vec<Received>,
     rule: Rule,
     /// That of the newest SUBSCRIBE.
@@ -92,6 +95,7 @@ impl Agent {
         listener.bind(&any.into()).unwrap();
         let address = listener.local_addr().unwrap().as_socket().unwrap();
         let state = State {
+            address: address.to_string(),
             received: Vec::new(),
             rule: Box::new(|_| Answer::Usual),
             stream: None,
@@ -103,7 +107,6 @@ impl Agent {
             address,
             listener: Arc::new(listener),
             shared: Arc::new(Shared {
-                address: address.to_string(),
                 state: Mutex::new(state),
                 changed: Condvar::new(),
             }),
@@ -116,6 +119,16 @@ impl Agent {
         self.listener.listen(16).unwrap();
         let (listener, shared) = (Arc::clone(&self.listener), Arc::clone(&self.shared));
         self.accepting = Some(thread::spawn(move || accept(&listener, &shared)));
+    }
+
+    /// Is found at another address from now on, where something passes everything on.
+    pub(crate) fn is_behind(&self, address: &str) {
+        self.shared.lock().address = address.to_owned();
+    }
+
+    /// Where executors find it.
+    pub(crate) fn endpoint(&self) -> String {
+        self.shared.lock().address.clone()
     }
 
     /// Decides about every call from now on.
@@ -327,9 +340,8 @@ fn serve(shared: &Shared, number: usize, mut socket: TcpStream) {
                 continue;
             }
         };
-        let checked = state
-            .contract
-            .check(&shared.address, number, &request, &call);
+        let address = state.address.clone();
+        let checked = state.contract.check(&address, number, &request, &call);
         if let Err(breach) = checked {
             state.breaches.push(format!("{breach}: {call:?}"));
         }

@@ -31,7 +31,7 @@ impl Executor {
 
     /// With some variables in addition, or other than usual.
     pub(crate) fn start_with(agent: &Agent, variables: &[(&str, &str)]) -> Self {
-        let (address, container) = (agent.address.to_string(), new_container());
+        let (address, container) = (agent.endpoint(), new_container());
         let directory = tempfile::tempdir().unwrap();
         let sandbox = directory.path().join(&container);
         fs::create_dir(&sandbox).unwrap();

@@ -122,6 +122,11 @@ impl Reader {
         self.optional(variable, kind)
     }
 
+    /// Adds what is wrong with several variables together.
+    pub(super) fn complain(&mut self, error: EnvironmentError) {
+        self.errors.push(error);
+    }
+
     pub(super) fn into_errors(self) -> Vec<EnvironmentError> {
         self.errors
     }

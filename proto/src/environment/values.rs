@@ -61,7 +61,7 @@ pub(super) struct Kind<T> {
 }
 
 impl<T> Kind<T> {
-    const fn new(wanted: &'static str, parse: fn(&OsStr) -> Option<T>) -> Self {
+    pub(super) const fn new(wanted: &'static str, parse: fn(&OsStr) -> Option<T>) -> Self {
         Self {
             wanted,
             parse,
