@@ -12,7 +12,7 @@ use crate::conversation::{Conversation, Pause};
 use crate::error::LaunchError;
 use crate::init::ARGUMENT;
 use crate::line;
-use crate::plan::Plan;
+use crate::plan::{Command, Plan};
 use crate::process::Process;
 use crate::report::{Degraded, Feature};
 
@@ -140,17 +140,24 @@ impl Launcher {
             return Err(LaunchError::Cancelled);
         }
         let stage_1 = self.spawn(theirs)?;
-        let descriptors = [
+        let (answer, answer_of_init) = match plan.command {
+            Command::BuiltIn { .. } => line::pair().map(|(one, other)| (Some(one), Some(other))),
+            Command::Shell(_) | Command::Exec { .. } => Ok((None, None)),
+        }
+        .map_err(preparing)?;
+        let mut descriptors = vec![
             line_of_init.as_raw_fd(),
             null.as_raw_fd(),
             stdio.stdout.as_raw_fd(),
             stdio.stderr.as_raw_fd(),
         ];
+        descriptors.extend(answer_of_init.as_ref().map(AsRawFd::as_raw_fd));
         let sent = conversation.order(plan, held, &descriptors, cancelled);
         Ok(Begun {
             conversation,
             sent,
             line,
+            answer,
             stage_1,
             wants_pid_namespace: plan.namespaces.pid,
             cancelled: Arc::clone(cancelled),
@@ -188,6 +195,7 @@ struct Begun {
     conversation: Conversation,
     sent: io::Result<()>,
     line: OwnedFd,
+    answer: Option<OwnedFd>,
     stage_1: Child,
     wants_pid_namespace: bool,
     cancelled: Arc<AtomicBool>,
@@ -213,7 +221,7 @@ impl Begun {
         // Dropped on the way out of here, it is killed.
         let process = heard.pid.map(|pid| {
             let without = std::mem::take(&mut heard.without);
-            Process::new(pid, self.line, own_namespace, without)
+            Process::new(pid, self.line, self.answer, own_namespace, without)
         });
         match (pause, process, heard.failure.take()) {
             (Pause::Cancelled, _, _) => Err(LaunchError::Cancelled),
@@ -263,7 +271,7 @@ impl Prepared {
 mod tests {
     use super::*;
     use crate::Fault;
-    use crate::plan::{Command, tests::plan};
+    use crate::plan::tests::plan;
 
     fn nowhere() -> Stdio {
         let null = || OwnedFd::from(File::options().write(true).open("/dev/null").unwrap());

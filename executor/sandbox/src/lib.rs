@@ -3,7 +3,7 @@
 //! ```text
 //! executor                        this crate, in the executor      in processes of its own
 //! --------                        ---------------------------      -----------------------
-//! main: init::dispatch()
+//! main: init::dispatch(built-ins)
 //! identity::lookup(user)
 //! directory::create_task(id)
 //! Launcher::launch(plan, stdio) -> /proc/self/exe --sandbox-init -> stage 1: namespaces, clone
@@ -23,6 +23,7 @@ pub mod directory;
 pub mod identity;
 pub mod init;
 
+mod built_in;
 mod conversation;
 mod descendants;
 mod enter;
@@ -38,6 +39,7 @@ mod report;
 mod sys;
 mod tail;
 
+pub use built_in::{Answer, BuiltIn};
 pub use enter::{Door, EnterError, EnterPlan, Entered, Finished};
 pub use error::LaunchError;
 pub use exit::Exit;

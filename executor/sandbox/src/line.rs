@@ -51,6 +51,19 @@ pub(crate) fn hear(line: &impl AsFd, most: usize) -> io::Result<Option<Vec<u8>>>
     }
 }
 
+/// The next message if it is there already.
+pub(crate) fn hear_now(line: &impl AsFd, most: usize) -> Option<Vec<u8>> {
+    let mut message = vec![0; most];
+    let flags = MsgFlags::MSG_DONTWAIT;
+    match recv(line.as_fd().as_raw_fd(), &mut message, flags) {
+        Ok(length @ 1..) => {
+            message.truncate(length);
+            Some(message)
+        }
+        Ok(0) | Err(_) => None,
+    }
+}
+
 /// Sends a descriptor, and never waits for room.
 pub(crate) fn pass(line: &impl AsFd, descriptor: &impl AsFd) -> io::Result<()> {
     let rights = [descriptor.as_fd().as_raw_fd()];

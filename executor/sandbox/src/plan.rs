@@ -47,16 +47,24 @@ pub enum Command {
         /// that is `file`.
         argv: Vec<String>,
     },
+    /// A function of this very program ([`crate::init::dispatch`]).
+    BuiltIn {
+        /// Its name.
+        name: String,
+        /// What it is given.
+        argument: String,
+    },
 }
 
 impl Command {
-    /// The file to execute and its arguments.
+    /// The file to execute and its arguments; of a built-in function the name.
     pub(crate) fn resolve(&self) -> (&str, Vec<&str>) {
         match self {
             // As Mesos does it (3rdparty/stout/include/stout/os/posix/shell.hpp).
             Command::Shell(value) => ("/bin/sh", vec!["sh", "-c", value]),
             Command::Exec { file, argv } if argv.is_empty() => (file, vec![file]),
             Command::Exec { file, argv } => (file, argv.iter().map(String::as_str).collect()),
+            Command::BuiltIn { name, .. } => (name, vec![]),
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
+use crate::built_in::Answer;
 use crate::enter::Door;
 use crate::exit::Exit;
 use crate::init::kill_tree_signal;
@@ -86,6 +87,8 @@ pub struct Process {
     pid: i32,
     /// Brings the task's wait status, and takes programs that are to run beside it.
     line: OwnedFd,
+    /// Brings a built-in function's answer.
+    answer: Option<OwnedFd>,
     own_namespace: bool,
     degraded: Vec<Degraded>,
     exit: Option<Exit>,
@@ -95,12 +98,14 @@ impl Process {
     pub(crate) fn new(
         pid: i32,
         line: OwnedFd,
+        answer: Option<OwnedFd>,
         own_namespace: bool,
         degraded: Vec<Degraded>,
     ) -> Process {
         Process {
             pid,
             line,
+            answer,
             own_namespace,
             degraded,
             exit: None,
@@ -115,6 +120,12 @@ impl Process {
     /// What of the plan this host or the executor's rights did not give.
     pub fn degraded(&self) -> &[Degraded] {
         &self.degraded
+    }
+
+    /// What the built-in function answered that ran in the place of a program, once it was reaped;
+    /// `None` when it has not come so far. It is given once.
+    pub fn answer(&self) -> Option<String> {
+        self.answer.as_ref().and_then(Answer::hear)
     }
 
     /// The way into its sandbox.

@@ -95,34 +95,50 @@ pub(crate) fn default_signals() {
     }
 }
 
+/// Has a write to a pipe that nobody reads fail instead of ending us.
+pub(crate) fn ignore_broken_pipes() {
+    // SAFETY: SIG_IGN is no handler of ours, so there is no code that could run at a wrong moment.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+}
+
+/// Closes every descriptor from 3 on: whatever the executor was started with and has not marked to be
+/// closed at exec. To be called before the program has opened any.
+pub(crate) fn close_inherited_from_3() -> io::Result<()> {
+    // Read before any is closed, one of which is then that of the directory itself.
+    each_from_3(0, |descriptor| {
+        // SAFETY: nothing in this process owns a descriptor yet, as the caller sees to, but for the
+        // standard ones. One that is not open any more is refused.
+        unsafe { libc::close(descriptor) };
+    })
+}
+
 /// Marks every descriptor from 3 on to be closed at exec.
 pub(crate) fn close_on_exec_from_3() -> io::Result<()> {
+    each_from_3(libc::CLOSE_RANGE_CLOEXEC, |descriptor| {
+        // SAFETY: F_SETFD on a number is defined whether it is open or not, and this flag
+        // leaves whoever owns it its descriptor.
+        unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
+    })
+}
+
+/// `close_range` from 3 on or, where the kernel does not have it with these `flags`, `otherwise` for
+/// each that is open.
+fn each_from_3(flags: libc::c_uint, otherwise: impl Fn(RawFd)) -> io::Result<()> {
     let (first, last) = (3 as libc::c_uint, libc::c_uint::MAX);
-    // SAFETY: three integers; with this flag no descriptor is closed now, so that none that some
-    // value owns becomes invalid.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_close_range,
-            first,
-            last,
-            libc::CLOSE_RANGE_CLOEXEC,
-        )
-    };
+    // SAFETY: three integers. Without a flag descriptors are closed, of which the one caller that
+    // passes none says that nobody owns them; with the one to close at exec none is closed now.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, first, last, flags) };
     if result == 0 {
         return Ok(());
     }
     // Before Linux 5.11 there is no such flag, before 5.9 no such call.
+    let mut open = Vec::new();
     for entry in fs::read_dir("/proc/self/fd")? {
         let name = entry?.file_name();
-        let Some(descriptor) = name.to_str().and_then(|name| name.parse::<RawFd>().ok()) else {
-            continue;
-        };
-        if descriptor >= 3 {
-            // SAFETY: F_SETFD on a number is defined whether it is open or not, and this flag
-            // leaves whoever owns it its descriptor.
-            unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
-        }
+        let descriptor = name.to_str().and_then(|name| name.parse::<RawFd>().ok());
+        open.extend(descriptor.filter(|descriptor| *descriptor >= 3));
     }
+    open.into_iter().for_each(otherwise);
     Ok(())
 }
 

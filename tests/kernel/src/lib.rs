@@ -4,6 +4,7 @@
 //! The tests need root and a host with the memory, pids and cpu controllers.
 #![forbid(unsafe_code)]
 
+mod built_ins;
 mod probe;
 mod task;
 
@@ -23,6 +24,7 @@ use nix::sys::stat::{Mode, umask};
 use sandbox::directory::create_task;
 use sandbox::{Command, InitProgram, LaunchError, Launcher, Namespaces, Plan, Stdio};
 
+pub use built_ins::BUILT_INS;
 pub use probe::Probe;
 pub use task::{Held, Task};
 

@@ -11,13 +11,13 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use kernel_tests::{Executor, MARK, nowhere, wait_readable};
+use kernel_tests::{BUILT_INS, Executor, MARK, nowhere, wait_readable};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use sandbox::{InitProgram, Launcher};
 
 fn main() {
-    sandbox::init::dispatch();
+    sandbox::init::dispatch(BUILT_INS);
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["bare", script] => bare(script),

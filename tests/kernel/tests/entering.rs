@@ -140,7 +140,7 @@ fn it_has_everything_from_the_task() {
     let mut guest = Task::guest(
         "for n in pid mnt ipc uts net user cgroup; do readlink /proc/self/ns/$n; done; echo over; \
          pwd; id -u; id -g; id -G; cat /proc/sys/kernel/hostname; ulimit -n; echo $MINE $OURS; \
-         ls /proc/$$/fd | xargs; readlink /proc/$$/fd/0; read p c s pp group session rest < /proc/$$/stat; \
+         ls /proc/$$/fd; readlink /proc/$$/fd/0; read p c s pp group session rest < /proc/$$/stat; \
          [ $$ = $group ] && [ $$ = $session ] && echo leads",
         Some(&task.cgroup),
     );
@@ -156,7 +156,9 @@ fn it_has_everything_from_the_task() {
         "task-box",
         "256",
         "task guest",
-        "0 1 2",
+        "0",
+        "1",
+        "2",
         "/dev/null",
         "leads",
     ];

@@ -26,8 +26,10 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::ForkResult;
 
 use super::reporter::Reporter;
+use super::task::Task;
 use super::tree::Tree;
-use super::{failed, kill_tree_signal, task};
+use super::{failed, kill_tree_signal};
+use crate::built_in::Table;
 use crate::guest::{Guest, Word};
 use crate::line;
 use crate::plan::{Namespaces, Plan};
@@ -46,54 +48,62 @@ const LAST_PORTIONS: u32 = 17;
 const BREATH: Duration = Duration::from_millis(1);
 
 /// In the child that pid 1 forked for a guest of `host`'s.
-pub(super) fn run(host: &Plan, mut reporter: Reporter) -> ! {
-    let received = reporter.receive::<Guest, 2>();
-    let Ok((order, [outcome, null])) = received else {
+pub(super) fn run(host: &Plan, built_ins: Table<'_>, mut reporter: Reporter) -> ! {
+    let received = reporter.receive::<Guest, 2>().ok();
+    let received = received.and_then(|(order, descriptors)| {
+        let [outcome, null] = descriptors.try_into().ok()?;
+        Some((order.plan, outcome, null))
+    });
+    let Some((guest, outcome, null)) = received else {
         // Nobody waits for it any more.
         exit(1);
     };
-    match start(host, order.plan, null, &mut reporter) {
-        Ok((tree, signals, output)) => {
-            // From here on the way back is the guest's alone.
-            drop(reporter);
-            Watcher {
-                tree,
-                signals,
-                output: Some(output),
-                tail: Tail::default(),
-                outcome,
-            }
-            .watch()
-        }
+    let plan = guest.plan_beside(host);
+    let (signals, output, stdout, stderr) = match prepare() {
+        Ok(prepared) => prepared,
         Err(failure) => reporter.fail(failure),
+    };
+    let main = match sys::fork() {
+        Ok(ForkResult::Child) => {
+            drop((outcome, signals, output));
+            Task {
+                plan: &plan,
+                stdio: [null, stdout, stderr],
+                answer: None,
+                held: false,
+                // Its watcher is the init of no namespace.
+                own: Namespaces::NONE,
+                built_ins,
+                reporter,
+            }
+            .run()
+        }
+        Ok(ForkResult::Parent { child }) => child.as_raw(),
+        Err(errno) => reporter.fail(failed(Step::Fork)(errno)),
+    };
+    // From here on the way back and the output are the guest's alone.
+    drop((reporter, stdout, stderr));
+    Watcher {
+        tree: Tree::of(main),
+        signals,
+        output: Some(output),
+        tail: Tail::default(),
+        outcome,
     }
+    .watch()
 }
 
-fn start(
-    host: &Plan,
-    guest: Guest,
-    null: OwnedFd,
-    reporter: &mut Reporter,
-) -> Result<(Tree, SignalFd, PipeReader), Failure> {
+/// The signals, and both ends of the output, the writing one twice.
+fn prepare() -> Result<(SignalFd, PipeReader, OwnedFd, OwnedFd), Failure> {
     // Without a pid namespace pid 1's end is not ours.
     sys::set_parent_death_signal(kill_tree_signal()).map_err(failed(Step::FollowExecutor))?;
     set_child_subreaper(true).map_err(failed(Step::FollowExecutor))?;
     let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
     let signals = SignalFd::with_flags(&SigSet::all(), flags).map_err(failed(Step::Signals))?;
-
-    let plan = guest.plan_beside(host);
     let (output, stdout) = io::pipe().map_err(of_io(Step::Stdio))?;
     let stderr = stdout.try_clone().map_err(of_io(Step::Stdio))?;
     fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(failed(Step::Stdio))?;
-    match sys::fork() {
-        Ok(ForkResult::Child) => {
-            let stdio = [null, stdout.into(), stderr.into()];
-            // Ours are closed by exec, and its watcher is no init of a namespace.
-            task::run(&plan, stdio, false, reporter, Namespaces::NONE)
-        }
-        Ok(ForkResult::Parent { child }) => Ok((Tree::of(child.as_raw()), signals, output)),
-        Err(errno) => Err(failed(Step::Fork)(errno)),
-    }
+    Ok((signals, output, stdout.into(), stderr.into()))
 }
 
 fn of_io(step: Step) -> impl Fn(io::Error) -> Failure {

@@ -31,6 +31,7 @@ use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::SigSet;
 
+use crate::built_in::{BuiltIn, Table};
 use crate::conversation::Order;
 use crate::plan::Plan;
 use crate::report::{Degraded, Failure, Feature, Report, Step};
@@ -40,15 +41,42 @@ use reporter::Reporter;
 /// The one argument that makes an init of the binary.
 pub(crate) const ARGUMENT: &str = "--sandbox-init";
 
-/// Sent beside the plan: pid 1's end of the line, and the task's standard input, output and error.
-const DESCRIPTORS: usize = 4;
+/// So many descriptors come with the plan at the most.
+const DESCRIPTORS: usize = 5;
+
+/// The descriptors that come with the plan, in this order.
+struct Inherited {
+    /// Pid 1's end of the line.
+    line: OwnedFd,
+    /// The task's standard input, output and error.
+    stdio: [OwnedFd; 3],
+    /// Where a built-in function's answer goes.
+    answer: Option<OwnedFd>,
+}
+
+impl Inherited {
+    fn from(descriptors: Vec<OwnedFd>) -> io::Result<Inherited> {
+        let mut descriptors = descriptors.into_iter();
+        let mut next = || {
+            let next = descriptors.next();
+            next.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+        };
+        Ok(Inherited {
+            line: next()?,
+            stdio: [next()?, next()?, next()?],
+            answer: next().ok(),
+        })
+    }
+}
 
 /// Becomes the init, and never returns, when the program was started as one; otherwise returns at
 /// once. To be called first thing in `main`, before there is any other thread.
-pub fn dispatch() {
+///
+/// `built_ins` are the functions that a task can have in the place of a program, by their names.
+pub fn dispatch(built_ins: &[(&str, BuiltIn)]) {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().as_deref() == Some(OsStr::new(ARGUMENT)) && arguments.next().is_none() {
-        stage_1();
+        stage_1(built_ins);
     }
 }
 
@@ -76,13 +104,15 @@ fn failed_at(step: Step, path: impl Into<PathBuf>) -> impl FnOnce(Errno) -> Fail
     }
 }
 
-fn stage_1() -> ! {
+fn stage_1(built_ins: Table<'_>) -> ! {
+    // At exec those that are left go as well; a built-in function executes nothing.
+    let _ = sys::close_inherited_from_3();
     let (mut reporter, order, inherited) = receive().unwrap_or_else(|error| {
         // Started by hand, or the launcher died: there may be no socket to report on.
         eprintln!("sandbox init: no plan on standard input: {error}");
         exit(2);
     });
-    let plan = order.plan;
+    let plan = &order.plan;
 
     // Signals before everything else: dispositions that somebody set to "ignore" would hide the
     // end of children. Blocked here, they are blocked in pid 1 from its first moment, and a blocked
@@ -136,7 +166,7 @@ fn stage_1() -> ! {
     // A sibling instead of a child: so the executor itself is the parent that is told of pid 1's
     // end and that waits for it, and this process is not needed any longer.
     match sys::clone_sibling() {
-        Ok(None) => pid1::run(&plan, order.held, inherited, reporter, own),
+        Ok(None) => pid1::run(&order, inherited, reporter, own, built_ins),
         Ok(Some(pid)) => {
             reporter.send(&Report::Init { pid });
             exit(0);
@@ -146,12 +176,12 @@ fn stage_1() -> ! {
 }
 
 /// The order and its descriptors, from the socket that is our standard input, which is given up.
-fn receive() -> io::Result<(Reporter, Order<Plan>, [OwnedFd; DESCRIPTORS])> {
+fn receive() -> io::Result<(Reporter, Order<Plan>, Inherited)> {
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut reporter = Reporter::new(socket);
     let (order, descriptors) = reporter.receive::<Plan, DESCRIPTORS>()?;
+    let inherited = Inherited::from(descriptors)?;
     // A second reference to the socket would keep it open past exec.
-    let [_, stdin, ..] = &descriptors;
-    nix::unistd::dup2_stdin(stdin)?;
-    Ok((reporter, order, descriptors))
+    nix::unistd::dup2_stdin(&inherited.stdio[0])?;
+    Ok((reporter, order, inherited))
 }

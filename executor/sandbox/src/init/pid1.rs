@@ -14,8 +14,11 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{ForkResult, sethostname};
 
 use super::reporter::Reporter;
+use super::task::Task;
 use super::tree::{self, Tree};
-use super::{DESCRIPTORS, failed, failed_at, guest, kill_tree_signal, task};
+use super::{Inherited, failed, failed_at, guest, kill_tree_signal};
+use crate::built_in::Table;
+use crate::conversation::Order;
 use crate::line;
 use crate::plan::{Namespaces, Plan};
 use crate::report::{Degraded, Failure, Feature, Report, Step};
@@ -32,28 +35,46 @@ const FORWARDED: [i32; 6] = [
 ];
 
 pub(super) fn run(
-    plan: &Plan,
-    held: bool,
-    inherited: [OwnedFd; DESCRIPTORS],
+    order: &Order<Plan>,
+    inherited: Inherited,
     mut reporter: Reporter,
     own: Namespaces,
+    built_ins: Table<'_>,
 ) -> ! {
+    let plan = &order.plan;
     let signals = match prepare(plan, &mut reporter, own) {
         Ok(signals) => signals,
         Err(failure) => reporter.fail(failure),
     };
-    let [line, stdin, stdout, stderr] = inherited;
+    let Inherited {
+        line,
+        stdio,
+        answer,
+    } = inherited;
     let main = match sys::fork() {
-        Ok(ForkResult::Child) => task::run(plan, [stdin, stdout, stderr], held, &mut reporter, own),
+        Ok(ForkResult::Child) => {
+            drop((line, signals));
+            Task {
+                plan,
+                stdio,
+                answer,
+                held: order.held,
+                own,
+                built_ins,
+                reporter,
+            }
+            .run()
+        }
         Ok(ForkResult::Parent { child }) => child.as_raw(),
         Err(errno) => reporter.fail(failed(Step::Fork)(errno)),
     };
     // From here on the way back and the output are the task's alone.
-    drop((reporter, stdin, stdout, stderr));
+    drop((reporter, stdio, answer));
     // A task of the same user must not be able to write to our memory, and with it the report.
     let _ = set_dumpable(false);
     Init {
         plan,
+        built_ins,
         tree: Tree::of(main),
         own_namespace: own.pid,
         line,
@@ -115,6 +136,7 @@ fn without(reporter: &mut Reporter, feature: Feature, errno: Errno) {
 
 struct Init<'a> {
     plan: &'a Plan,
+    built_ins: Table<'a>,
     tree: Tree,
     own_namespace: bool,
     line: OwnedFd,
@@ -140,10 +162,15 @@ impl Init<'_> {
             if line.contains(PollFlags::POLLIN)
                 && let Some(reporter) = self.let_in()
             {
-                let Init { plan, line, .. } = self;
+                let Init {
+                    plan,
+                    built_ins,
+                    line,
+                    ..
+                } = self;
                 // Whoever waits at its other end waits for the task's init alone.
                 drop(line);
-                guest::run(plan, reporter);
+                guest::run(plan, built_ins, reporter);
             }
             while let Ok(Some(signal)) = signals.read_signal() {
                 self.handle(signal.ssi_signo as i32);

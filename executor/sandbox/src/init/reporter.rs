@@ -27,11 +27,9 @@ impl Reporter {
     /// There is none, or it makes no sense.
     pub(super) fn receive<P: DeserializeOwned, const MOST: usize>(
         &mut self,
-    ) -> io::Result<(Order<P>, [OwnedFd; MOST])> {
+    ) -> io::Result<(Order<P>, Vec<OwnedFd>)> {
         let mut length = [0; size_of::<u32>()];
         let (bytes, descriptors) = line::take::<MOST>(&self.0, &mut length, true)?;
-        let descriptors = descriptors.try_into();
-        let descriptors = descriptors.map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
         self.0.read_exact(&mut length[bytes..])?;
         let mut text = vec![0; u32::from_ne_bytes(length) as usize];
         self.0.read_exact(&mut text)?;

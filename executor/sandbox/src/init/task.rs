@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::ffi::{CStr, CString};
 use std::io::Write;
 use std::os::fd::OwnedFd;
+use std::process::exit;
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -17,32 +18,77 @@ use nix::unistd::{
 
 use super::reporter::Reporter;
 use super::{failed, failed_at};
-use crate::plan::{Namespaces, Plan};
+use crate::built_in::{BuiltIn, Table, find};
+use crate::plan::{Command, Namespaces, Plan};
 use crate::report::{Failure, Step};
 use crate::sys;
 
 /// Where a program is looked for when the task has no `PATH`.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-pub(super) fn run(
-    plan: &Plan,
-    stdio: [OwnedFd; 3],
-    held: bool,
-    reporter: &mut Reporter,
-    own: Namespaces,
-) -> ! {
-    let hold = held.then_some(&mut *reporter);
-    let Err(failure) = set_up_and_execute(plan, stdio, hold, own);
-    reporter.fail(failure)
+/// What the process has that becomes the task.
+pub(super) struct Task<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) stdio: [OwnedFd; 3],
+    /// Where the answer of a built-in function goes.
+    pub(super) answer: Option<OwnedFd>,
+    /// Whether it waits for the word right before exec.
+    pub(super) held: bool,
+    pub(super) own: Namespaces,
+    pub(super) built_ins: Table<'a>,
+    pub(super) reporter: Reporter,
 }
 
-/// With somebody to `hold` for, it waits for the word right before exec.
-fn set_up_and_execute(
-    plan: &Plan,
-    stdio: [OwnedFd; 3],
-    hold: Option<&mut Reporter>,
-    own: Namespaces,
-) -> Result<Infallible, Failure> {
+impl Task<'_> {
+    pub(super) fn run(mut self) -> ! {
+        if let Err(failure) = set_up(self.plan, &self.stdio, self.own) {
+            self.reporter.fail(failure);
+        }
+        if self.held {
+            // Who starts all of a group or none of it wants to know before. It may still fail: a
+            // file that can be executed need not be a program.
+            let looked = look_for_program(self.plan, self.built_ins);
+            let held = looked.and_then(|()| self.reporter.hold());
+            if let Err(failure) = held {
+                self.reporter.fail(failure);
+            }
+        }
+        // Last, since from here on a signal ends us. Their actions are the default since the start.
+        if let Err(errno) = SigSet::all().thread_unblock() {
+            self.reporter.fail(failed(Step::Signals)(errno));
+        }
+        match &self.plan.command {
+            Command::BuiltIn { name, argument } => match find(self.built_ins, name) {
+                Some(function) => {
+                    // What exec would close.
+                    drop((self.reporter, self.stdio));
+                    call(function, argument, self.answer)
+                }
+                None => self.reporter.fail(no_built_in(name)),
+            },
+            Command::Shell(_) | Command::Exec { .. } => {
+                let Err(failure) = execute(self.plan);
+                self.reporter.fail(failure)
+            }
+        }
+    }
+}
+
+fn call(function: BuiltIn, argument: &str, answer: Option<OwnedFd>) -> ! {
+    // As in any Rust program.
+    sys::ignore_broken_pipes();
+    let said = function(argument);
+    if let Some(answer) = answer {
+        said.tell(&answer);
+    }
+    exit(said.status)
+}
+
+fn no_built_in(name: &str) -> Failure {
+    failed_at(Step::Exec, name)(Errno::ENOENT)
+}
+
+fn set_up(plan: &Plan, stdio: &[OwnedFd; 3], own: Namespaces) -> Result<(), Failure> {
     // Its own session, and so its own process group, away from any terminal of the executor's.
     setsid().map_err(failed(Step::NewSession))?;
 
@@ -75,7 +121,7 @@ fn set_up_and_execute(
     chdir(&plan.working_directory)
         .map_err(failed_at(Step::ChangeDirectory, &plan.working_directory))?;
 
-    let [stdin, stdout, stderr] = &stdio;
+    let [stdin, stdout, stderr] = stdio;
     dup2_stdin(stdin).map_err(failed(Step::Stdio))?;
     dup2_stdout(stdout).map_err(failed(Step::Stdio))?;
     dup2_stderr(stderr).map_err(failed(Step::Stdio))?;
@@ -87,21 +133,7 @@ fn set_up_and_execute(
     if let Some(limit) = plan.descriptor_limit {
         limit_descriptors(limit).map_err(failed(Step::LimitDescriptors))?;
     }
-
-    if let Some(reporter) = hold {
-        // Who starts all of a group or none of it wants to know before. It may still fail: a file
-        // that can be executed need not be a program.
-        look_for_program(plan).map_err(failed_at(Step::Exec, plan.command.resolve().0))?;
-        reporter.hold()?;
-    }
-
-    // Last, since from here on a signal ends us. Their actions are the default since stage 1.
-    SigSet::all()
-        .thread_unblock()
-        .map_err(failed(Step::Signals))?;
-
-    let (file, _) = plan.command.resolve();
-    execute(plan).map_err(failed_at(Step::Exec, file))
+    Ok(())
 }
 
 fn limit_descriptors(soft: u64) -> Result<(), Errno> {
@@ -109,19 +141,26 @@ fn limit_descriptors(soft: u64) -> Result<(), Errno> {
     setrlimit(Resource::RLIMIT_NOFILE, soft.min(hard), hard)
 }
 
-fn execute(plan: &Plan) -> Result<Infallible, Errno> {
-    let (_, argv) = plan.command.resolve();
-    let arguments: Vec<CString> = argv.into_iter().map(c_string).collect::<Result<_, _>>()?;
-    let environment: Vec<CString> = plan
-        .environment
-        .iter()
-        .map(|(name, value)| c_string(&format!("{name}={value}")))
-        .collect::<Result<_, _>>()?;
-    first_that_works(plan, |path| execve(path, &arguments, &environment))
+fn execute(plan: &Plan) -> Result<Infallible, Failure> {
+    let (file, argv) = plan.command.resolve();
+    let strings = || -> Result<(Vec<CString>, Vec<CString>), Errno> {
+        let arguments = argv.into_iter().map(c_string).collect::<Result<_, _>>()?;
+        let variables = plan.environment.iter();
+        let variables = variables.map(|(name, value)| c_string(&format!("{name}={value}")));
+        Ok((arguments, variables.collect::<Result<_, _>>()?))
+    };
+    strings()
+        .and_then(|(arguments, environment)| {
+            first_that_works(plan, |path| execve(path, &arguments, &environment))
+        })
+        .map_err(failed_at(Step::Exec, file))
 }
 
 /// Whether there is a program to execute.
-fn look_for_program(plan: &Plan) -> Result<(), Errno> {
+fn look_for_program(plan: &Plan, built_ins: Table<'_>) -> Result<(), Failure> {
+    if let Command::BuiltIn { name, .. } = &plan.command {
+        return find(built_ins, name).map_or_else(|| Err(no_built_in(name)), |_| Ok(()));
+    }
     first_that_works(plan, |path| {
         access(path, AccessFlags::X_OK)?;
         // A directory that may be entered can be accessed so, too.
@@ -130,6 +169,7 @@ fn look_for_program(plan: &Plan) -> Result<(), Errno> {
             _ => Err(Errno::EACCES),
         }
     })
+    .map_err(failed_at(Step::Exec, plan.command.resolve().0))
 }
 
 /// Tries each place where the program may be.
