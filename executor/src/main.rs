@@ -55,7 +55,7 @@ Environment beside Mesos's own:
 
 fn main() -> ExitCode {
     // The sandbox's first process is this very program: it must be told apart before anything else is done.
-    sandbox::init::dispatch();
+    sandbox::init::dispatch(&[]);
     if let Some(ended) = janitor::dispatch(std::env::args_os().nth(1).as_deref()) {
         return ended;
     }
