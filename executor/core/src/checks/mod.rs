@@ -297,7 +297,7 @@ impl Watched {
         format!("{}: {cause}", self.name())
     }
 
-    /// `health check 'web'`, or without the name that says nothing.
+    /// `health check 'web'`, but `health check 2` where that is the name.
     fn name(&self) -> String {
         let kind = match self.check.role {
             Role::Health => "health check",
@@ -305,8 +305,10 @@ impl Watched {
             Role::General => "check",
         };
         let name = text::head(&self.check.name, text::PATH_LIMIT);
-        if name.is_empty() || name == "health check" || name == kind {
+        if name.is_empty() {
             kind.to_owned()
+        } else if name.starts_with(kind) {
+            name.to_owned()
         } else {
             format!("{kind} '{name}'")
         }

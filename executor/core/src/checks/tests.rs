@@ -467,10 +467,10 @@ fn a_message_says_which_check_looked_at_what_and_what_it_found() {
             "health check: command was ended by signal 9",
         ),
         (
-            "health check",
+            "health check 2",
             command(),
             timed_out(),
-            "health check: command did not end within 20secs",
+            "health check 2: command did not end within 20secs",
         ),
         (
             "web",
