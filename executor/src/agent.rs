@@ -12,8 +12,8 @@ mod events;
 mod names;
 mod socket;
 mod tls;
-mod trust;
-mod verifier;
+pub(crate) mod trust;
+pub(crate) mod verifier;
 mod wire;
 
 use std::sync::Arc;

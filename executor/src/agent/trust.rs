@@ -37,14 +37,15 @@ pub(crate) enum TrustError {
         path: PathBuf,
     },
     #[error(
-        "this host keeps no list of certificate authorities; LIBPROCESS_SSL_CA_FILE has to name one"
+        "this host keeps no list of certificate authorities; SSL_CERT_FILE or, for the agent's, LIBPROCESS_SSL_CA_FILE \
+         has to name one"
     )]
     NoSystem,
 }
 
 /// The trusted certificates.
-pub(super) struct Trust {
-    pub(super) certificates: Vec<CertificateDer<'static>>,
+pub(crate) struct Trust {
+    pub(crate) certificates: Vec<CertificateDer<'static>>,
     /// For messages: where they are from.
     pub(super) origin: String,
 }
@@ -74,7 +75,7 @@ pub(super) fn load(settings: &TlsSettings) -> Result<Trust, TrustError> {
 }
 
 /// As OpenSSL finds them, and libprocess with it: its two variables, then the distribution's list.
-fn of_this_host() -> Result<Trust, TrustError> {
+pub(crate) fn of_this_host() -> Result<Trust, TrustError> {
     let named = |variable| std::env::var_os(variable).map(PathBuf::from);
     let trust = |certificates, path: &Path| Trust {
         certificates,
@@ -92,7 +93,7 @@ fn of_this_host() -> Result<Trust, TrustError> {
 }
 
 /// The certificates of a file, at least one.
-pub(super) fn of_file(
+pub(crate) fn of_file(
     variable: &'static str,
     path: &Path,
 ) -> Result<Vec<CertificateDer<'static>>, TrustError> {

@@ -105,14 +105,15 @@ fn is_about_form(error: &Error) -> bool {
     )
 }
 
-/// Takes any certificate, as libprocess does unless it is told to verify; used only where the operator has said so.
+/// Takes any certificate, as libprocess does unless it is told to verify; used only where the operator or a check's
+/// framework has said so.
 #[derive(Debug)]
-pub(super) struct NoVerification {
+pub(crate) struct NoVerification {
     algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl NoVerification {
-    pub(super) fn new(provider: &Arc<CryptoProvider>) -> Self {
+    pub(crate) fn new(provider: &Arc<CryptoProvider>) -> Self {
         Self {
             algorithms: provider.signature_verification_algorithms,
         }
