@@ -5,6 +5,7 @@
 //! its clean-up.
 
 mod cancellation;
+mod fetching;
 mod launch;
 mod limits;
 mod site;
@@ -33,6 +34,7 @@ use tracing::{info, warn};
 use crate::driver::Wake;
 use crate::probe::{Network, Place, View};
 use cancellation::Cancellation;
+pub(crate) use fetching::{BUILT_INS, FetchSettings};
 pub(crate) use launch::Launched;
 use launch::{Belongings, Held, Order, Stage, Started};
 pub(crate) use workshop::{MOST_TURNS, Way, Workshop};

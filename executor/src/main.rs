@@ -28,7 +28,7 @@ use tracing::{error, info, warn};
 use crate::agent::Agent;
 use crate::command_executor::CommandExecutor;
 use crate::driver::Driver;
-use crate::host::{Host, MOST_TURNS, Way, Workshop};
+use crate::host::{FetchSettings, Host, MOST_TURNS, Way, Workshop};
 use crate::janitor::Janitor;
 
 const HELP: &str = "\
@@ -55,7 +55,7 @@ Environment beside Mesos's own:
 
 fn main() -> ExitCode {
     // The sandbox's first process is this very program: it must be told apart before anything else is done.
-    sandbox::init::dispatch(&[]);
+    sandbox::init::dispatch(&host::BUILT_INS);
     if let Some(ended) = janitor::dispatch(std::env::args_os().nth(1).as_deref()) {
         return ended;
     }
@@ -131,6 +131,7 @@ fn run(
             .and_then(|own| Path::new(own).file_name())
             .map(ToOwned::to_owned),
         way: command_executor.map_or(Way::Custom, |flags| Way::Command(Box::new(flags))),
+        fetching: FetchSettings::of_environment(),
         turns: Semaphore::new(MOST_TURNS),
     };
     // Held until the end of this process, whatever that is.

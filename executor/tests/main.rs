@@ -12,6 +12,7 @@ mod executor;
 
 mod ending;
 mod environment;
+mod fetching;
 mod killing;
 mod reconnection;
 mod silence;

@@ -14,15 +14,11 @@ pub struct CommandTask {
 }
 
 impl CommandTask {
-    /// `task`, with nothing in it that says what to run but the command: what else a scheduler keeps there is its own
-    /// affair. The agent has fetched the URIs already, and decided about the user.
+    /// `task` as [`dialect::resolve`] knows those of a command executor: with the command that counts, without URIs, of
+    /// which the agent fetches more kinds than this executor, and without a user, since the agent has decided about that.
     pub(crate) fn view(&self, task: &TaskInfo) -> TaskInfo {
         let mut task = TaskInfoFields::clone(task);
-        task.data = None;
         task.executor = None;
-        if let Some(labels) = &mut task.labels {
-            labels.labels.retain(|label| label.key != dialect::LABEL);
-        }
         let command = self.command.as_ref().or(task.command.as_ref());
         task.command = command.map(|command| CommandInfo {
             uris: Vec::new(),
@@ -48,11 +44,10 @@ mod tests {
     }
 
     fn task() -> TaskInfo {
-        let label = |key: &str| Label {
-            key: key.into(),
-            value: Some("x".into()),
-        };
-        let labels = vec![label(dialect::LABEL), label("other")];
+        let labels = vec![Label {
+            key: dialect::LABEL.into(),
+            value: Some("exit 2".into()),
+        }];
         TaskInfo::from(TaskInfoFields {
             command: Some(command("./its-own")),
             data: Some("exit 1".into()),
@@ -68,7 +63,6 @@ mod tests {
         assert_eq!(found.program, dialect::Program::Shell("./its-own".into()));
         assert_eq!(found.user, None);
         assert!(found.uris.is_empty());
-        assert_eq!(view.labels.as_ref().unwrap().labels.len(), 1);
     }
 
     #[test]

@@ -1,28 +1,25 @@
 //! Starting one task, in steps that each can be taken back: its site, its files, its sandbox.
 
-use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::sync::Arc;
 
 use cgroup::Cgroup;
+use dialect::environment::Surroundings;
 use dialect::{Program, Request};
 use executor_core::{Fault, StartFailure};
 use mesos_proto::TaskInfo;
 use mesos_proto::v1::TaskId;
-use sandbox::{Command, LaunchError, Namespaces, Plan, Prepared, Process};
+use sandbox::{Command, LaunchError, Plan, Prepared, Process};
 use tokio::task::spawn_blocking;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::cancellation::Cancellation;
 use super::fault;
+use super::fetching::Fetching;
 use super::limits::TaskLimits;
 use super::site::{Site, discard};
 use super::tail::Tail;
 use super::workshop::Workshop;
-
-/// A program without a slash is looked for here when neither the executor nor the task has a `PATH`.
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What is to be launched.
 pub(super) struct Order {
@@ -68,6 +65,12 @@ pub(super) struct Belongings {
     pub(super) success_codes: Vec<i32>,
 }
 
+/// What the first of the steps that block came to.
+enum Begun {
+    Through(Stage),
+    Fetching(Box<(Fetching, Order)>),
+}
+
 /// Starts a task, or makes it ready to be. Nothing of it is left when that fails.
 pub(super) async fn launch(
     workshop: &Arc<Workshop>,
@@ -79,16 +82,32 @@ pub(super) async fn launch(
         turn = workshop.turns.acquire() => turn.ok(),
         () = cancelled.requested() => return Err(Cancellation::failure()),
     };
-    let outcome = blocking({
-        let (workshop, cancelled) = (Arc::clone(workshop), cancelled.clone());
-        move || {
-            let site = Site::make(&workshop, &order.task, &order.request, &cancelled)?;
-            start(&workshop, order, site, &cancelled)
+    let (shared, flag) = (Arc::clone(workshop), cancelled.clone());
+    let begun = blocking(move || {
+        let site = Site::make(&shared, &order.task, &order.request, &flag)?;
+        if order.request.uris.is_empty() {
+            return start(&shared, order, site, &flag).map(Begun::Through);
         }
+        let uris = order.request.uris.clone();
+        let fetching = Fetching::begin(&shared, &order.task.task_id, uris, site, &flag)?;
+        Ok(Begun::Fetching(Box::new((fetching, order))))
     });
-    let outcome = outcome.await;
+    let begun = begun.await;
+    // What is fetched may be long in coming.
     drop(turn);
-    outcome
+    match begun? {
+        Begun::Through(stage) => Ok(stage),
+        Begun::Fetching(begun) => {
+            let (fetching, order) = *begun;
+            let site = fetching.end(cancelled).await?;
+            // It is closed never.
+            let turn = workshop.turns.acquire().await.ok();
+            let (shared, flag) = (Arc::clone(workshop), cancelled.clone());
+            let started = blocking(move || start(&shared, order, site, &flag)).await;
+            drop(turn);
+            started
+        }
+    }
 }
 
 /// Lets a held task run.
@@ -107,9 +126,10 @@ pub(super) async fn release(
     outcome
 }
 
-async fn blocking(
-    step: impl FnOnce() -> Result<Stage, StartFailure> + Send + 'static,
-) -> Result<Stage, StartFailure> {
+/// Does on a thread of its own what may block.
+pub(super) async fn blocking<T: Send + 'static>(
+    step: impl FnOnce() -> Result<T, StartFailure> + Send + 'static,
+) -> Result<T, StartFailure> {
     spawn_blocking(step).await.unwrap_or_else(|error| {
         Err(StartFailure {
             fault: Fault::Host,
@@ -135,26 +155,25 @@ fn start(
         "the command of task '{}' comes from {}",
         task.task_id.value, request.source
     );
-    let plan = Plan {
-        environment: environment(workshop, &task, hostname, &site.path, request.environment),
+    for key in &request.without_effect {
+        info!("task '{}': {key} has no effect here", task.task_id.value);
+    }
+    let around = Surroundings {
+        inherited: &workshop.environment,
+        hostname: hostname.as_deref(),
+        directory: &site.path.to_string_lossy(),
+    };
+    let mut plan = Plan {
+        environment: dialect::environment::of(&task, &request, around),
         command: match request.program {
             Program::Shell(line) => Command::Shell(line),
             Program::Exec { file, argv } => Command::Exec { file, argv },
         },
-        working_directory: site.path,
-        hostname: None,
-        identity: site.identity,
-        namespaces: Namespaces::ALL,
-        descriptor_limit: request
-            .options
-            .descriptor_limit
-            .or(workshop.descriptor_limit),
-        cgroup_procs: site
-            .cgroup
-            .iter()
-            .flat_map(|cgroup| cgroup.procs_files())
-            .collect(),
+        ..site.plan(workshop)
     };
+    if let Some(limit) = request.options.descriptor_limit {
+        plan.descriptor_limit = Some(limit);
+    }
     let belongings = Belongings {
         cgroup: site.cgroup,
         directory: site.directory,
@@ -234,28 +253,4 @@ impl Belongings {
             message: format!("Failed to start the command: {error}"),
         }
     }
-}
-
-/// What a task sees: the executor's environment without its credentials, then what is the task's own, then what its
-/// command sets.
-fn environment(
-    workshop: &Workshop,
-    task: &TaskInfo,
-    hostname: Option<String>,
-    directory: &Path,
-    own: Vec<(String, String)>,
-) -> BTreeMap<String, String> {
-    let directory = directory.to_string_lossy().into_owned();
-    let ours = [
-        ("MESOS_TASK_ID", task.task_id.value.clone()),
-        ("MESOS_SANDBOX", directory.clone()),
-        ("MESOS_DIRECTORY", directory.clone()),
-        ("PWD", directory),
-    ];
-    let mut all = BTreeMap::from([("PATH".to_owned(), DEFAULT_PATH.to_owned())]);
-    all.extend(workshop.environment.iter().cloned());
-    all.extend(hostname.map(|host| ("HOST".to_owned(), host)));
-    all.extend(ours.map(|(name, value)| (name.to_owned(), value)));
-    all.extend(own);
-    all
 }

@@ -1,6 +1,7 @@
 //! What a task has before anything of it runs: limits, a user, a directory, a cgroup, made in this order; whatever fails
 //! undoes what was made.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -13,9 +14,9 @@ use dialect::Request;
 use executor_core::{Fault, StartFailure};
 use mesos_proto::TaskInfo;
 use nix::unistd::{getegid, geteuid};
-use sandbox::Stdio;
 use sandbox::directory::{self, DirectoryError, TaskDirectory};
 use sandbox::identity::{self, Identity};
+use sandbox::{Command, Namespaces, Plan, Stdio};
 use tracing::{debug, warn};
 
 use super::cancellation::Cancellation;
@@ -87,6 +88,59 @@ impl Site {
             cgroup,
             limits,
         })
+    }
+
+    /// A plan for something that runs here, with neither command nor environment yet.
+    pub(super) fn plan(&self, workshop: &Workshop) -> Plan {
+        Plan {
+            command: Command::Shell(String::new()),
+            environment: BTreeMap::new(),
+            working_directory: self.path.clone(),
+            hostname: None,
+            identity: self.identity.clone(),
+            namespaces: Namespaces::ALL,
+            descriptor_limit: workshop.descriptor_limit,
+            cgroup_procs: self
+                .cgroup
+                .iter()
+                .flat_map(|cgroup| cgroup.procs_files())
+                .collect(),
+        }
+    }
+
+    /// The task's output once more.
+    pub(super) fn stdio_again(&self) -> io::Result<Stdio> {
+        Ok(Stdio {
+            stdout: self.stdio.stdout.try_clone()?,
+            stderr: self.stdio.stderr.try_clone()?,
+        })
+    }
+
+    /// Itself again with what was done here, or abandoned when that failed. Blocks.
+    pub(super) fn or_abandon<T>(
+        self,
+        outcome: Result<T, StartFailure>,
+    ) -> Result<(Self, T), StartFailure> {
+        match outcome {
+            Ok(done) => Ok((self, done)),
+            Err(failure) => {
+                // The directory stays for people to read.
+                if let Some(cgroup) = &self.cgroup {
+                    discard(cgroup);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Whether something here was killed for want of memory.
+    pub(super) fn broke_memory_limit(&self) -> bool {
+        let broke = self
+            .cgroup
+            .as_ref()
+            .map(|cgroup| cgroup.broke_memory_limit());
+        // Only to word an error that is told in any case.
+        matches!(broke, Some(Ok(true)))
     }
 }
 

@@ -36,9 +36,16 @@ impl Tail {
             return Ok(None);
         }
         // It is open for writing alone. The link leads to the open file itself, not to its name.
-        let mut file = File::open(format!("/proc/self/fd/{}", stderr.as_raw_fd()))?;
-        let begin = file.seek(SeekFrom::End(0))?;
-        Ok(Some(Self { file, begin }))
+        let file = File::open(format!("/proc/self/fd/{}", stderr.as_raw_fd()))?;
+        let mut tail = Self { file, begin: 0 };
+        tail.begin_here()?;
+        Ok(Some(tail))
+    }
+
+    /// What is there until now is somebody else's.
+    pub(crate) fn begin_here(&mut self) -> io::Result<()> {
+        self.begin = self.file.metadata()?.len();
+        Ok(())
     }
 
     /// The last whole lines, [`MOST_BYTES`] at the most; a line that is longer than that loses its begin. Nothing when

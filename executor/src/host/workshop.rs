@@ -7,6 +7,7 @@ use cgroup::Parent;
 use sandbox::Launcher;
 use tokio::sync::Semaphore;
 
+use super::fetching::FetchSettings;
 use crate::command_executor::CommandExecutor;
 
 /// One for the executor's life.
@@ -23,6 +24,7 @@ pub(crate) struct Workshop {
     /// The file that this program is executed from, by its name in the sandbox: no task needs it.
     pub(crate) own_name: Option<OsString>,
     pub(crate) way: Way,
+    pub(crate) fetching: FetchSettings,
     /// Held while a launch does what can block, so that some that hang leave threads for everything else.
     pub(crate) turns: Semaphore,
 }
