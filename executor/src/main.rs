@@ -124,7 +124,7 @@ fn run(
             // The executor is outside of its task's image, where the sandbox has another name.
             Some(_) => environment.directory,
         },
-        environment: settings::for_tasks(),
+        environment: settings::for_tasks(command_executor.as_ref()),
         descriptor_limit: raise_descriptor_limit(),
         own_name: arguments
             .first()

@@ -146,13 +146,17 @@ pub(crate) fn log_level(shared_with_task: bool) -> LevelFilter {
         .unwrap_or(default)
 }
 
-/// What of the executor's environment its tasks may have. A name or value that is no UTF-8 cannot come from Mesos, whose
+/// What every task's environment begins with: what of the executor's own its tasks may have, and, in the place of Mesos's
+/// command executor, what the agent sets for the task. A name or value that is no UTF-8 cannot come from Mesos, whose
 /// strings all are.
-pub(crate) fn for_tasks() -> Vec<(String, String)> {
-    std::env::vars_os()
+pub(crate) fn for_tasks(command_executor: Option<&CommandExecutor>) -> Vec<(String, String)> {
+    let inherited = std::env::vars_os()
         .filter(|(name, _)| passes_to_task(name))
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let agents = command_executor
+        .iter()
+        .flat_map(|flags| flags.environment.iter().cloned());
+    inherited.chain(agents).collect()
 }
 
 /// Whether tasks get cgroups of their own although the agent manages cgroup v2.

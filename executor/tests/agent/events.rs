@@ -5,8 +5,8 @@ use mesos_proto::TaskInfo;
 use mesos_proto::prost::Message;
 use mesos_proto::v1::executor::{Event, event};
 use mesos_proto::v1::{
-    AgentId, AgentInfo, DurationInfo, ExecutorId, ExecutorInfo, FrameworkId, FrameworkInfo,
-    KillPolicy, TaskGroupInfo, TaskId, TaskInfoFields, TaskStatus, framework_info,
+    AgentId, AgentInfo, CommandInfo, DurationInfo, ExecutorId, ExecutorInfo, FrameworkId,
+    FrameworkInfo, KillPolicy, TaskGroupInfo, TaskId, TaskInfoFields, TaskStatus, framework_info,
 };
 
 pub(crate) const FRAMEWORK: &str = "f0000000-1111-2222-3333-444444444444-0000";
@@ -61,6 +61,20 @@ pub(crate) fn task(id: &str, command: &str) -> TaskInfo {
         task_id: task_id(id),
         agent_id: agent_id(),
         data: Some(Bytes::copy_from_slice(command.as_bytes())),
+        ..Default::default()
+    })
+}
+
+/// A task with a command and no executor, as the agent gives it to Mesos's command executor.
+pub(crate) fn command_task(id: &str, command: &str) -> TaskInfo {
+    TaskInfo::from(TaskInfoFields {
+        name: format!("the task {id}"),
+        task_id: task_id(id),
+        agent_id: agent_id(),
+        command: Some(CommandInfo {
+            value: Some(command.to_owned()),
+            ..Default::default()
+        }),
         ..Default::default()
     })
 }

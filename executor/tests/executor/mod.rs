@@ -31,6 +31,19 @@ impl Executor {
 
     /// With some variables in addition, or other than usual.
     pub(crate) fn start_with(agent: &Agent, variables: &[(&str, &str)]) -> Self {
+        Self::start_as(agent, None, variables)
+    }
+
+    /// In the place of Mesos's command executor, with these flags beside those that all get.
+    pub(crate) fn start_for_command_task(agent: &Agent, flags: &[&str]) -> Self {
+        Self::start_as(agent, Some(flags), &[])
+    }
+
+    fn start_as(
+        agent: &Agent,
+        command_executor: Option<&[&str]>,
+        variables: &[(&str, &str)],
+    ) -> Self {
         let (address, container) = (agent.endpoint(), new_container());
         let directory = tempfile::tempdir().unwrap();
         let sandbox = directory.path().join(&container);
@@ -64,6 +77,12 @@ impl Executor {
             .stdin(Stdio::null())
             .stdout(File::create(sandbox.join("stdout")).unwrap())
             .stderr(File::create(sandbox.join("stderr")).unwrap());
+        if let Some(flags) = command_executor {
+            command
+                .arg0("mesos-executor")
+                .arg("--launcher_dir=/usr/libexec/mesos")
+                .args(flags);
+        }
         Self {
             child: command.spawn().unwrap(),
             container,
