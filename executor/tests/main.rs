@@ -20,3 +20,4 @@ mod silence;
 mod subscription;
 mod transport;
 mod updates;
+mod wrapper;

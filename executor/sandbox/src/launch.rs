@@ -33,9 +33,11 @@ impl InitProgram {
     }
 }
 
-/// Where the task's output goes. Its standard input is `/dev/null`.
+/// Where the task's input comes from and its output goes to.
 #[derive(Debug)]
 pub struct Stdio {
+    /// Standard input; `/dev/null` when there is none.
+    pub stdin: Option<OwnedFd>,
     /// Standard output.
     pub stdout: OwnedFd,
     /// Standard error.
@@ -133,7 +135,10 @@ impl Launcher {
         let preparing = |source| LaunchError::Prepare { source };
         let (ours, theirs) = UnixStream::pair().map_err(preparing)?;
         let (line, line_of_init) = line::pair().map_err(preparing)?;
-        let null = File::open("/dev/null").map_err(preparing)?;
+        let stdin = match stdio.stdin {
+            Some(stdin) => stdin,
+            None => File::open("/dev/null").map_err(preparing)?.into(),
+        };
         let mut conversation = Conversation::new(ours).map_err(preparing)?;
 
         if cancelled.load(Ordering::Acquire) {
@@ -147,7 +152,7 @@ impl Launcher {
         .map_err(preparing)?;
         let mut descriptors = vec![
             line_of_init.as_raw_fd(),
-            null.as_raw_fd(),
+            stdin.as_raw_fd(),
             stdio.stdout.as_raw_fd(),
             stdio.stderr.as_raw_fd(),
         ];
@@ -276,6 +281,7 @@ mod tests {
     fn nowhere() -> Stdio {
         let null = || OwnedFd::from(File::options().write(true).open("/dev/null").unwrap());
         Stdio {
+            stdin: None,
             stdout: null(),
             stderr: null(),
         }

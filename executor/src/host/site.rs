@@ -111,6 +111,7 @@ impl Site {
     /// The task's output once more.
     pub(super) fn stdio_again(&self) -> io::Result<Stdio> {
         Ok(Stdio {
+            stdin: None,
             stdout: self.stdio.stdout.try_clone()?,
             stderr: self.stdio.stderr.try_clone()?,
         })
@@ -200,6 +201,7 @@ fn own_place(
         path: made.path,
         directory: made.handle,
         stdio: Stdio {
+            stdin: None,
             stdout: made.stdout.into(),
             stderr: made.stderr.into(),
         },
@@ -211,6 +213,8 @@ fn own_place(
 fn shared_place(sandbox: &Path) -> io::Result<Place> {
     let directory = OwnedFd::from(fs::File::open(sandbox)?);
     let stdio = Stdio {
+        // Under an agent /dev/null.
+        stdin: Some(io::stdin().as_fd().try_clone_to_owned()?),
         stdout: io::stdout().as_fd().try_clone_to_owned()?,
         stderr: io::stderr().as_fd().try_clone_to_owned()?,
     };

@@ -151,6 +151,7 @@ impl Executor {
         let directory =
             create_task(self.sandbox.path(), &task, plan.identity.as_ref()).expect("a directory");
         let stdio = Stdio {
+            stdin: None,
             stdout: directory.stdout.try_clone().expect("a descriptor").into(),
             stderr: directory.stderr.try_clone().expect("a descriptor").into(),
         };
@@ -264,6 +265,7 @@ pub fn nowhere() -> Stdio {
         OwnedFd::from(file.expect("/dev/null"))
     };
     Stdio {
+        stdin: None,
         stdout: null(),
         stderr: null(),
     }

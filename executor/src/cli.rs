@@ -1,0 +1,298 @@
+//! The command line, for people and for tasks of other executors.
+//!
+//! Under an agent every argument is the task's: Marathon and mesos-compose put its command there. One thing is told
+//! apart: `run`, then an option or `--`, and a `--` somewhere, which is [`Command::Run`] inside of another executor's
+//! task (Mesos's command executor gives its tasks the same environment that an executor has). A task's own command
+//! of that form has to be spelled otherwise: `./run` or `exec run`.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use mesos_proto::{Bytes, BytesError, MesosDuration};
+
+use crate::install::{Done, InstallError, install, uninstall};
+use crate::run;
+
+/// A Mesos executor that runs each task in a sandbox of its own.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mesos-sandbox-executor",
+    version,
+    about = ABOUT,
+    after_help = FRAMEWORKS,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const ABOUT: &str = "\
+A Mesos executor that runs each task in a sandbox of its own: in a cgroup and namespaces, held to its
+disk quota, with the exact reason of its end.";
+
+const FRAMEWORKS: &str = "\
+There are three ways to use it:
+
+1. As a custom executor. A framework names it as an executor URI; the Mesos agent starts it, without any
+   of the above, and tells it everything by the environment:
+
+     ExecutorInfo.command  { \"value\": \"./mesos-sandbox-executor\",
+                             \"uris\": [{ \"value\": \"http://.../mesos-sandbox-executor\", \"executable\": true }] }
+     TaskInfo.data         { \"version\": 1, \"command\": { \"value\": \"sleep 1000\" } }
+
+2. In the place of Mesos's command executor, for every command task of every framework: see 'install'.
+3. In front of a command, with no Mesos at all or in a task of another executor: see 'run'.
+
+Environment beside Mesos's own:
+  MESOS_SANDBOX_EXECUTOR_IDLE_TIMEOUT  how long to stay after the last task (5secs)
+  MESOS_SANDBOX_EXECUTOR_LOG           error, warn, info (the default; warn for 'run'), debug or trace
+  MESOS_SANDBOX_EXECUTOR_CGROUP2       'own' to give tasks cgroups of their own below an agent that manages
+                                       cgroup v2 itself, which then neither counts nor limits them
+  MESOS_SANDBOX_EXECUTOR_AGENT_NAME    what the agent's TLS certificate must be for, when that is neither
+                                       its address nor a name of its host";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a command in a sandbox, within limits
+    Run(Box<Run>),
+    /// Take the place of Mesos's command executor on this agent
+    #[command(after_help = INSTALL)]
+    Install(Launcher),
+    /// Put Mesos's command executor back
+    Uninstall(Launcher),
+}
+
+const INSTALL: &str = "\
+This program becomes DIR/mesos-executor; the original is kept as DIR/mesos-executor.mesos. The agent need
+not be restarted: it starts the program anew for each command task. Do it again after each upgrade of the
+mesos package, and after each of this program.";
+
+#[derive(Args, Debug)]
+pub(crate) struct Launcher {
+    /// The agent's --launcher_dir, often /usr/libexec/mesos
+    #[arg(long, value_name = "DIR")]
+    pub(crate) launcher_dir: PathBuf,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    override_usage = "mesos-sandbox-executor run [OPTIONS] -- COMMAND [ARGUMENT]...",
+    after_help = RUN
+)]
+pub(crate) struct Run {
+    /// How much memory it may use: 64MB. It is ended when it needs more
+    #[arg(long, value_name = "SIZE", value_parser = megabytes)]
+    pub(crate) memory: Option<Bytes>,
+    /// Its share of the processors when they are all busy: 0.5
+    #[arg(long, value_name = "NUMBER", value_parser = cpus)]
+    pub(crate) cpus: Option<f64>,
+    /// How much disk everything in its directory may take: 10MB. It is ended when that is more
+    #[arg(long, value_name = "SIZE", value_parser = megabytes)]
+    pub(crate) disk: Option<Bytes>,
+    /// How many processes and threads it may have [default: 8192]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) pids: Option<u32>,
+    /// Run it as this user, by name or number; only root can
+    #[arg(long, value_name = "USER")]
+    pub(crate) user: Option<String>,
+    /// How long it may run: 10mins. Then it is told to end
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) timeout: Option<MesosDuration>,
+    /// From being told to end to being ended by force
+    #[arg(long, value_name = "DURATION", default_value = "2secs")]
+    pub(crate) kill_grace: MesosDuration,
+    /// Where it runs, and what --disk measures [default: the current directory]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Set a variable in its environment, as often as you like
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    pub(crate) env: Vec<(String, String)>,
+    /// What to run; a program without a slash is looked for in PATH
+    #[arg(required = true, last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<String>,
+}
+
+const RUN: &str = "\
+The command gets this environment, input and output, less what an executor keeps to itself. SIGTERM, SIGINT
+and SIGHUP are passed on to every process of it, and what is left is killed after the grace. Nothing that it
+starts outlives it. The last line on standard error says how it ended.
+
+  mesos-sandbox-executor run --memory 64MB --disk 10MB -- ./server --port 8080
+  mesos-sandbox-executor run --timeout 1mins --user nobody -- sh -c 'make && make test'
+
+Exit status: the command's own; 128 and the number of the signal that ended it; and
+  122  it broke --memory
+  123  it broke --disk
+  124  it ran longer than --timeout
+  125  the sandbox could not be made, or an option is wrong
+  126  the command could not be started: no such program, directory or user
+
+Without root there are neither cgroups nor namespaces: no memory and process limits, and only the process
+tree is ended; --disk and --timeout hold.";
+
+/// Does what the command line asks for; nothing when the program was started as an executor.
+pub(crate) fn dispatch(arguments: &[OsString]) -> Option<ExitCode> {
+    let under_agent = std::env::var_os("MESOS_EXECUTOR_ID").is_some();
+    let is_for_us = match under_agent {
+        true => is_run_in_a_task(arguments),
+        false => arguments.len() > 1,
+    };
+    is_for_us.then(|| match Cli::try_parse_from(arguments) {
+        Ok(cli) => carry_out(cli.command),
+        Err(error) => refuse(arguments, &error),
+    })
+}
+
+fn carry_out(command: Command) -> ExitCode {
+    match command {
+        Command::Run(options) => run::run(*options),
+        Command::Install(Launcher { launcher_dir }) => {
+            let own = Path::new("/proc/self/exe");
+            tell(&launcher_dir, install(&launcher_dir, own))
+        }
+        Command::Uninstall(Launcher { launcher_dir }) => {
+            tell(&launcher_dir, uninstall(&launcher_dir))
+        }
+    }
+}
+
+fn tell(directory: &Path, outcome: Result<Done, InstallError>) -> ExitCode {
+    match outcome {
+        Ok(done) => {
+            println!("{}", done.tell(directory));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("mesos-sandbox-executor: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Shows what was asked for, as `--help`, or what is wrong.
+fn refuse(arguments: &[OsString], error: &clap::Error) -> ExitCode {
+    // With nobody to read it there is nobody to tell.
+    drop(error.print());
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    match arguments.get(1) {
+        // The other statuses are the command's.
+        Some(first) if first == "run" => ExitCode::from(run::NO_SANDBOX),
+        Some(_) | None => ExitCode::FAILURE,
+    }
+}
+
+/// Whether the command line is for us when the program is started by an agent.
+pub(crate) fn is_run_in_a_task(arguments: &[OsString]) -> bool {
+    match arguments {
+        [_, run, first, rest @ ..] if run == "run" => {
+            let is_option = first.as_encoded_bytes().starts_with(b"-");
+            let is_end = |argument: &OsString| argument == OsStr::new("--");
+            is_option && (is_end(first) || rest.iter().any(is_end))
+        }
+        _ => false,
+    }
+}
+
+fn cpus(text: &str) -> Result<f64, String> {
+    let parsed = text.parse().ok();
+    parsed
+        .filter(|cpus: &f64| cpus.is_finite() && *cpus > 0.0)
+        .ok_or_else(|| "must be a number above 0, such as 0.5".to_owned())
+}
+
+/// Limits are resources of Mesos, which counts them in megabytes.
+fn megabytes(text: &str) -> Result<Bytes, String> {
+    let bytes: Bytes = text
+        .parse()
+        .map_err(|error: BytesError| error.to_string())?;
+    match bytes.as_u64() {
+        0 => Err("must be 1MB or more".to_owned()),
+        bytes if bytes % (1 << 20) != 0 => Err("must be whole megabytes, such as 64MB".to_owned()),
+        _ => Ok(bytes),
+    }
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        Some(_) | None => Err("must be NAME=VALUE".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn is_run(line: &str) -> bool {
+        let words = line.split(' ').map(OsString::from);
+        let arguments: Vec<OsString> = words.collect();
+        is_run_in_a_task(&arguments)
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn in_a_task_run_counts_only_with_options_and_a_double_dash() {
+        for (line, is_ours) in [
+            ("mx run -- ./server", true),
+            ("mx run --disk 10MB -- ./server", true),
+            ("mx run --disk=10MB --memry 1 -- ./server -- x", true),
+            ("mx run --help --", true),
+            ("mx run", false),
+            ("mx run --fast", false),
+            ("mx run server -- x", false),
+            ("mx ./run --fast -- x", false),
+            ("mx exec run -- x", false),
+            ("mx install --launcher-dir d", false),
+            ("mx --help", false),
+            ("mx", false),
+        ] {
+            assert_eq!(is_run(line), is_ours, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_follows_the_double_dash_is_the_commands_own() {
+        let line = "mx run --memory 64MB --env A=b=c -- ./server --memory 1 -- -x";
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        let Command::Run(run) = cli.command else {
+            panic!("{cli:?}");
+        };
+        assert_eq!(run.command, ["./server", "--memory", "1", "--", "-x"]);
+        assert_eq!(run.env, [("A".to_owned(), "b=c".to_owned())]);
+        assert_eq!(run.memory, Some(Bytes::new(64 << 20)));
+        assert_eq!(run.kill_grace.to_string(), "2secs");
+    }
+
+    #[test]
+    fn an_option_that_makes_no_sense_is_refused() {
+        for options in [
+            "--memory 64",
+            "--memory 0MB",
+            "--disk 1500KB",
+            "--cpus 0",
+            "--cpus nan",
+            "--pids 0",
+            "--timeout 5",
+            "--env A",
+            "--env =b",
+            "--unknown",
+        ] {
+            let line = format!("mx run {options} -- true");
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{options}");
+        }
+        assert!(Cli::try_parse_from(["mx", "run", "true"]).is_err());
+        assert!(Cli::try_parse_from(["mx", "run", "--"]).is_err());
+    }
+}
