@@ -31,18 +31,46 @@ fn events_are_understood_byte_by_byte_and_several_in_one_chunk() {
     assert_eq!(agent.subscribes(), 1);
 }
 
+/// P-35
 #[test]
-fn the_tasks_of_a_group_are_started_each() {
+fn a_member_of_a_group_that_fails_takes_the_others_along() {
     let agent = Agent::start();
     let executor = Executor::start(&agent);
     agent.wait_for_subscribe(1);
     agent.send(&[launch_group(vec![
-        task("good", "exit 0"),
+        task("good", "sleep 1000"),
         task("bad", "exit 3"),
     ])]);
-    agent.wait_for_state("good", TaskFinished);
     let failed = agent.wait_for_state("bad", TaskFailed);
     assert_eq!(failed.message(), "Command exited with status 3");
+    let killed = agent.wait_for_state("good", TaskKilled);
+    assert_eq!(
+        killed.message(),
+        "Command terminated with signal Terminated: task 'bad' of its group is TASK_FAILED"
+    );
+    agent.send(&[shutdown()]);
+    assert!(executor.end().success());
+}
+
+/// P-35
+#[test]
+fn no_member_of_a_group_is_started_when_one_cannot_be() {
+    let agent = Agent::start();
+    let executor = Executor::start(&agent);
+    agent.wait_for_subscribe(1);
+    let started = executor.sandbox().join("started");
+    let nobody = r#"{"version": 1, "command": {"value": "true", "user": "nobody-of-this-name"}}"#;
+    agent.send(&[launch_group(vec![
+        task("good", &format!("touch '{}'", started.display())),
+        task("bad", nobody),
+    ])]);
+    agent.wait_for_state("bad", TaskFailed);
+    let killed = agent.wait_for_state("good", TaskKilled);
+    assert_eq!(
+        killed.message(),
+        "Killed before the command was started: task 'bad' of its group is TASK_FAILED"
+    );
+    assert!(!started.exists());
     agent.send(&[shutdown()]);
     assert!(executor.end().success());
 }
@@ -82,7 +110,7 @@ fn an_agent_that_never_says_subscribed_is_left_for_a_new_attempt() {
 }
 
 #[test]
-fn heartbeats_messages_and_events_of_later_days_change_nothing() {
+fn heartbeats_and_events_of_later_days_change_nothing_and_a_message_is_answered() {
     let agent = Agent::start();
     let executor = Executor::start(&agent);
     agent.wait_for_subscribe(1);
@@ -108,6 +136,12 @@ fn heartbeats_messages_and_events_of_later_days_change_nothing() {
     ]);
     agent.wait_for_state("t", TaskFinished);
     assert_eq!(agent.states("never"), []);
+    agent.wait_for("an answer", |received| {
+        let mut messages = received.iter().filter_map(|one| one.call.message.as_ref());
+        messages
+            .any(|message| String::from_utf8_lossy(&message.data).contains("is no request"))
+            .then_some(())
+    });
     agent.send(&[shutdown()]);
     assert!(executor.end().success());
     assert_eq!(agent.subscribes(), 1);

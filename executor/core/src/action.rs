@@ -175,6 +175,13 @@ pub enum Note {
         /// Why it changed nothing.
         why: &'static str,
     },
+    /// A check failed, which changes nothing yet.
+    CheckFailed {
+        /// The task.
+        task_id: TaskId,
+        /// Which check, and what it found.
+        message: String,
+    },
     /// A task's processes or leavings took too long.
     Overdue {
         /// The task.
@@ -209,6 +216,9 @@ impl fmt::Display for Note {
                 Some(task_id) => write!(f, "ignored {what} for task '{}': {why}", task_id.value),
                 None => write!(f, "ignored {what}: {why}"),
             },
+            Self::CheckFailed { task_id, message } => {
+                write!(f, "task '{}': {message}", task_id.value)
+            }
             Self::Overdue { task_id, what } => {
                 write!(f, "task '{}': {what} is overdue", task_id.value)
             }

@@ -35,6 +35,12 @@ pub struct Config {
     pub acknowledgement_timeout: Duration,
     /// How long to stay after the last task, for a framework that launches the next one into the same executor.
     pub idle_timeout: Duration,
+    /// How long the connection for calls may be idle before a HEARTBEAT goes over it: whether its answer comes, the edge
+    /// watches.
+    pub heartbeat_interval: Duration,
+    /// How long the stream may be silent. The agent sends HEARTBEAT every half an hour (Mesos: src/slave/constants.hpp,
+    /// `DEFAULT_EXECUTOR_HEARTBEAT_INTERVAL`).
+    pub stream_patience: Duration,
     /// The executor's own arguments, its name first: a framework may have put a task's command there.
     pub arguments: Vec<String>,
     /// In the place of Mesos's command executor: there is one task, and its command is all that is run.
@@ -58,6 +64,8 @@ impl Config {
             kill_grace_period: Duration::from_secs(3),
             acknowledgement_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(5),
+            heartbeat_interval: Duration::from_secs(10),
+            stream_patience: Duration::from_secs(61 * 60),
             arguments: Vec::new(),
             command_task: None,
             clean_up_timeout: Duration::from_secs(10),

@@ -1,28 +1,33 @@
 //! The machine as a whole: routes every event, keeps the phases, decides when to exit.
 
 mod agent;
+mod connection;
+mod ending;
+mod groups;
 mod memory;
 mod recovery;
+mod talk;
 mod tasks;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
 
 use bytes::Bytes;
 use mesos_proto::v1::executor::{Call, call};
-use mesos_proto::v1::{ExecutorInfo, TaskId, TaskStatus};
+use mesos_proto::v1::{ContainerId, ExecutorInfo, TaskId, TaskStatus};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use crate::action::{Action, Note, Outcome};
+use crate::action::{Action, Note};
 use crate::config::Config;
-use crate::event::{Event, LinkEvent, Refusal};
+use crate::event::Event;
 use crate::journal::Record;
 use crate::ledger::{Ledger, is_terminal};
 use crate::link::{Due, Link};
-use crate::status::Report;
+use crate::status::{Circumstances, Report};
 use crate::task::{Input, Task};
 use crate::time::{Instant, Now};
+use ending::{Phase, Shutdown};
+use groups::Groups;
 use memory::Memory;
 
 /// The executor. See the crate's documentation for how it is driven.
@@ -40,58 +45,20 @@ pub struct Core {
     killed_early: Memory<()>,
     /// This executor as the agent described it.
     executor: Option<ExecutorInfo>,
+    /// The container that the executor runs in.
+    container_id: Option<ContainerId>,
+    groups: Groups,
     /// The number of the last record that was handed to the journal.
     recorded: u64,
     /// The framework has the capability TASK_KILLING_STATE.
     sends_killing: bool,
     ever_launched: bool,
     idle_since: Option<Instant>,
+    /// When the last call went out.
+    spoke_at: Instant,
+    /// When the last event came.
+    heard_at: Instant,
     actions: VecDeque<Action>,
-}
-
-/// How far the executor's own life has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Serving,
-    /// Every task has been told to end. At `give_up_at` the executor goes even if one has not, at `acknowledged_by`
-    /// even if updates wait for the agent.
-    ShuttingDown {
-        give_up_at: Instant,
-        acknowledged_by: Option<Instant>,
-    },
-    Done,
-}
-
-/// Why the executor shuts down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shutdown {
-    Asked,
-    Stopped,
-    NoCheckpoint,
-    GaveUp,
-    Disowned,
-}
-
-impl Shutdown {
-    fn why(self) -> &'static str {
-        match self {
-            Self::Asked => "the agent asked for it",
-            Self::Stopped => "the executor was told to stop",
-            Self::NoCheckpoint => {
-                "the connection to the agent is lost, and the framework has no checkpointing"
-            }
-            Self::GaveUp => "the agent did not come back in time",
-            Self::Disowned => "the agent does not know this executor any more",
-        }
-    }
-
-    /// Whether an agent is left that could take updates.
-    fn has_agent(self) -> bool {
-        match self {
-            Self::Asked | Self::Stopped => true,
-            Self::NoCheckpoint | Self::GaveUp | Self::Disowned => false,
-        }
-    }
 }
 
 impl Core {
@@ -112,10 +79,14 @@ impl Core {
             finished: Memory::default(),
             killed_early: Memory::default(),
             executor: None,
+            container_id: None,
+            groups: Groups::default(),
             recorded: 0,
             sends_killing: false,
             ever_launched: false,
             idle_since: None,
+            spoke_at: now.at,
+            heard_at: now.at,
             actions: VecDeque::new(),
         }
     }
@@ -134,6 +105,7 @@ impl Core {
         let tasks = self.tasks.values().filter_map(Task::next_deadline);
         tasks
             .chain(self.link.next_deadline())
+            .chain(self.keep_alive_deadline())
             .chain(self.exit_deadline().map(|(at, _)| at))
             .min()
     }
@@ -148,6 +120,7 @@ impl Core {
                 self.on_link(now, attempt, event);
             }
             Event::Agent { attempt, event } if self.link.attempt() == Some(attempt) => {
+                self.heard_at = now.at;
                 self.on_agent(now, *event);
             }
             // A connection that was given up speaks no more, whatever is still on its way from it.
@@ -181,6 +154,7 @@ impl Core {
             Due::TooSlow => self.lost(now, "the agent did not answer SUBSCRIBE in time".to_owned()),
             Due::GiveUp => self.shut_down(now, Shutdown::GaveUp),
         }
+        self.keep_alive(now);
         let due: Vec<String> = self
             .tasks
             .iter()
@@ -193,92 +167,9 @@ impl Core {
         self.settle(now);
     }
 
-    fn on_link(&mut self, now: Now, attempt: u64, event: LinkEvent) {
-        match event {
-            LinkEvent::Refused(refusal) if refusal.is_final() => {
-                self.note_lost(describe("SUBSCRIBE", &refusal));
-                self.shut_down(now, Shutdown::Disowned);
-            }
-            LinkEvent::Refused(refusal) => self.lost(now, describe("SUBSCRIBE", &refusal)),
-            LinkEvent::Broken { why } => self.lost(now, why),
-            LinkEvent::CallRefused { uuid, refusal } => {
-                self.on_call_refused(now, attempt, uuid, &refusal);
-            }
-        }
-    }
-
-    fn on_call_refused(&mut self, now: Now, attempt: u64, uuid: Option<Bytes>, refusal: &Refusal) {
-        let why = describe("a call", refusal);
-        if refusal.is_final() {
-            self.actions.push_back(Action::Disconnect { attempt });
-            self.note_lost(why);
-            self.shut_down(now, Shutdown::Disowned);
-        } else if refusal.status == Some(400) {
-            // It fails the agent's validation and always will; in a SUBSCRIBE it would take every other update down
-            // with it (Mesos: src/common/validation.cpp).
-            if let Some(status) = uuid.and_then(|uuid| self.ledger.discard(&uuid)) {
-                self.actions
-                    .push_back(Action::Note(Note::UpdateRefused { why }));
-                self.let_go(status);
-            }
-        } else {
-            // The agent is recovering, or has forgotten the subscription: a new one carries everything again.
-            self.lost(now, why);
-        }
-    }
-
-    /// The open connection is of no use any more.
-    fn lost(&mut self, now: Now, why: String) {
-        if let Some(attempt) = self.link.attempt() {
-            self.actions.push_back(Action::Disconnect { attempt });
-        }
-        self.note_lost(why);
-        let retry_at = now.at.plus(self.retry_delay());
-        let give_up_at = now.at.plus(self.config.recovery_timeout);
-        self.link.lost(retry_at, give_up_at);
-        if !self.config.checkpoint && self.link.ever_subscribed() {
-            self.shut_down(now, Shutdown::NoCheckpoint);
-        }
-    }
-
-    fn note_lost(&mut self, why: String) {
-        self.actions
-            .push_back(Action::Note(Note::Disconnected { why }));
-    }
-
-    /// Ends every task within the agent's grace, and then the executor.
-    fn shut_down(&mut self, now: Now, cause: Shutdown) {
-        if !cause.has_agent() {
-            self.link.close();
-        }
-        if self.phase != Phase::Serving {
-            return;
-        }
-        self.actions
-            .push_back(Action::Note(Note::ShuttingDown { why: cause.why() }));
-        let grace = self.config.shutdown_grace_period;
-        let budget = shutdown_budget(grace);
-        // An agent that is done with the framework acknowledges nothing, and kills when the grace is over (Mesos:
-        // src/slave/slave.cpp, `statusUpdate`): half of what the budget leaves is for acknowledgements, half for an
-        // orderly exit.
-        let acknowledgements = (budget + (grace - budget) / 2).max(SHORTEST_WAIT);
-        self.phase = Phase::ShuttingDown {
-            give_up_at: now.at.plus(budget).plus(self.config.clean_up_timeout),
-            acknowledged_by: (cause == Shutdown::Asked).then(|| now.at.plus(acknowledgements)),
-        };
-        let ids: Vec<String> = self.tasks.keys().cloned().collect();
-        for id in ids {
-            let own = self
-                .tasks
-                .get(&id)
-                .map_or(budget, |task| self.grace(task, None));
-            self.drive(now, &id, Input::Kill(own.min(budget)));
-        }
-    }
-
     /// What every turn ends with: updates go out, and the executor goes when it is done.
     fn settle(&mut self, now: Now) {
-        self.flush();
+        self.flush(now);
         let idle = self.ever_launched && self.tasks.is_empty() && self.ledger.waiting() == 0;
         self.idle_since = idle.then(|| self.idle_since.unwrap_or(now.at));
         if let Some((at, outcome)) = self.exit_deadline()
@@ -287,28 +178,6 @@ impl Core {
             self.phase = Phase::Done;
             self.actions.push_back(Action::Exit(outcome));
         }
-    }
-
-    /// Sends what the open connection has not carried yet.
-    fn flush(&mut self) {
-        let Some(attempt) = self.link.subscribed() else {
-            return;
-        };
-        for (update, after) in self.ledger.unsent(attempt) {
-            self.send_update(attempt, update, after);
-        }
-    }
-
-    fn send_update(&mut self, attempt: u64, update: call::Update, after: u64) {
-        let call = Box::new(Call {
-            update: Some(update),
-            ..self.call(call::Type::Update)
-        });
-        self.actions.push_back(Action::Send {
-            attempt,
-            call,
-            after,
-        });
     }
 
     /// Hands a record to the journal. Returns its number.
@@ -321,63 +190,6 @@ impl Core {
         self.recorded
     }
 
-    fn call(&self, kind: call::Type) -> Call {
-        Call {
-            executor_id: self.config.executor_id.clone(),
-            framework_id: self.config.framework_id.clone(),
-            r#type: Some(kind.into()),
-            ..Default::default()
-        }
-    }
-
-    /// When the executor will exit if nothing happens before, and how. An instant in the past means now.
-    fn exit_deadline(&self) -> Option<(Instant, Outcome)> {
-        let busy = self
-            .tasks
-            .values()
-            .filter(|task| !task.awaits_ack())
-            .count();
-        let waiting = self.ledger.waiting();
-        let acknowledged_by = |since: Instant| since.plus(self.config.acknowledgement_timeout);
-        // An agent that is silent for long may be stopped, not gone; one that recovers its executors is worth waiting
-        // for as long as one that is away.
-        let patience = match self.config.checkpoint {
-            true => self
-                .config
-                .acknowledgement_timeout
-                .max(self.config.recovery_timeout),
-            false => self.config.acknowledgement_timeout,
-        };
-        match self.phase {
-            Phase::Done => None,
-            Phase::Serving if self.link.subscribed().is_some() && busy == 0 && waiting > 0 => {
-                let at = self.ledger.waiting_since()?.plus(patience);
-                Some((at, Outcome::Unacknowledged(waiting)))
-            }
-            Phase::Serving => {
-                let at = self.idle_since?.plus(self.config.idle_timeout);
-                Some((at, Outcome::Complete))
-            }
-            Phase::ShuttingDown { give_up_at, .. } if busy > 0 => {
-                Some((give_up_at, Outcome::Unreaped(busy)))
-            }
-            Phase::ShuttingDown { .. } if waiting == 0 => {
-                Some((Instant::default(), Outcome::Complete))
-            }
-            Phase::ShuttingDown { .. } if self.link.is_closed() => {
-                Some((Instant::default(), Outcome::Unacknowledged(waiting)))
-            }
-            Phase::ShuttingDown {
-                acknowledged_by: limit,
-                ..
-            } => {
-                let at = acknowledged_by(self.ledger.waiting_since()?);
-                let at = limit.map_or(at, |limit| at.min(limit));
-                Some((at, Outcome::Unacknowledged(waiting)))
-            }
-        }
-    }
-
     /// Makes an update, records it, and leaves the sending to [`Core::settle`].
     fn update(&mut self, now: Now, task_id: &TaskId, report: Report) {
         self.actions.push_back(Action::Note(Note::Update {
@@ -385,8 +197,20 @@ impl Core {
             state: report.state,
             message: report.message.clone(),
         }));
-        let uuid = self.uuid();
-        let status = report.into_status(task_id.clone(), &self.config, uuid, now);
+        let task = self.tasks.get(&task_id.value);
+        let about = Circumstances {
+            task_id: task_id.clone(),
+            executor_id: self.config.executor_id.clone(),
+            container_id: self.container_id.clone(),
+            healthy: task.and_then(Task::healthy),
+            check_status: task.and_then(Task::check_status),
+            uuid: self.uuid(),
+            now,
+        };
+        if let Some(task) = self.tasks.get_mut(&task_id.value) {
+            task.told(report.state, now);
+        }
+        let status = report.into_status(about);
         let record = self.record(Record::Update(Box::new(status.clone())));
         self.ledger.record_update(status, record, now.at);
     }
@@ -399,7 +223,10 @@ impl Core {
         });
         if is_terminal(&status) {
             let id = status.task_id.value.clone();
-            self.tasks.remove(&id);
+            let group = self.tasks.remove(&id).and_then(|task| task.group);
+            if let Some(group) = group {
+                self.groups.leave(group, &id);
+            }
             self.finished.insert(id, status);
         }
     }
@@ -411,34 +238,5 @@ impl Core {
         bytes[6] = (bytes[6] & 0x0f) | 0x40;
         bytes[8] = (bytes[8] & 0x3f) | 0x80;
         Bytes::copy_from_slice(&bytes)
-    }
-
-    /// A random wait of up to a quarter of the longest allowed one, so that a first failure after the agent's recovery
-    /// leaves room for more attempts inside the agent's window.
-    fn retry_delay(&mut self) -> Duration {
-        let quarter = self.config.subscription_backoff_max / 4;
-        let share = f64::from(self.random.next_u32()) / f64::from(u32::MAX);
-        quarter
-            .mul_f64(share)
-            .max(SHORTEST_RETRY.min(self.config.subscription_backoff_max))
-    }
-}
-
-/// No agent is asked more often than this.
-const SHORTEST_RETRY: Duration = Duration::from_millis(50);
-
-/// A last update gets this long to reach the agent, however short the grace.
-const SHORTEST_WAIT: Duration = Duration::from_millis(200);
-
-/// How much of the agent's grace the tasks get. The rest is for reaping, the last updates and their acknowledgements:
-/// a second, or half of a grace that is shorter than two.
-fn shutdown_budget(grace: Duration) -> Duration {
-    grace - (grace / 2).min(Duration::from_secs(1))
-}
-
-fn describe(what: &str, refusal: &Refusal) -> String {
-    match refusal.status {
-        Some(status) => format!("{what} was answered with {status}: {}", refusal.message),
-        None => format!("{what} was not answered: {}", refusal.message),
     }
 }

@@ -17,16 +17,16 @@
 //! - [`ledger`]: what the agent has not acknowledged; recorded before it is sent, sent again in order with the same
 //!   uuid.
 //!
+//! - [`checks`]: when the checks of a task look, and what their findings mean.
+//! - [`messages`]: what a framework can ask, and the answers.
+//! - [`journal`]: what outlives the executor.
+//!
 //! What holds, whatever the order of events (tests/simulation.rs checks each over random orders): one terminal update
 //! a task; none lost and none made twice; the order kept; a uuid never changes; nothing is launched after a shutdown;
 //! every process that was started has been reaped before [`Action::Exit`].
 #![forbid(unsafe_code)]
 
 mod action;
-#[cfg_attr(
-    not(test),
-    allow(dead_code, reason = "the machine of tasks is about to drive it")
-)]
 mod checks;
 mod command_task;
 mod config;
@@ -35,6 +35,7 @@ mod event;
 mod journal;
 mod ledger;
 mod link;
+mod messages;
 mod status;
 mod task;
 mod time;

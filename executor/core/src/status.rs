@@ -1,21 +1,38 @@
 //! The fields of a status update.
 
+mod terminal;
+mod text;
+
 use bytes::Bytes;
 use mesos_proto::v1::task_status::{Reason, Source};
-use mesos_proto::v1::{TaskId, TaskResourceLimitation, TaskState, TaskStatus};
+use mesos_proto::v1::{
+    CheckStatusInfo, ContainerId, ContainerStatus, ExecutorId, Label, Labels, TaskId,
+    TaskResourceLimitation, TaskState, TaskStatus,
+};
 
-use crate::config::Config;
-use crate::event::{CommandEnd, Fault, LimitKind};
-use crate::task::{Cause, Over};
 use crate::time::Now;
 
-/// What differs from one update to another.
+/// What differs from one update of a task to another.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) state: TaskState,
-    pub(crate) reason: Option<Reason>,
     pub(crate) message: Option<String>,
-    pub(crate) limitation: Option<TaskResourceLimitation>,
+    reason: Option<Reason>,
+    limitation: Option<TaskResourceLimitation>,
+    /// What must outlast a reconciliation, which has neither message nor reason: few and short, as the master keeps them.
+    labels: Vec<(&'static str, String)>,
+}
+
+/// What an update says beside its report.
+#[derive(Debug)]
+pub(crate) struct Circumstances {
+    pub(crate) task_id: TaskId,
+    pub(crate) executor_id: ExecutorId,
+    pub(crate) container_id: Option<ContainerId>,
+    pub(crate) healthy: Option<bool>,
+    pub(crate) check_status: Option<CheckStatusInfo>,
+    pub(crate) uuid: Bytes,
+    pub(crate) now: Now,
 }
 
 impl Report {
@@ -23,18 +40,36 @@ impl Report {
     pub(crate) fn of(state: TaskState) -> Self {
         Self {
             state,
-            reason: None,
             message: None,
+            reason: None,
             limitation: None,
+            labels: Vec::new(),
         }
     }
 
     fn because(state: TaskState, reason: Option<Reason>, message: String) -> Self {
         Self {
-            state,
             reason,
             message: Some(message),
-            limitation: None,
+            ..Self::of(state)
+        }
+    }
+
+    /// A task that runs on, with something new about its health (Mesos: docs/task-state-reasons.md).
+    pub(crate) fn health(message: Option<String>) -> Self {
+        Self {
+            reason: Some(Reason::TaskHealthCheckStatusUpdated),
+            message,
+            ..Self::of(TaskState::TaskRunning)
+        }
+    }
+
+    /// A task that runs on, with something new in its check (Mesos: docs/task-state-reasons.md).
+    pub(crate) fn check_status(message: Option<String>) -> Self {
+        Self {
+            reason: Some(Reason::TaskCheckStatusUpdated),
+            message,
+            ..Self::of(TaskState::TaskRunning)
         }
     }
 
@@ -47,73 +82,36 @@ impl Report {
         )
     }
 
-    /// The terminal report of a task that ended like this. The texts are those of Mesos's command executor
-    /// (src/launcher/executor.cpp) and of its isolators.
-    pub(crate) fn terminal(over: Over) -> Self {
-        match over {
-            Over::NotStarted(failure) => match failure.fault {
-                Fault::Framework => Self::because(
-                    TaskState::TaskError,
-                    Some(Reason::TaskInvalid),
-                    failure.message,
-                ),
-                Fault::Task => Self::because(TaskState::TaskFailed, None, failure.message),
-                Fault::Host => Self::because(
-                    TaskState::TaskFailed,
-                    Some(Reason::ContainerLaunchFailed),
-                    failure.message,
-                ),
-            },
-            Over::KilledBeforeStart => Self::because(
-                TaskState::TaskKilled,
-                Some(Reason::TaskKilledDuringLaunch),
-                "Killed before the command was started".to_owned(),
-            ),
-            Over::Ended(ended, cause) => {
-                let message = format!("Command {}", ended.description);
-                match cause {
-                    None if ended.exit == CommandEnd::Exited(0) => {
-                        Self::because(TaskState::TaskFinished, None, message)
-                    }
-                    None => Self::because(TaskState::TaskFailed, None, message),
-                    // Also when it exited with status 0 on the way (Mesos: src/launcher/executor.cpp, `reaped`).
-                    Some(Cause::Killed) => Self::because(TaskState::TaskKilled, None, message),
-                    Some(Cause::Limited(limitation)) => Self {
-                        state: TaskState::TaskFailed,
-                        reason: Some(match limitation.kind {
-                            LimitKind::Memory => Reason::ContainerLimitationMemory,
-                            LimitKind::Disk => Reason::ContainerLimitationDisk,
-                        }),
-                        message: Some(limitation.message),
-                        limitation: Some(TaskResourceLimitation {
-                            resources: limitation.resources,
-                        }),
-                    },
-                }
-            }
-        }
-    }
-
     /// The update itself. `agent_id` stays unset: the agent fills it, and drops an update that names another without
-    /// a word (Mesos: src/slave/slave.cpp, `Slave::statusUpdate`).
-    pub(crate) fn into_status(
-        self,
-        task_id: TaskId,
-        config: &Config,
-        uuid: Bytes,
-        now: Now,
-    ) -> TaskStatus {
+    /// a word (Mesos: src/slave/slave.cpp, `Slave::statusUpdate`). Of the container only the id is named: the agent adds
+    /// the rest.
+    pub(crate) fn into_status(self, about: Circumstances) -> TaskStatus {
+        let labels = self.labels.into_iter().map(|(key, value)| Label {
+            key: format!("{LABEL_PREFIX}{key}"),
+            value: Some(value),
+        });
+        let labels: Vec<Label> = labels.collect();
         TaskStatus {
-            task_id,
+            task_id: about.task_id,
             state: self.state.into(),
             message: self.message,
             source: Some(Source::Executor.into()),
             reason: self.reason.map(Into::into),
-            executor_id: Some(config.executor_id.clone()),
-            timestamp: Some(now.unix),
-            uuid: Some(uuid),
+            executor_id: Some(about.executor_id),
+            timestamp: Some(about.now.unix),
+            uuid: Some(about.uuid),
+            healthy: about.healthy,
+            check_status: about.check_status,
+            labels: (!labels.is_empty()).then_some(Labels { labels }),
+            container_status: about.container_id.map(|id| ContainerStatus {
+                container_id: Some(id),
+                ..Default::default()
+            }),
             limitation: self.limitation,
             ..Default::default()
         }
     }
 }
+
+/// Begins the keys of all labels that this executor sets.
+const LABEL_PREFIX: &str = "mesos-sandbox-executor.";

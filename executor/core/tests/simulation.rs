@@ -3,68 +3,96 @@
 
 mod world;
 
+use std::sync::LazyLock;
+
 use world::{Chance, World};
 
 const RUNS: u64 = 1500;
 
-/// Runs every seed through `check`, naming the seed that fails.
-fn each_seed(chance: Chance, check: impl Fn(&World)) {
+/// Every world that came about under one chance; each is run once, for all tests.
+type Worlds = LazyLock<Vec<World>>;
+
+fn run(seed: u64, chance: Chance) -> World {
+    let mut world = World::new(seed, chance);
+    world.run();
+    world
+}
+
+fn run_all(chance: Chance) -> Vec<World> {
     // The test's own switch, not the core's configuration.
     #[allow(clippy::disallowed_methods)]
     let only = std::env::var("SEED")
         .ok()
         .map(|seed| seed.parse::<u64>().expect("SEED is a number"));
-    for seed in 0..RUNS {
-        if only.is_some_and(|only| only != seed) {
-            continue;
-        }
-        let mut world = World::new(seed, chance);
-        world.run();
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&world)));
+    let seeds = (0..RUNS).filter(|seed| only.is_none_or(|only| only == *seed));
+    seeds
+        .map(|seed| run(seed, chance).forget_the_way())
+        .collect()
+}
+
+/// Looks at every world with `check`, naming the seed of the one that fails.
+fn each_seed(worlds: &Worlds, check: impl Fn(&World)) {
+    for world in worlds.iter() {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(world)));
         if let Err(panic) = outcome {
-            eprintln!("seed {seed}:\n{}", world.log.join("\n"));
+            let again = run(world.seed, world.chance);
+            eprintln!("seed {}:\n{}", again.seed, again.log.join("\n"));
             std::panic::resume_unwind(panic);
         }
     }
 }
 
 /// An agent that recovers: whatever happens on the way, it comes back, and nothing asks for a shutdown.
-const HEALING: Chance = Chance {
+static HEALING: Worlds = LazyLock::new(|| run_all(HEALING_CHANCE));
+const HEALING_CHANCE: Chance = Chance {
     checkpoint: true,
     disconnect: 0.03,
     refuse: 0.3,
     shutdown: 0.0,
     agent_dies: false,
+    crash: 0.0,
 };
 
 /// An agent that may ask for a shutdown at any moment, or go away for good.
-const HOSTILE: Chance = Chance {
+static HOSTILE: Worlds = LazyLock::new(|| run_all(HOSTILE_CHANCE));
+const HOSTILE_CHANCE: Chance = Chance {
     checkpoint: true,
     disconnect: 0.05,
     refuse: 0.5,
     shutdown: 0.02,
     agent_dies: true,
+    crash: 0.0,
 };
 
 /// A framework without checkpointing.
-const WITHOUT_CHECKPOINT: Chance = Chance {
+static WITHOUT_CHECKPOINT: Worlds = LazyLock::new(|| run_all(WITHOUT_CHECKPOINT_CHANCE));
+const WITHOUT_CHECKPOINT_CHANCE: Chance = Chance {
     checkpoint: false,
-    ..HOSTILE
+    ..HOSTILE_CHANCE
+};
+
+/// An executor that is killed now and then, and followed by another one with its journal.
+static CRASHING: Worlds = LazyLock::new(|| run_all(CRASHING_CHANCE));
+const CRASHING_CHANCE: Chance = Chance {
+    crash: 0.01,
+    ..HEALING_CHANCE
 };
 
 #[test]
 fn every_delivered_task_gets_exactly_one_terminal_update() {
-    each_seed(HEALING, |world| {
-        for task in &world.delivered {
-            assert_eq!(world.terminal_uuids(task).len(), 1, "task {task}");
-        }
-    });
+    for worlds in [&HEALING, &CRASHING] {
+        each_seed(worlds, |world| {
+            for task in &world.delivered {
+                assert_eq!(world.terminal_uuids(task).len(), 1, "task {task}");
+            }
+        });
+    }
 }
 
 #[test]
 fn an_executor_that_says_it_is_complete_has_lost_nothing() {
-    for chance in [HEALING, HOSTILE] {
-        each_seed(chance, |world| {
+    for worlds in [&HEALING, &HOSTILE] {
+        each_seed(worlds, |world| {
             if world.is_complete() {
                 for uuid in &world.produced {
                     assert!(world.received_order().contains(uuid), "{uuid:?} is lost");
@@ -76,8 +104,8 @@ fn an_executor_that_says_it_is_complete_has_lost_nothing() {
 
 #[test]
 fn no_task_ever_gets_two_terminal_updates() {
-    for chance in [HEALING, HOSTILE, WITHOUT_CHECKPOINT] {
-        each_seed(chance, |world| {
+    for worlds in [&HEALING, &HOSTILE, &WITHOUT_CHECKPOINT, &CRASHING] {
+        each_seed(worlds, |world| {
             for task in &world.delivered {
                 assert!(world.terminal_uuids(task).len() <= 1, "task {task}");
             }
@@ -87,8 +115,8 @@ fn no_task_ever_gets_two_terminal_updates() {
 
 #[test]
 fn the_agent_first_sees_updates_in_the_order_they_were_made() {
-    for chance in [HEALING, HOSTILE, WITHOUT_CHECKPOINT] {
-        each_seed(chance, |world| {
+    for worlds in [&HEALING, &HOSTILE, &WITHOUT_CHECKPOINT, &CRASHING] {
+        each_seed(worlds, |world| {
             let received = world.received_order();
             let expected: Vec<_> = world
                 .produced
@@ -103,15 +131,15 @@ fn the_agent_first_sees_updates_in_the_order_they_were_made() {
 
 #[test]
 fn a_uuid_always_comes_with_the_same_status() {
-    for chance in [HEALING, HOSTILE, WITHOUT_CHECKPOINT] {
-        each_seed(chance, |world| assert_eq!(world.changed_statuses(), 0));
+    for worlds in [&HEALING, &HOSTILE, &WITHOUT_CHECKPOINT, &CRASHING] {
+        each_seed(worlds, |world| assert_eq!(world.changed_statuses(), 0));
     }
 }
 
 #[test]
 fn states_of_a_task_only_go_forward() {
-    for chance in [HEALING, HOSTILE, WITHOUT_CHECKPOINT] {
-        each_seed(chance, |world| {
+    for worlds in [&HEALING, &HOSTILE, &WITHOUT_CHECKPOINT, &CRASHING] {
+        each_seed(worlds, |world| {
             for task in &world.delivered {
                 let ranks = world.state_ranks(task);
                 assert!(ranks.is_sorted_by(|a, b| a < b), "task {task}: {ranks:?}");
@@ -122,15 +150,15 @@ fn states_of_a_task_only_go_forward() {
 
 #[test]
 fn nothing_is_launched_after_a_shutdown() {
-    for chance in [HOSTILE, WITHOUT_CHECKPOINT] {
-        each_seed(chance, |world| assert_eq!(world.launches_after_shutdown, 0));
+    for worlds in [&HOSTILE, &WITHOUT_CHECKPOINT] {
+        each_seed(worlds, |world| assert_eq!(world.launches_after_shutdown, 0));
     }
 }
 
 #[test]
 fn a_task_whose_launch_was_cancelled_and_did_not_start_is_never_running() {
-    for chance in [HEALING, HOSTILE, WITHOUT_CHECKPOINT] {
-        each_seed(chance, |world| {
+    for worlds in [&HEALING, &HOSTILE, &WITHOUT_CHECKPOINT, &CRASHING] {
+        each_seed(worlds, |world| {
             for task in world.never_started() {
                 let ranks = world.state_ranks(&task);
                 assert!(!ranks.contains(&1), "task {task}: {ranks:?}");
@@ -141,8 +169,8 @@ fn a_task_whose_launch_was_cancelled_and_did_not_start_is_never_running() {
 
 #[test]
 fn every_started_process_is_reaped_and_cleaned_up_before_exit() {
-    for chance in [HEALING, HOSTILE, WITHOUT_CHECKPOINT] {
-        each_seed(chance, |world| {
+    for worlds in [&HEALING, &HOSTILE, &WITHOUT_CHECKPOINT, &CRASHING] {
+        each_seed(worlds, |world| {
             assert!(world.outcome.is_some(), "the executor exits in the end");
             assert_eq!(world.unreaped(), Vec::<String>::new());
         });
@@ -151,14 +179,48 @@ fn every_started_process_is_reaped_and_cleaned_up_before_exit() {
 
 #[test]
 fn a_task_that_the_agent_still_thinks_is_staging_is_never_left_out_of_a_subscribe() {
-    each_seed(HEALING, |world| {
-        assert_eq!(world.dropped_by_the_agent, Vec::<String>::new());
-    });
+    for worlds in [&HEALING, &CRASHING] {
+        each_seed(worlds, |world| {
+            assert_eq!(world.dropped_by_the_agent, Vec::<String>::new());
+        });
+    }
+}
+
+/// Every update is one that the agent takes, P-19: 16 bytes of uuid, its source, a state that is not staging, a check
+/// status that fits its type. The members of a group start together or not at all, P-35, and one that fails takes the
+/// others along. A check looks while its task runs, and once at a time.
+#[test]
+fn nothing_goes_wrong_on_the_way() {
+    for worlds in [&HEALING, &HOSTILE, &WITHOUT_CHECKPOINT, &CRASHING] {
+        each_seed(worlds, |world| {
+            assert_eq!(world.faults, Vec::<String>::new());
+        });
+    }
 }
 
 #[test]
 fn the_executor_says_nothing_after_it_has_decided_to_exit() {
-    for chance in [HEALING, HOSTILE, WITHOUT_CHECKPOINT] {
-        each_seed(chance, |world| assert_eq!(world.actions_after_exit, 0));
+    for worlds in [&HEALING, &HOSTILE, &WITHOUT_CHECKPOINT, &CRASHING] {
+        each_seed(worlds, |world| assert_eq!(world.actions_after_exit, 0));
     }
+}
+
+/// The worlds are as varied as they are meant to be.
+#[test]
+fn what_the_other_tests_look_for_does_come_about() {
+    let any = |worlds: &Worlds, text: &str| worlds.iter().any(|world| world.has_told(text));
+    for text in [
+        "health check failed 3 times in a row",
+        "max_completion_time of 2secs",
+        "names no command",
+        "of its group is TASK_FAILED",
+        "Killed before the command was started: task",
+        "Last lines of stderr:\nan end",
+    ] {
+        assert!(any(&HEALING, text), "{text}");
+    }
+    assert!(any(&HOSTILE, "the agent asked for it"));
+    assert!(any(&CRASHING, "The executor was killed"));
+    assert!(HEALING.iter().any(|world| world.replies > 0));
+    assert!(HEALING.iter().any(|world| world.heartbeats > 0));
 }

@@ -49,22 +49,31 @@ impl Contract {
                     .try_for_each(|status| self.check_update(status))
             }
             (call::Type::Update, None, Some(update)) => {
-                // The agent takes updates in the order they come in, which only one connection keeps.
-                let stream = self.streams.contains(&connection);
-                want(
-                    !self.streams.is_empty(),
-                    "an update before the first SUBSCRIBE",
-                )?;
-                want(!stream, "an update on the connection of the stream")?;
-                let calls = *self.calls.get_or_insert(connection);
-                want(
-                    calls == connection,
-                    "updates of one subscription on two connections",
-                )?;
+                self.check_connection(connection)?;
                 self.check_update(&update.status)
+            }
+            (call::Type::Heartbeat, None, None) => self.check_connection(connection),
+            (call::Type::Message, None, None) => {
+                self.check_connection(connection)?;
+                want(call.message.is_some(), "a message without its body")
             }
             (kind, _, _) => Err(format!("{kind:?} with a body that does not go with it")),
         }
+    }
+
+    /// The agent takes calls in the order they come in, which only one connection keeps.
+    fn check_connection(&mut self, connection: usize) -> Checked {
+        want(
+            !self.streams.is_empty(),
+            "a call before the first SUBSCRIBE",
+        )?;
+        let stream = self.streams.contains(&connection);
+        want(!stream, "a call on the connection of the stream")?;
+        let calls = *self.calls.get_or_insert(connection);
+        want(
+            calls == connection,
+            "calls of one subscription on two connections",
+        )
     }
 
     /// Mesos: src/common/validation.cpp, and src/slave/slave.cpp for what becomes of an update afterwards.

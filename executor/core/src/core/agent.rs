@@ -1,11 +1,14 @@
 //! What the agent sends (Mesos: docs/executor-http-api.md).
 
+use bytes::Bytes;
 use mesos_proto::TaskInfo;
 use mesos_proto::v1::executor::{self, call, event};
 use mesos_proto::v1::{KillPolicy, TaskId, framework_info};
 
-use super::{Core, Shutdown};
+use super::Core;
+use super::ending::Shutdown;
 use crate::action::{Action, Note};
+use crate::task::{Cause, Input};
 use crate::time::Now;
 
 /// The agent's events, parsed: each with what it must carry.
@@ -15,7 +18,7 @@ enum AgentEvent {
     LaunchGroup(Vec<TaskInfo>),
     Kill(TaskId, Option<KillPolicy>),
     Acknowledged(event::Acknowledged),
-    Message,
+    Message(Bytes),
     Error(String),
     Shutdown,
     Heartbeat,
@@ -42,7 +45,7 @@ impl AgentEvent {
                 .kill
                 .map(|kill| Self::Kill(kill.task_id, kill.kill_policy)),
             event::Type::Acknowledged => event.acknowledged.map(Self::Acknowledged),
-            event::Type::Message => Some(Self::Message),
+            event::Type::Message => event.message.map(|message| Self::Message(message.data)),
             event::Type::Error => event.error.map(|error| Self::Error(error.message)),
             event::Type::Shutdown => Some(Self::Shutdown),
             event::Type::Heartbeat => Some(Self::Heartbeat),
@@ -57,11 +60,7 @@ impl Core {
         match AgentEvent::parse(event) {
             AgentEvent::Subscribed(subscribed) => self.on_subscribed(now, *subscribed),
             AgentEvent::Launch(task) => self.launch(now, *task),
-            AgentEvent::LaunchGroup(tasks) => {
-                for task in tasks {
-                    self.launch(now, task);
-                }
-            }
+            AgentEvent::LaunchGroup(tasks) => self.launch_group(now, tasks),
             AgentEvent::Kill(task_id, policy) => self.kill(now, &task_id, policy.as_ref()),
             AgentEvent::Acknowledged(ack) => {
                 // Unknown ones are repetitions: the agent acknowledges each resend.
@@ -74,7 +73,7 @@ impl Core {
             }
             AgentEvent::Shutdown => self.shut_down(now, Shutdown::Asked),
             AgentEvent::Heartbeat => {}
-            AgentEvent::Message => self.ignore("a message", None, "this executor takes none"),
+            AgentEvent::Message(data) => self.on_message(now, &data),
             AgentEvent::Unusable(what) => {
                 self.ignore(what, None, "it says nothing to this version");
             }
@@ -83,6 +82,7 @@ impl Core {
 
     fn on_subscribed(&mut self, now: Now, subscribed: event::Subscribed) {
         self.link.subscribe_succeeded();
+        self.spoke_at = now.at;
         self.ledger.renew(now.at);
         let killing = i32::from(framework_info::capability::Type::TaskKillingState);
         self.sends_killing = subscribed
@@ -91,6 +91,7 @@ impl Core {
             .iter()
             .any(|capability| capability.r#type == Some(killing));
         self.executor = Some(subscribed.executor_info);
+        self.container_id = subscribed.container_id;
         if let Some(attempt) = self.link.subscribed() {
             self.actions
                 .push_back(Action::Note(Note::Subscribed { attempt }));
@@ -100,7 +101,7 @@ impl Core {
     fn kill(&mut self, now: Now, task_id: &TaskId, policy: Option<&KillPolicy>) {
         if let Some(task) = self.tasks.get(&task_id.value) {
             let grace = self.grace(task, policy);
-            self.drive(now, &task_id.value, crate::task::Input::Kill(grace));
+            self.drive(now, &task_id.value, Input::Kill(grace, Cause::Killed));
         } else if let Some(status) = self.finished.get(&task_id.value) {
             // The scheduler does not know yet that it is over: say so again, with the uuid it had (Mesos:
             // src/slave/slave.cpp acknowledges it once more).
@@ -108,7 +109,7 @@ impl Core {
                 status: status.clone(),
             };
             if let Some(attempt) = self.link.subscribed() {
-                self.send_update(attempt, update, 0);
+                self.send_update(now, attempt, update, 0);
             }
         } else {
             // It overtook its LAUNCH, or the LAUNCH was lost: should that come, it is answered with TASK_KILLED.

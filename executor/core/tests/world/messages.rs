@@ -1,11 +1,13 @@
 //! What goes over the simulated wire, and how the log shows it.
 
+use bytes::Bytes;
 use executor_core::{Action, Event, LimitKind, Limitation};
 use mesos_proto::TaskInfo;
 use mesos_proto::v1::executor::{self, event};
 use mesos_proto::v1::{
-    AgentId, AgentInfo, DurationInfo, ExecutorInfo, FrameworkInfo, KillPolicy, TaskId,
-    TaskInfoFields, TaskState, TaskStatus, framework_info,
+    AgentId, AgentInfo, CheckInfo, ContainerId, DurationInfo, ExecutorInfo, FrameworkInfo,
+    HealthCheck, KillPolicy, TaskGroupInfo, TaskId, TaskInfoFields, TaskState, TaskStatus,
+    check_info, framework_info, health_check, task_status,
 };
 
 pub(super) fn rank(status: &TaskStatus) -> u8 {
@@ -68,7 +70,10 @@ pub(super) fn subscribed() -> executor::Event {
         executor_info: ExecutorInfo::default(),
         framework_info,
         agent_info: AgentInfo::default(),
-        container_id: None,
+        container_id: Some(ContainerId {
+            value: "c".into(),
+            parent: None,
+        }),
     };
     executor::Event {
         subscribed: Some(subscribed),
@@ -76,18 +81,110 @@ pub(super) fn subscribed() -> executor::Event {
     }
 }
 
-pub(super) fn launch(id: &str) -> executor::Event {
-    let task = TaskInfo::from(TaskInfoFields {
+/// Some of the tasks have checks, some a time limit, some say nothing that could be run.
+fn task(id: &str) -> TaskInfo {
+    let kind = id.bytes().last().unwrap_or_default() % 5;
+    let health_check = HealthCheck {
+        r#type: Some(health_check::Type::Tcp.into()),
+        tcp: Some(health_check::TcpCheckInfo {
+            port: 1,
+            protocol: None,
+        }),
+        delay_seconds: Some(0.0),
+        interval_seconds: Some(0.3),
+        consecutive_failures: Some(3),
+        grace_period_seconds: Some(0.5),
+        ..Default::default()
+    };
+    let check = CheckInfo {
+        r#type: Some(check_info::Type::Tcp.into()),
+        tcp: Some(check_info::Tcp { port: 1 }),
+        delay_seconds: Some(0.1),
+        interval_seconds: Some(0.5),
+        ..Default::default()
+    };
+    let most = DurationInfo {
+        nanoseconds: 2_000_000_000,
+    };
+    TaskInfo::from(TaskInfoFields {
         name: id.into(),
         task_id: TaskId { value: id.into() },
         agent_id: AgentId { value: "a".into() },
-        data: Some("true".into()),
+        data: (id != "t7").then(|| "true".into()),
+        health_check: (kind == 1).then_some(health_check),
+        check: (kind == 1 || kind == 2).then_some(check),
+        max_completion_time: (kind == 3).then_some(most),
         ..Default::default()
-    });
+    })
+}
+
+pub(super) fn launch(id: &str) -> executor::Event {
     executor::Event {
-        launch: Some(event::Launch { task }),
+        launch: Some(event::Launch { task: task(id) }),
         ..typed(event::Type::Launch)
     }
+}
+
+pub(super) fn launch_group(ids: &[String]) -> executor::Event {
+    let tasks = ids.iter().map(|id| task(id)).collect();
+    let task_group = TaskGroupInfo { tasks };
+    executor::Event {
+        launch_group: Some(event::LaunchGroup { task_group }),
+        ..typed(event::Type::LaunchGroup)
+    }
+}
+
+pub(super) fn message(text: &'static str) -> executor::Event {
+    executor::Event {
+        message: Some(event::Message { data: text.into() }),
+        ..typed(event::Type::Message)
+    }
+}
+
+pub(super) fn acknowledged(status: &TaskStatus) -> executor::Event {
+    let acknowledged = event::Acknowledged {
+        task_id: status.task_id.clone(),
+        uuid: status.uuid.clone().expect("every update has a uuid"),
+    };
+    executor::Event {
+        acknowledged: Some(acknowledged),
+        ..typed(event::Type::Acknowledged)
+    }
+}
+
+/// Why the agent would refuse an update, or a scheduler would misread it (Mesos: src/common/validation.cpp,
+/// `validateStatusUpdate`).
+pub(super) fn problem(status: &TaskStatus) -> Option<&'static str> {
+    if status.uuid.as_ref().map(Bytes::len) != Some(16) {
+        return Some("its uuid is not of 16 bytes");
+    }
+    if status.source() != task_status::Source::Executor {
+        return Some("its source is not the executor");
+    }
+    if status.state() == TaskState::TaskStaging {
+        return Some("its state is staging");
+    }
+    if status.reason == Some(0) {
+        return Some("its reason is the deprecated one");
+    }
+    if status.agent_id.is_some() {
+        return Some("it names an agent");
+    }
+    if status.timestamp.is_none() {
+        return Some("it has no timestamp");
+    }
+    if let Some(check) = &status.check_status {
+        let bodies = [
+            (check_info::Type::Command, check.command.is_some()),
+            (check_info::Type::Http, check.http.is_some()),
+            (check_info::Type::Tcp, check.tcp.is_some()),
+        ];
+        let fits = |(kind, body)| body == (check.r#type == Some(i32::from(kind)));
+        if !bodies.into_iter().all(fits) {
+            return Some("its check status does not fit its type");
+        }
+    }
+    None
 }
 
 pub(super) fn kill(id: &str, grace: Option<u64>) -> executor::Event {

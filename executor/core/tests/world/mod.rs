@@ -1,5 +1,7 @@
-//! A simulated agent and host around the core. Time jumps from one thing due to the next.
+//! A simulated agent, host and disk around the core. Time jumps from one thing due to the next.
 
+mod agent;
+mod host;
 mod messages;
 mod outcome;
 
@@ -8,15 +10,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use executor_core::{
-    Action, CommandEnd, Config, Core, Ended, Event, Fault, Instant, LinkEvent, Now, Outcome,
-    Refusal, StartFailure, TaskEvent,
+    Action, Config, Core, Event, Instant, LinkEvent, Now, Outcome, Record, TaskEvent,
 };
-use mesos_proto::v1::executor::{self, event};
-use mesos_proto::v1::{ExecutorId, FrameworkId, TaskId, TaskStatus};
+use mesos_proto::v1::executor::event;
+use mesos_proto::v1::{ExecutorId, FrameworkId, TaskStatus};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use messages::{agent, kill, launch, limitation, short, subscribed, typed};
+use host::Host;
+use messages::{agent, kill, launch, launch_group, message, short, typed};
 
 /// How unfriendly the world is; probabilities are for each time step.
 #[derive(Clone, Copy)]
@@ -26,100 +28,136 @@ pub(crate) struct Chance {
     pub(crate) refuse: f64,
     pub(crate) shutdown: f64,
     pub(crate) agent_dies: bool,
+    /// The executor is killed, and another takes its journal over.
+    pub(crate) crash: f64,
 }
 
 /// What is due at a moment.
 enum Due {
     /// Reaches the core, if its connection is still the open one.
     Core(Event),
-    /// The agent wants to launch this task.
-    Launch(String),
+    /// The agent wants to launch these; one alone is no group.
+    Launch(Vec<String>),
     /// The agent wants this task killed.
     Kill(String, Option<u64>),
+    /// The framework has something to say.
+    Message(&'static str),
+    /// The sandbox of a held task is made, unless that was cancelled.
+    Prepare(String),
     /// A launch is through, unless it was cancelled.
     Start(String),
+    /// The journal has reached the disk up to this record.
+    Durable(u64),
     Disconnect,
     Shutdown,
-}
-
-#[derive(Default)]
-struct Host {
-    cancelled: BTreeSet<String>,
-    started: BTreeSet<String>,
-    ended: BTreeSet<String>,
-    cleaned: BTreeSet<String>,
+    Crash,
 }
 
 pub(crate) struct World {
+    pub(crate) seed: u64,
     core: Core,
     random: ChaCha12Rng,
-    chance: Chance,
+    pub(crate) chance: Chance,
     now: Instant,
     queue: BTreeMap<(Instant, u64), Due>,
     serial: u64,
+    /// When nothing but the core's own deadlines is left by then, nothing will be.
+    quiet_until: Instant,
     connection: Option<u64>,
     alive: bool,
     asked_to_shut_down: bool,
     host: Host,
+    /// What the executor has recorded, with its numbers; those up to `durable` are on the disk.
+    journal: Vec<(u64, Record)>,
+    durable: u64,
+    /// What waits for the disk.
+    outbox: Vec<(u64, Action)>,
     received: Vec<TaskStatus>,
+    pub(crate) replies: usize,
+    pub(crate) heartbeats: usize,
     pub(crate) log: Vec<String>,
-    /// Tasks whose LAUNCH reached the core.
+    /// Tasks whose LAUNCH reached the core, and was not forgotten in a crash.
     pub(crate) delivered: BTreeSet<String>,
-    /// The uuids of all updates in the order the core first showed them.
+    /// The groups in which they came.
+    pub(crate) groups: Vec<Vec<String>>,
+    /// The uuids of all updates in the order they first went out.
     pub(crate) produced: Vec<Bytes>,
     pub(crate) outcome: Option<Outcome>,
     pub(crate) launches_after_shutdown: usize,
     pub(crate) actions_after_exit: usize,
     pub(crate) dropped_by_the_agent: Vec<String>,
+    /// What went wrong on the way, in words.
+    pub(crate) faults: Vec<String>,
 }
 
 impl World {
     pub(crate) fn new(seed: u64, chance: Chance) -> Self {
-        let mut config = Config::new(
-            FrameworkId { value: "f".into() },
-            ExecutorId { value: "e".into() },
-        );
-        config.checkpoint = chance.checkpoint;
-        config.recovery_timeout = Duration::from_secs(120);
-        let mut core_seed = [0; 32];
-        core_seed[..8].copy_from_slice(&seed.to_le_bytes());
         let mut world = Self {
-            core: Core::new(config, core_seed, Now::default()),
+            seed,
+            core: core(seed, 0, chance, Instant::default()),
             random: ChaCha12Rng::seed_from_u64(seed),
             chance,
             now: Instant::default(),
             queue: BTreeMap::new(),
             serial: 0,
+            quiet_until: Instant(QUIET),
             connection: None,
             alive: true,
             asked_to_shut_down: false,
             host: Host::default(),
+            journal: Vec::new(),
+            durable: 0,
+            outbox: Vec::new(),
             received: Vec::new(),
+            replies: 0,
+            heartbeats: 0,
             log: Vec::new(),
             delivered: BTreeSet::new(),
+            groups: Vec::new(),
             produced: Vec::new(),
             outcome: None,
             launches_after_shutdown: 0,
             actions_after_exit: 0,
             dropped_by_the_agent: Vec::new(),
+            faults: Vec::new(),
         };
-        for n in 0..1 + world.below(6) {
-            let id = format!("t{n}");
+        let mut n = 0;
+        for _ in 0..1 + world.below(4) {
+            let members = if world.happens(0.4) {
+                2 + world.below(2)
+            } else {
+                1
+            };
+            let ids: Vec<String> = (n..n + members).map(|n| format!("t{n}")).collect();
+            n += members;
             let launch = world.below(8000);
-            world.after(launch, Due::Launch(id.clone()));
-            for _ in 0..world.below(3) {
-                // Also before the launch, and repeatedly.
-                let kill = world.below(12_000);
-                let grace = [None, Some(0), Some(1), Some(5)][world.below(4) as usize];
-                world.after(kill, Due::Kill(id.clone(), grace));
+            world.after(launch, Due::Launch(ids.clone()));
+            for id in ids {
+                for _ in 0..world.below(3) {
+                    // Also before the launch, and repeatedly.
+                    let kill = world.below(12_000);
+                    let grace = [None, Some(0), Some(1), Some(5)][world.below(4) as usize];
+                    world.after(kill, Due::Kill(id.clone(), grace));
+                }
             }
         }
+        for text in [
+            r#"{"request":"tasks"}"#,
+            "no request",
+            r#"{"reply":"ping"}"#,
+        ] {
+            let at = world.below(15_000);
+            world.after(at, Due::Message(text));
+        }
         for step in 0..200 {
-            if world.happens(chance.disconnect) {
-                world.after(step * 100, Due::Disconnect);
-            }
-            if world.happens(chance.shutdown) {
-                world.after(step * 100, Due::Shutdown);
+            for (probability, due) in [
+                (chance.disconnect, Due::Disconnect),
+                (chance.shutdown, Due::Shutdown),
+                (chance.crash, Due::Crash),
+            ] {
+                if world.happens(probability) {
+                    world.after(step * 100, due);
+                }
             }
         }
         world
@@ -149,6 +187,10 @@ impl World {
                         self.act(due);
                     }
                 }
+                (None, Some(at)) if at > self.quiet_until => {
+                    self.quiet_until = at.plus(QUIET);
+                    self.tidy();
+                }
                 (_, Some(at)) => {
                     self.now = self.now.max(at);
                     self.turn(None);
@@ -167,36 +209,40 @@ impl World {
             self.act(Due::Shutdown);
         }
         for id in running {
+            if self.is_in_a_broken_group(&id) {
+                self.faults.push(format!("{id} outlives its group"));
+            }
             self.act(Due::Kill(id, Some(0)));
         }
     }
 
     fn act(&mut self, due: Due) {
         match due {
-            Due::Core(event) => self.turn(Some(event)),
-            Due::Launch(id) => {
-                // No agent does, but an executor must not rely on it.
-                if self.asked_to_shut_down && self.happens(0.5) {
-                    return;
+            Due::Core(event) => {
+                if let Event::Task {
+                    task_id,
+                    event: TaskEvent::Probed { check, .. },
+                } = &event
+                {
+                    self.answered(&task_id.value, *check);
                 }
-                match self.connection {
-                    // An agent launches nothing on an executor that is not subscribed; it waits.
-                    None => self.after(200, Due::Launch(id)),
-                    Some(attempt) => {
-                        self.log(format!("agent: LAUNCH {id}"));
-                        self.delivered.insert(id.clone());
-                        let event = launch(&id);
-                        self.turn(Some(agent(attempt, event)));
-                    }
-                }
+                self.turn(Some(event));
             }
+            Due::Launch(ids) => self.launch(ids),
             Due::Kill(id, grace) => {
                 if let Some(attempt) = self.connection {
                     self.log(format!("agent: KILL {id} {grace:?}"));
                     self.turn(Some(agent(attempt, kill(&id, grace))));
                 }
             }
+            Due::Message(text) => {
+                if let Some(attempt) = self.connection {
+                    self.turn(Some(agent(attempt, message(text))));
+                }
+            }
+            Due::Prepare(id) => self.prepare(&id),
             Due::Start(id) => self.start(&id),
+            Due::Durable(record) => self.reach_the_disk(record),
             Due::Disconnect => {
                 if let Some(attempt) = self.connection.take() {
                     self.log("agent: gone".to_owned());
@@ -217,6 +263,30 @@ impl World {
                     None => self.turn(Some(Event::Stop)),
                 }
             }
+            Due::Crash => self.crash(),
+        }
+    }
+
+    fn launch(&mut self, ids: Vec<String>) {
+        // No agent does, but an executor must not rely on it.
+        if self.asked_to_shut_down && self.happens(0.5) {
+            return;
+        }
+        match self.connection {
+            // An agent launches nothing on an executor that is not subscribed; it waits.
+            None => self.after(200, Due::Launch(ids)),
+            Some(attempt) => {
+                self.log(format!("agent: LAUNCH {ids:?}"));
+                self.delivered.extend(ids.iter().cloned());
+                let event = match ids.as_slice() {
+                    [id] => launch(id),
+                    _ => launch_group(&ids),
+                };
+                if ids.len() > 1 {
+                    self.groups.push(ids);
+                }
+                self.turn(Some(agent(attempt, event)));
+            }
         }
     }
 
@@ -226,6 +296,10 @@ impl World {
             Some(event) => self.core.handle(clock, event),
             None => self.core.handle_timeout(clock),
         }
+        self.drain();
+    }
+
+    fn drain(&mut self) {
         while let Some(action) = self.core.poll_action() {
             self.log(format!("{:?} {}", self.now.0, short(&action)));
             if self.outcome.is_some() {
@@ -237,192 +311,84 @@ impl World {
 
     fn carry_out(&mut self, action: Action) {
         match action {
-            Action::Subscribe { attempt, call, .. } => self.subscribe(attempt, *call),
+            Action::Subscribe { after, .. } | Action::Send { after, .. } => {
+                self.outbox.push((after, action));
+                self.empty_the_outbox();
+            }
             Action::Disconnect { attempt } => {
                 if self.connection == Some(attempt) {
                     self.connection = None;
                 }
             }
-            Action::Send { attempt, call, .. } => {
-                let status = call.update.expect("only updates are sent").status;
-                self.note_produced(&status);
-                if self.connection != Some(attempt) {
-                    return;
-                }
-                if self.happens(self.chance.refuse / 20.0) {
-                    // The agent is recovering: it takes no call before a new SUBSCRIBE.
-                    self.connection = None;
-                    let refusal = Refusal {
-                        status: Some(503),
-                        message: "not now".to_owned(),
-                    };
-                    let event = LinkEvent::CallRefused {
-                        uuid: status.uuid,
-                        refusal,
-                    };
-                    self.after(1, Due::Core(Event::Link { attempt, event }));
-                } else {
-                    self.receive(attempt, status);
-                }
+            Action::Record { sequence, record } => {
+                self.journal.push((sequence, record));
+                let delay = self.below(3) * 10;
+                self.after(delay, Due::Durable(sequence));
             }
-            Action::Launch { task, .. } => {
-                let id = task.task_id.value.clone();
-                if self.asked_to_shut_down {
-                    self.launches_after_shutdown += 1;
-                }
-                let delay = self.below(500);
-                self.after(delay, Due::Start(id));
-            }
-            Action::CancelLaunch { task_id } => {
-                self.host.cancelled.insert(task_id.value);
-            }
-            Action::Signal { task_id, .. } => {
-                if self.happens(0.5) {
-                    let delay = self.below(4000);
-                    self.end(delay, &task_id.value, false);
-                }
-            }
-            Action::KillTree { task_id } => {
-                let delay = self.below(1500);
-                self.end(delay, &task_id.value, false);
-            }
-            Action::CleanUp { task_id } => {
-                self.host.ended.insert(task_id.value.clone());
-                self.host.cleaned.insert(task_id.value.clone());
-                // One in twenty takes longer than anybody waits for.
-                let delay = if self.happens(0.05) {
-                    20_000
-                } else {
-                    self.below(300)
-                };
-                self.task_event(delay, &task_id.value, TaskEvent::CleanedUp);
-            }
-            Action::Note(_) | Action::Record { .. } => {}
-            Action::Release { .. } | Action::Probe { .. } | Action::CancelProbe { .. } => {
-                unreachable!("nothing here is held or probed")
-            }
+            Action::Note(_) => {}
             Action::Exit(outcome) => self.outcome = Some(outcome),
+            action => self.on_host(action),
         }
     }
 
-    /// A launch that was asked for some time ago is through.
-    fn start(&mut self, id: &str) {
-        // A cancellation may come too late.
-        let cancelled = self.host.cancelled.contains(id) && self.happens(0.5);
-        if cancelled || self.happens(0.1) {
-            let fault = [Fault::Framework, Fault::Task, Fault::Host][self.below(3) as usize];
-            let message = "no".to_owned();
-            let failure = StartFailure { fault, message };
-            self.task_event(0, id, TaskEvent::StartFailed(failure));
-            return;
-        }
-        self.host.started.insert(id.to_owned());
-        // News of the start may be overtaken: by a broken limit, by the end.
-        let news = self.below(100);
-        self.task_event(news, id, TaskEvent::Started);
-        if self.happens(0.2) {
-            let limit = self.below(3000);
-            self.task_event(limit, id, TaskEvent::Limited(limitation()));
-        }
-        // One in five runs on until it is killed.
-        if self.happens(0.8) {
-            let life = self.below(6000);
-            self.end(life, id, true);
-        }
+    /// The journal is on the disk up to `record`, in order, as files are written.
+    fn reach_the_disk(&mut self, record: u64) {
+        self.durable = self.durable.max(record);
+        self.empty_the_outbox();
     }
 
-    fn subscribe(&mut self, attempt: u64, call: executor::Call) {
-        let subscribe = call.subscribe.expect("a SUBSCRIBE carries its lists");
-        for update in &subscribe.unacknowledged_updates {
-            self.note_produced(&update.status);
-        }
-        let delay = self.below(100);
-        if self.happens(self.chance.refuse / 5.0) {
-            // Never answered.
-            return;
-        }
-        if !self.alive || self.happens(self.chance.refuse) {
-            let status = [None, Some(503), Some(404)][self.below(3) as usize];
-            let message = "not now".to_owned();
-            let event = LinkEvent::Refused(Refusal { status, message });
-            self.after(delay, Due::Core(Event::Link { attempt, event }));
-            return;
-        }
-        self.connection = Some(attempt);
-        if self.asked_to_shut_down {
-            // Mesos: src/slave/slave.cpp, `Slave::subscribe`: a terminating executor gets SHUTDOWN, not SUBSCRIBED.
-            self.after(
-                delay,
-                Due::Core(agent(attempt, typed(event::Type::Shutdown))),
-            );
-            return;
-        }
-        // The agent takes the updates in only after it has looked for tasks that are still staging (Mesos:
-        // src/slave/slave.cpp, `Slave::subscribe`).
-        for id in &self.delivered {
-            let staging = !self
-                .received
-                .iter()
-                .any(|status| status.task_id.value == *id);
-            let known = subscribe
-                .unacknowledged_tasks
-                .iter()
-                .any(|t| t.task_id.value == *id);
-            if staging && !known {
-                self.dropped_by_the_agent.push(id.clone());
+    /// What waits for no record that is not on the disk goes out, in order.
+    fn empty_the_outbox(&mut self) {
+        while let Some((after, _)) = self.outbox.first() {
+            if *after > self.durable {
+                return;
+            }
+            match self.outbox.remove(0).1 {
+                Action::Subscribe { attempt, call, .. } => self.subscribe(attempt, *call),
+                Action::Send { attempt, call, .. } => self.send(attempt, *call),
+                other => unreachable!("{other:?} is no call"),
             }
         }
-        for update in subscribe.unacknowledged_updates {
-            self.receive(attempt, update.status);
-        }
-        self.after(delay, Due::Core(agent(attempt, subscribed())));
     }
 
-    /// The agent takes an update and acknowledges it, unless the connection breaks before.
-    fn receive(&mut self, attempt: u64, status: TaskStatus) {
-        let ack = event::Acknowledged {
-            task_id: status.task_id.clone(),
-            uuid: status.uuid.clone().expect("every update has a uuid"),
-        };
-        self.received.push(status);
-        let event = executor::Event {
-            acknowledged: Some(ack),
-            ..typed(event::Type::Acknowledged)
-        };
-        for _ in 0..1 + self.below(2) {
-            let delay = 100 + self.below(50);
-            self.after(delay, Due::Core(agent(attempt, event.clone())));
+    /// The executor is killed, its tasks die with it, and another one begins with its journal.
+    fn crash(&mut self) {
+        self.log("executor: killed".to_owned());
+        if self.happens(0.3) {
+            // It had just made its journal short.
+            let records = self.core.snapshot().into_iter();
+            self.journal = records.map(|record| (self.durable, record)).collect();
         }
-    }
-
-    fn end(&mut self, delay: u64, id: &str, by_itself: bool) {
-        if self.host.ended.contains(id) {
-            return;
+        self.journal
+            .retain(|(sequence, _)| *sequence <= self.durable);
+        let records: Vec<Record> = self.journal.iter().map(|(_, one)| one.clone()).collect();
+        let known: BTreeSet<String> = records.iter().filter_map(launched_by).collect();
+        // The agent drops what was lost on the way to an executor.
+        let seen: BTreeSet<String> = self
+            .received
+            .iter()
+            .map(|s| s.task_id.value.clone())
+            .collect();
+        self.delivered
+            .retain(|id| known.contains(id) || seen.contains(id));
+        self.queue.retain(|_, due| {
+            !matches!(
+                due,
+                Due::Core(_) | Due::Prepare(_) | Due::Start(_) | Due::Durable(_)
+            )
+        });
+        self.host.die();
+        self.connection = None;
+        self.outbox.clear();
+        self.durable = 0;
+        for (sequence, _) in &mut self.journal {
+            *sequence = 0;
         }
-        let success = by_itself && self.happens(0.5);
-        let limitation = (!success && self.happens(0.2)).then(limitation);
-        let status = i32::from(!success);
-        let ended = Ended {
-            exit: CommandEnd::Exited(status),
-            description: format!("exited with status {status}"),
-            limitation,
-            stderr_tail: None,
-        };
-        self.task_event(delay, id, TaskEvent::Ended(ended));
-    }
-
-    fn task_event(&mut self, delay: u64, id: &str, event: TaskEvent) {
-        let task_id = TaskId {
-            value: id.to_owned(),
-        };
-        self.after(delay, Due::Core(Event::Task { task_id, event }));
-    }
-
-    fn note_produced(&mut self, status: &TaskStatus) {
-        let uuid = status.uuid.clone().expect("every update has a uuid");
-        if !self.produced.contains(&uuid) {
-            self.produced.push(uuid);
-        }
+        self.serial += 1;
+        self.core = core(self.serial, 1, self.chance, self.now);
+        self.core.recover(self.clock(), records);
+        self.drain();
+        self.turn(None);
     }
 
     fn after(&mut self, milliseconds: u64, due: Due) {
@@ -449,4 +415,28 @@ impl World {
     fn log(&mut self, line: String) {
         self.log.push(line);
     }
+}
+
+/// Longer than anything that was planned takes.
+const QUIET: Duration = Duration::from_secs(60);
+
+fn launched_by(record: &Record) -> Option<String> {
+    match record {
+        Record::Task(info) => Some(info.task_id.value.clone()),
+        Record::Update(_) | Record::Acknowledged { .. } => None,
+    }
+}
+
+/// A core whose uuids no other one has.
+fn core(seed: u64, life: u8, chance: Chance, now: Instant) -> Core {
+    let mut config = Config::new(
+        FrameworkId { value: "f".into() },
+        ExecutorId { value: "e".into() },
+    );
+    config.checkpoint = chance.checkpoint;
+    config.recovery_timeout = Duration::from_secs(120);
+    let mut core_seed = [life; 32];
+    core_seed[..8].copy_from_slice(&seed.to_le_bytes());
+    let unix = now.0.as_secs_f64();
+    Core::new(config, core_seed, Now { at: now, unix })
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use executor_core::Outcome;
-use mesos_proto::v1::TaskStatus;
+use mesos_proto::v1::{TaskState, TaskStatus};
 
 use super::World;
 use super::messages::rank;
@@ -48,6 +48,8 @@ impl World {
             .filter(|status| status.task_id.value == task);
         of_task
             .filter(|status| seen.insert(status.uuid.clone()))
+            // What checks find is told while the task runs on.
+            .filter(|status| status.state() != TaskState::TaskRunning || status.reason.is_none())
             .map(rank)
             .collect()
     }
@@ -69,6 +71,31 @@ impl World {
             .difference(&self.host.started)
             .cloned()
             .collect()
+    }
+
+    /// Whether an update said this.
+    pub(crate) fn has_told(&self, text: &str) -> bool {
+        self.received
+            .iter()
+            .any(|status| status.message().contains(text))
+    }
+
+    /// The end alone, without what led to it, so that many fit into memory.
+    pub(crate) fn forget_the_way(mut self) -> Self {
+        self.log = Vec::new();
+        self.journal = Vec::new();
+        self
+    }
+
+    /// Whether a task that was launched together with this one has ended otherwise than well.
+    pub(crate) fn is_in_a_broken_group(&self, id: &str) -> bool {
+        let mut groups = self.groups.iter();
+        let group = groups.find(|group| group.iter().any(|one| one == id));
+        let mates: Vec<&String> = group.into_iter().flatten().collect();
+        self.received.iter().any(|status| {
+            let failed = rank(status) == 3 && status.state() != TaskState::TaskFinished;
+            failed && mates.contains(&&status.task_id.value)
+        })
     }
 
     pub(crate) fn unreaped(&self) -> Vec<String> {
