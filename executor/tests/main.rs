@@ -10,6 +10,7 @@
 mod agent;
 mod executor;
 
+mod checks;
 mod command_task;
 mod ending;
 mod environment;
