@@ -71,10 +71,12 @@ fn end(agent: &Agent, executor: Executor) {
     assert!(executor.end().success());
 }
 
-/// What the updates about the health of the task said.
+/// What the updates about the health of the running task said.
 fn healths(statuses: &[TaskStatus]) -> Vec<bool> {
-    let about = |status: &&TaskStatus| status.reason() == Reason::TaskHealthCheckStatusUpdated;
-    let said = statuses.iter().filter(about);
+    let running = statuses
+        .iter()
+        .filter(|one| one.state() == TaskState::TaskRunning);
+    let said = running.filter(|one| one.reason() == Reason::TaskHealthCheckStatusUpdated);
     said.map(|status| status.healthy.expect("no word about health"))
         .collect()
 }

@@ -1,7 +1,7 @@
 //! Looking at a task: what [`executor_core::Action::Probe`] asks for.
 //!
-//! A command is run by the task's own init, in the task's sandbox. HTTP and TCP are spoken by this very process, on sockets of the task's network namespace; there is no helper process
-//! to start, to wait for, or to leave behind.
+//! A command is run by the task's own init, in the task's sandbox. HTTP and TCP are spoken by this very process, on
+//! sockets of the task's network namespace; there is no helper process to start, to wait for, or to leave behind.
 
 mod command;
 mod http;

@@ -5,13 +5,13 @@ use std::fs;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use mesos_proto::v1::TaskState::{TaskKilled, TaskRunning};
+use mesos_proto::v1::TaskState::TaskKilled;
 use mesos_proto::v1::health_check::{HttpCheckInfo, TcpCheckInfo};
 use mesos_proto::v1::task_status::{Reason, Source};
 use mesos_proto::v1::value::{Range, Ranges};
 use mesos_proto::v1::{
-    CheckInfo, CommandInfo, HealthCheck, Resource, TaskInfoFields, TaskStatus, check_info,
-    health_check, value,
+    CheckInfo, CommandInfo, HealthCheck, Resource, TaskInfoFields, TaskState, TaskStatus,
+    check_info, health_check, value,
 };
 use mesos_tests::{SOON, Scene};
 use test_support::{TaskBuilder, task};
@@ -68,11 +68,13 @@ fn wait_until(scene: &Scene, id: &str, is_so: impl Fn(&[TaskStatus]) -> bool) {
     }
 }
 
-/// What the updates about health said.
+/// What the updates about the health of a running task said.
 fn healths(statuses: &[TaskStatus]) -> Vec<bool> {
-    let about = |status: &&TaskStatus| status.reason() == Reason::TaskHealthCheckStatusUpdated;
-    let said = statuses.iter().filter(about);
-    said.filter_map(|status| status.healthy).collect()
+    let running = statuses
+        .iter()
+        .filter(|one| one.state() == TaskState::TaskRunning);
+    let said = running.filter(|one| one.reason() == Reason::TaskHealthCheckStatusUpdated);
+    said.map(|status| status.healthy.unwrap()).collect()
 }
 
 #[test]
@@ -98,10 +100,7 @@ fn a_scheduler_hears_of_health_of_each_failure_of_recovery_and_of_the_end() {
         let cause = "failed 40 times in a row: command exited with status 1: fever";
         assert!(message.contains(cause), "{message}");
         for update in scene.scheduler.updates_of("t") {
-            if update.reason == Some(Reason::TaskHealthCheckStatusUpdated) {
-                assert_eq!(update.state, TaskRunning);
-                assert_eq!(update.source, Some(Source::Executor));
-            }
+            assert_eq!(update.source, Some(Source::Executor));
         }
     }
 }
@@ -226,4 +225,35 @@ fn a_scheduler_hears_what_a_check_finds_when_that_changes() {
     assert_eq!(found(&killed), Some(0));
     let first = &scene.scheduler.updates_of("t")[0].status;
     assert_eq!(found(first), None);
+}
+
+#[test]
+fn what_a_check_finds_while_the_agent_is_away_is_heard_when_it_is_back() {
+    let mut scene = Scene::new();
+    let executor = scene.executor("e");
+    let check = by_command("echo >> looks; test ! -e sick", u32::MAX);
+    let server = scene.task("t", &executor, "exec sleep 1000");
+    scene.run(with(server, check));
+    wait_until(&scene, "t", |all| healths(all) == [true]);
+    let (sick, looks) = (
+        file(&scene, "e", "t", "sick"),
+        file(&scene, "e", "t", "looks"),
+    );
+    let looks = || fs::read(&looks).unwrap().len();
+    scene.mesos.kill_9();
+    fs::write(&sick, "").unwrap();
+    let so_far = looks();
+    let deadline = Instant::now() + SOON;
+    while looks() < so_far + 3 {
+        assert!(Instant::now() < deadline, "no more looks");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    fs::remove_file(&sick).unwrap();
+    scene.mesos.restart();
+    wait_until(&scene, "t", |all| {
+        let said = healths(all);
+        said.starts_with(&[true, false]) && said.last() == Some(&true)
+    });
+    scene.scheduler.kill("t", None).unwrap();
+    scene.scheduler.wait_for("t", TaskKilled, SOON).unwrap();
 }
