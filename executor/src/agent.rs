@@ -36,6 +36,7 @@ use self::socket::Socket;
 use self::tls::{Tls, TlsError};
 use self::wire::{Way, Ways, Wire};
 use crate::driver::Wake;
+use crate::journal::Progress;
 
 /// One media type, and only one: with several the agent would choose JSON (Mesos: src/slave/http.cpp).
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
@@ -104,7 +105,7 @@ pub(crate) enum AgentError {
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) attempt: u64,
-    calls: UnboundedSender<executor::Call>,
+    calls: UnboundedSender<(executor::Call, u64)>,
     task: JoinHandle<()>,
 }
 
@@ -115,9 +116,10 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    /// Queues a call behind every call before it. One that can no longer be sent is in the core's ledger.
-    pub(crate) fn send(&self, call: executor::Call) {
-        let _closed = self.calls.send(call);
+    /// Queues a call behind every call before it, to be sent when the journal has got to `after`. One that can no
+    /// longer be sent is in the core's ledger.
+    pub(crate) fn send(&self, call: executor::Call, after: u64) {
+        let _closed = self.calls.send((call, after));
     }
 }
 
@@ -158,11 +160,14 @@ impl Agent {
         })
     }
 
-    /// Connects, subscribes, and from then on reports every event of the stream as `attempt`'s.
+    /// Connects, subscribes once the journal has got to `after`, and from then on reports every event of the stream as
+    /// `attempt`'s.
     pub(crate) fn subscribe(
         self: &Arc<Self>,
         attempt: u64,
         call: executor::Call,
+        after: u64,
+        mut journal: Progress,
         wakes: UnboundedSender<Wake>,
     ) -> Connection {
         let (calls, queue) = unbounded_channel();
@@ -171,12 +176,13 @@ impl Agent {
             // Whoever does not listen any more is on the way out.
             let report = |event| drop(wakes.send(Wake::Event(Event::Link { attempt, event })));
             let mut drivers = JoinSet::new();
+            journal.until(after).await;
             match agent.open(&call, &mut drivers).await {
                 Err(refusal) => report(LinkEvent::Refused(refusal)),
                 Ok((stream, wire)) => {
                     let why = tokio::select! {
                         why = events::read(stream, attempt, &wakes) => why,
-                        why = calls::send(&agent, wire, queue, &report) => why,
+                        why = calls::send(&agent, wire, queue, &mut journal, &report) => why,
                     };
                     report(LinkEvent::Broken { why });
                 }

@@ -4,13 +4,14 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use executor_core::{Action, Config, Core, Event, Instant, Note, Now, Outcome};
+use executor_core::{Action, Config, Core, Event, Instant, Note, Now, Outcome, Record};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tracing::{debug, info, warn};
 
 use crate::agent::{Agent, Connection};
 use crate::host::{Host, Launched};
+use crate::journal::Journal;
 use crate::probe::{Probes, Trust};
 
 /// What wakes the loop.
@@ -37,6 +38,7 @@ pub(crate) struct Driver {
     host: Host,
     probes: Probes,
     connection: Option<Connection>,
+    journal: Journal,
     /// Why the agent is out of reach, as far as that is in the log already.
     told_of: Option<String>,
     wakes: UnboundedReceiver<Wake>,
@@ -45,21 +47,29 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
+    /// `left` is what an executor before this one left in the journal.
     pub(crate) fn new(
         config: Config,
         seed: [u8; 32],
         agent: Agent,
         host: Host,
+        (journal, left): (Journal, Vec<Record>),
         to_self: UnboundedSender<Wake>,
         wakes: UnboundedReceiver<Wake>,
     ) -> Self {
         let started = tokio::time::Instant::now();
+        let mut core = Core::new(config, seed, clock(started));
+        if !left.is_empty() {
+            info!("an executor before this one left {} records", left.len());
+            core.recover(clock(started), left);
+        }
         Self {
-            core: Core::new(config, seed, clock(started)),
+            core,
             agent: Arc::new(agent),
             host,
             probes: Probes::new(Trust::of_environment(), to_self.clone()),
             connection: None,
+            journal,
             told_of: None,
             wakes,
             to_self,
@@ -80,8 +90,12 @@ impl Driver {
                 if let Some(outcome) = self.carry_out(action) {
                     self.connection = None;
                     self.host.leave().await;
+                    self.journal.close(outcome == Outcome::Complete).await;
                     return Ok(outcome);
                 }
+            }
+            if self.journal.is_long() {
+                self.journal.replace(&self.core.snapshot());
             }
             let (started, deadline) = (self.started, self.core.next_deadline());
             let turn = tokio::select! {
@@ -113,25 +127,33 @@ impl Driver {
 
     fn carry_out(&mut self, action: Action) -> Option<Outcome> {
         match action {
-            Action::Subscribe { attempt, call, .. } => {
+            Action::Subscribe {
+                attempt,
+                call,
+                after,
+            } => {
                 // The old connection goes first: the agent would close it anyway when it sees the new one.
                 self.connection = None;
-                let connection = self.agent.subscribe(attempt, *call, self.to_self.clone());
+                let (journal, wakes) = (self.journal.progress(), self.to_self.clone());
+                let connection = self.agent.subscribe(attempt, *call, after, journal, wakes);
                 self.connection = Some(connection);
             }
             Action::Disconnect { attempt } => {
                 self.connection
                     .take_if(|connection| connection.attempt == attempt);
             }
-            Action::Send { attempt, call, .. } => {
+            Action::Send {
+                attempt,
+                call,
+                after,
+            } => {
                 if let Some(connection) = &self.connection
                     && connection.attempt == attempt
                 {
-                    connection.send(*call);
+                    connection.send(*call, after);
                 }
             }
-            // There is no journal yet.
-            Action::Record { .. } => {}
+            Action::Record { sequence, record } => self.journal.append(sequence, &record),
             Action::Launch {
                 task,
                 request,

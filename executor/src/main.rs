@@ -15,6 +15,7 @@ mod groundwork;
 mod host;
 mod install;
 mod janitor;
+mod journal;
 mod probe;
 mod run;
 mod serve;

@@ -15,6 +15,7 @@ use crate::command_executor::CommandExecutor;
 use crate::driver::Driver;
 use crate::groundwork;
 use crate::host::{FetchSettings, Host, MOST_TURNS, Way, Workshop};
+use crate::journal::{Journal, Owner};
 use crate::{settings, sys};
 
 /// Serves the agent until there is nothing left to do.
@@ -59,6 +60,11 @@ fn run(
     // The last component of the sandbox's path on the host (Mesos: src/slave/paths.cpp).
     let container = environment.directory.file_name().unwrap_or_default();
     let container = container.to_string_lossy();
+    let owner = Owner {
+        framework: environment.framework_id,
+        executor: environment.executor_id,
+        container: container.clone().into_owned(),
+    };
     let workshop = Workshop {
         launcher: Launcher::start(InitProgram::own())?,
         cgroups: groundwork::cgroups(&container, &container),
@@ -77,12 +83,16 @@ fn run(
         fetching: FetchSettings::of_environment(),
         turns: Semaphore::new(MOST_TURNS),
     };
+    let journal = Journal::open(&workshop.sandbox, owner).unwrap_or_else(|error| {
+        warn!("no journal, so a killed executor's last updates are lost: {error}");
+        (Journal::none(), Vec::new())
+    });
     let _janitor = groundwork::janitor(workshop.cgroups.as_ref());
     let runtime = groundwork::runtime()?;
     let outcome = runtime.block_on(async {
         let (to_self, wakes) = tokio::sync::mpsc::unbounded_channel();
         let host = Host::new(workshop, to_self.clone());
-        let driver = Driver::new(config, settings::seed()?, agent, host, to_self, wakes);
+        let driver = Driver::new(config, settings::seed()?, agent, host, journal, to_self, wakes);
         driver.run().await
     })?;
     // A blocking thread that hangs on a dead disk must not hold the executor's exit back.

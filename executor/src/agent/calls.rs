@@ -9,13 +9,16 @@ use executor_core::LinkEvent;
 
 use super::wire::Wire;
 use super::{Agent, refusal};
+use crate::journal::Progress;
 
-/// Sends each call after the answer to the one before: the agent takes updates in the order in which they arrive.
+/// Sends each call after the answer to the one before, and when the journal has what it depends on: the agent takes
+/// updates in the order in which they arrive.
 /// Returns why it cannot go on.
 pub(super) async fn send(
     agent: &Agent,
     mut wire: Wire,
-    mut queue: UnboundedReceiver<Call>,
+    mut queue: UnboundedReceiver<(Call, u64)>,
+    journal: &mut Progress,
     report: &impl Fn(LinkEvent),
 ) -> String {
     let limit = agent.patience.answer;
@@ -25,9 +28,10 @@ pub(super) async fn send(
             // An idle connection that the agent closes is noticed now, not at the next update.
             () = wire.closed() => return "the agent closed the connection for calls".to_owned(),
         };
-        let Some(call) = call else {
+        let Some((call, after)) = call else {
             return "no more calls".to_owned();
         };
+        journal.until(after).await;
         let answer = wire.ask(agent.request(&call), &agent.ways);
         let response = match tokio::time::timeout(limit, answer).await {
             Ok(Ok(response)) => response,

@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::journal;
 use cgroup::Cgroup;
 use dialect::Request;
 use executor_core::{Fault, StartFailure};
@@ -276,6 +277,7 @@ fn link_fetched_files(workshop: &Workshop, directory: &TaskDirectory) {
     for name in entries.map(|entry| entry.file_name()) {
         if is_log(&name.to_string_lossy())
             || name == "tasks"
+            || name == journal::DIRECTORY
             || workshop.own_name.as_ref() == Some(&name)
         {
             continue;
