@@ -92,7 +92,15 @@ fn run(
     let outcome = runtime.block_on(async {
         let (to_self, wakes) = tokio::sync::mpsc::unbounded_channel();
         let host = Host::new(workshop, to_self.clone());
-        let driver = Driver::new(config, settings::seed()?, agent, host, journal, to_self, wakes);
+        let driver = Driver::new(
+            config,
+            settings::seed()?,
+            agent,
+            host,
+            journal,
+            to_self,
+            wakes,
+        );
         driver.run().await
     })?;
     // A blocking thread that hangs on a dead disk must not hold the executor's exit back.

@@ -157,7 +157,8 @@ fn what_is_planted_in_its_place_is_not_touched() {
     let file = victim.path().join("file");
     fs::write(&file, "precious").unwrap();
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-    let plant: [(&str, &dyn Fn(&Path)); 7] = [
+    type Plant<'a> = (&'a str, &'a dyn Fn(&Path));
+    let plant: [Plant<'_>; 7] = [
         ("a link to a directory", &|sandbox| {
             symlink(victim.path(), sandbox.join(DIRECTORY)).unwrap();
         }),

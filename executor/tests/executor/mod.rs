@@ -21,6 +21,8 @@ pub(crate) struct Executor {
     /// The container's id, which nothing else on this host has in its name.
     container: String,
     directory: TempDir,
+    /// What started it.
+    command: Command,
 }
 
 impl Executor {
@@ -87,7 +89,16 @@ impl Executor {
             child: command.spawn().unwrap(),
             container,
             directory,
+            command,
         }
+    }
+
+    /// Kills it, waits until nothing of it is left but its sandbox, and starts another in its place.
+    pub(crate) fn kill_and_start_again(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        assert!(comes_true(|| self.leftovers().is_empty()));
+        self.child = self.command.spawn().unwrap();
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -145,6 +156,11 @@ impl Executor {
         comes_true(|| self.leftovers().is_empty());
         let left = self.leftovers();
         assert!(left.is_empty(), "left behind: {left:#?}");
+        let journal = self.sandbox().join(".mesos-sandbox-executor");
+        assert!(
+            !ended.success() || !journal.exists(),
+            "a journal stays, although everything was delivered"
+        );
         ended
     }
 
