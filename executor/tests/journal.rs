@@ -4,9 +4,9 @@ use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use mesos_proto::v1::TaskState::{TaskFailed, TaskFinished, TaskRunning, TaskStarting};
+use mesos_proto::v1::TaskState::{TaskFailed, TaskFinished, TaskRunning};
 
-use crate::agent::events::{launch, shutdown, task};
+use crate::agent::events::{launch, shutdown, subscribed, task};
 use crate::agent::{Agent, Answer, never_acknowledging};
 use crate::executor::Executor;
 
@@ -40,7 +40,7 @@ fn an_executor_that_was_killed_sends_the_same_updates_when_it_is_started_again()
 #[test]
 fn updates_of_a_killed_executor_come_again_in_order_however_often_it_is_killed() {
     let agent = Agent::start();
-    agent.answer(never_acknowledging_anything);
+    agent.answer(|_| Answer::Bare);
     let mut executor = Executor::start(&agent);
     agent.wait_for_subscribe(1);
     agent.send(&[
@@ -68,10 +68,6 @@ fn updates_of_a_killed_executor_come_again_in_order_however_often_it_is_killed()
     assert!(executor.end().success());
 }
 
-fn never_acknowledging_anything(_: &crate::agent::Received) -> Answer {
-    Answer::Bare
-}
-
 #[test]
 fn a_task_that_ran_when_its_executor_was_killed_is_reported_by_the_next_one() {
     let agent = Agent::start();
@@ -84,7 +80,12 @@ fn a_task_that_ran_when_its_executor_was_killed_is_reported_by_the_next_one() {
     agent.wait_for_subscribe(2);
     agent.send(&[shutdown()]);
     assert!(executor.end().success());
-    assert_eq!(agent.states("t"), [TaskStarting, TaskRunning, TaskFailed]);
+    // What was sent just before may come again.
+    let mut states = agent.states("t");
+    states.dedup();
+    assert_eq!(states.last(), Some(&TaskFailed));
+    let failures = states.iter().filter(|state| **state == TaskFailed);
+    assert_eq!(failures.count(), 1);
 }
 
 #[test]
