@@ -43,10 +43,7 @@ fn updates_of_a_killed_executor_come_again_in_order_however_often_it_is_killed()
     agent.answer(|_| Answer::Bare);
     let mut executor = Executor::start(&agent);
     agent.wait_for_subscribe(1);
-    agent.send(&[
-        crate::agent::events::subscribed(),
-        launch(task("t", "exit 0")),
-    ]);
+    agent.send(&[subscribed(), launch(task("t", "exit 0"))]);
     agent.wait_for_state("t", TaskFinished);
     let sent = agent.statuses("t");
     for number in 2..5 {
