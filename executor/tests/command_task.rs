@@ -1,6 +1,8 @@
 //! In the place of Mesos's command executor: one task, in the sandbox of the executor itself.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::process::Command;
 
 use mesos_proto::v1::TaskState::{TaskFailed, TaskFinished, TaskRunning, TaskStarting};
 use mesos_proto::v1::task_status::Reason;
@@ -90,5 +92,51 @@ fn a_restriction_that_it_does_not_know_refuses_the_task_by_its_name() {
         "{}",
         status.message()
     );
+    assert!(executor.end().success());
+}
+
+#[test]
+fn a_task_with_an_image_runs_in_it_as_its_user_with_the_sandbox_where_the_agent_put_it() {
+    let images = tempfile::tempdir().unwrap();
+    let root = images.path().join("image");
+    // The agent has the sandbox there by a mount.
+    for directory in ["bin", "mnt/mesos/sandbox", "work"] {
+        fs::create_dir_all(root.join(directory)).unwrap();
+    }
+    let libraries = Command::new("ldd").arg("/bin/sh").output().unwrap().stdout;
+    let libraries = String::from_utf8(libraries).unwrap();
+    for file in libraries.split_whitespace().chain(["/bin/sh"]) {
+        if file.starts_with('/') {
+            let place = root.join(file.trim_start_matches('/'));
+            fs::create_dir_all(place.parent().unwrap()).unwrap();
+            fs::copy(file, place).unwrap();
+        }
+    }
+    fs::set_permissions(images.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let agent = Agent::start();
+    let rootfs = format!("--rootfs={}", root.display());
+    let executor = Executor::start_for_command_task(
+        &agent,
+        &[
+            &rootfs,
+            "--sandbox_directory=/mnt/mesos/sandbox",
+            "--working_directory=/work",
+            "--user=nobody",
+            "--task_supplementary_groups=4711",
+        ],
+    );
+    agent.wait_for_subscribe(1);
+    let command = "test $PWD = /work && test $MESOS_SANDBOX = /mnt/mesos/sandbox && test ! -e /etc \
+                   && while read key value; do case $key in Uid:|Groups:) echo $key $value;; esac; done \
+                      < /proc/self/status";
+    agent.send(&[launch(command_task("t", command))]);
+    agent.wait_for_state("t", TaskFinished);
+    let sandbox = executor.sandbox();
+    let seen = fs::read_to_string(sandbox.join("stdout")).unwrap();
+    assert!(
+        seen.contains("Uid: 65534") && seen.contains("4711"),
+        "{seen}"
+    );
+    assert_eq!(fs::metadata(&sandbox).unwrap().uid(), 65534);
     assert!(executor.end().success());
 }

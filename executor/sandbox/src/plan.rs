@@ -14,7 +14,10 @@ pub struct Plan {
     /// The whole environment: nothing of the executor's is added. A `PATH` in it is where a
     /// program without a slash is looked for.
     pub environment: BTreeMap<String, String>,
-    /// The current directory of the task, entered with the task's own rights. It is a path since
+    /// The directory that is the task's `/`, when that is not the executor's: an image's, in which
+    /// it gets a `/proc` of its own, and a `/sys` and `/dev` where there are none. Needs root's rights.
+    pub root: Option<PathBuf>,
+    /// The current directory of the task, below its root, entered with the task's own rights. It is a path since
     /// it gives the task nothing that the task could not open itself.
     pub working_directory: PathBuf,
     /// The host name inside; without a uts namespace it is not set at all.
@@ -147,6 +150,7 @@ pub(crate) mod tests {
         Plan {
             command,
             environment: BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]),
+            root: None,
             working_directory: PathBuf::from("/"),
             hostname: Some("box".to_owned()),
             identity: Some(Identity {

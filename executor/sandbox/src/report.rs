@@ -55,6 +55,8 @@ pub enum Step {
     SetGid,
     /// The user.
     SetUid,
+    /// Making an image's directory the root.
+    EnterRoot,
     /// Entering the working directory.
     ChangeDirectory,
     /// Standard input, output and error.
@@ -83,6 +85,7 @@ impl fmt::Display for Step {
             Step::SetGroups => "set groups",
             Step::SetGid => "set group",
             Step::SetUid => "set user",
+            Step::EnterRoot => "make the root of",
             Step::ChangeDirectory => "enter",
             Step::Stdio => "set up stdio",
             Step::CloseDescriptors => "close descriptors",

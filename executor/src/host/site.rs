@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use cgroup::Cgroup;
 use dialect::Request;
 use executor_core::{Fault, StartFailure};
 use mesos_proto::TaskInfo;
-use nix::unistd::{getegid, geteuid};
+use nix::unistd::{Gid, Uid, fchown, getegid, geteuid};
 use sandbox::directory::{self, DirectoryError, TaskDirectory};
 use sandbox::identity::{self, Identity};
 use sandbox::{Command, Namespaces, Plan, Stdio};
@@ -25,14 +25,19 @@ use super::failure;
 use super::limits::TaskLimits;
 use super::tail::Tail;
 use super::workshop::{Way, Workshop};
+use crate::command_executor::CommandExecutor;
 
 /// A framework may use a task's id again; then the directories are numbered, this many at the most.
 const MOST_RUNS_OF_ONE_ID: u32 = 1000;
 
 /// All of it. What becomes of it is to be said: it is given to a running task, or abandoned.
 pub(super) struct Site {
-    /// The task's directory, as the executor sees it.
+    /// The task's directory, as the task sees it.
     pub(super) path: PathBuf,
+    /// Where the task begins.
+    working_directory: PathBuf,
+    /// The root directory of the task's image.
+    root: Option<PathBuf>,
     /// The directory itself, wherever it may be moved.
     pub(super) directory: OwnedFd,
     pub(super) stdio: Stdio,
@@ -64,11 +69,12 @@ impl Site {
             // The agent has made the executor the task's user, but for a task with an image.
             Way::Command(flags) => {
                 flags.check()?;
-                let place = shared_place(&workshop.sandbox).map_err(|source| StartFailure {
-                    fault: Fault::Host,
-                    message: format!("open the sandbox {}: {source}", workshop.sandbox.display()),
-                })?;
-                (identity_of(flags.user.as_deref())?, place)
+                let mut identity = identity_of(flags.user.as_deref())?;
+                if let Some(identity) = &mut identity {
+                    identity.groups.extend(&flags.groups);
+                }
+                let place = shared_place(&workshop.sandbox, flags, identity.as_ref())?;
+                (identity, place)
             }
         };
         // An agent that is removing the container must find no new cgroup in its way.
@@ -82,6 +88,8 @@ impl Site {
             .map(Arc::new);
         Ok(Self {
             path: place.path,
+            working_directory: place.working_directory,
+            root: place.root,
             directory: place.directory,
             stdio: place.stdio,
             tail: place.tail,
@@ -96,7 +104,8 @@ impl Site {
         Plan {
             command: Command::Shell(String::new()),
             environment: BTreeMap::new(),
-            working_directory: self.path.clone(),
+            root: self.root.clone(),
+            working_directory: self.working_directory.clone(),
             hostname: None,
             identity: self.identity.clone(),
             namespaces: Namespaces::ALL,
@@ -181,6 +190,8 @@ fn identity_of(user: Option<&str>) -> Result<Option<Identity>, StartFailure> {
 /// Where a task works and writes.
 struct Place {
     path: PathBuf,
+    working_directory: PathBuf,
+    root: Option<PathBuf>,
     directory: OwnedFd,
     stdio: Stdio,
     tail: Option<Tail>,
@@ -199,7 +210,9 @@ fn own_place(
     }
     link_fetched_files(workshop, &made);
     Ok(Place {
+        working_directory: made.path.clone(),
         path: made.path,
+        root: None,
         directory: made.handle,
         stdio: Stdio {
             stdin: None,
@@ -211,20 +224,46 @@ fn own_place(
 }
 
 /// The executor's sandbox itself, and its own output, as with Mesos's command executor.
-fn shared_place(sandbox: &Path) -> io::Result<Place> {
-    let directory = OwnedFd::from(fs::File::open(sandbox)?);
+fn shared_place(
+    sandbox: &Path,
+    flags: &CommandExecutor,
+    owner: Option<&Identity>,
+) -> Result<Place, StartFailure> {
+    let in_sandbox = |source: io::Error| StartFailure {
+        fault: Fault::Host,
+        message: format!("prepare the sandbox {}: {source}", sandbox.display()),
+    };
+    let directory = OwnedFd::from(fs::File::open(sandbox).map_err(in_sandbox)?);
+    let again = |descriptor: BorrowedFd<'_>| descriptor.try_clone_to_owned().map_err(in_sandbox);
     let stdio = Stdio {
         // Under an agent /dev/null.
-        stdin: Some(io::stdin().as_fd().try_clone_to_owned()?),
-        stdout: io::stdout().as_fd().try_clone_to_owned()?,
-        stderr: io::stderr().as_fd().try_clone_to_owned()?,
+        stdin: Some(again(io::stdin().as_fd())?),
+        stdout: again(io::stdout().as_fd())?,
+        stderr: again(io::stderr().as_fd())?,
     };
     let tail = Tail::of_own_stderr(&directory).unwrap_or_else(|error| {
         warn!("what the task writes to its standard error is not shown at its end: {error}");
         None
     });
+    if let Some(owner) = owner {
+        // An agent that has not switched the user has not given it the sandbox either (Mesos: src/launcher/executor.cpp,
+        // `launchTaskSubprocess`).
+        let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
+        fchown(&directory, Some(uid), Some(gid)).map_err(|errno| in_sandbox(errno.into()))?;
+    }
+    // Inside of an image the sandbox has another name, under which the agent has mounted it.
+    let inside = flags
+        .sandbox_directory
+        .as_ref()
+        .filter(|_| flags.rootfs.is_some());
+    let path = inside.cloned().unwrap_or_else(|| sandbox.to_owned());
     Ok(Place {
-        path: sandbox.to_owned(),
+        working_directory: flags
+            .working_directory
+            .clone()
+            .unwrap_or_else(|| path.clone()),
+        path,
+        root: flags.rootfs.clone(),
         directory,
         stdio,
         tail,

@@ -102,6 +102,7 @@ impl Executor {
                 "PATH".to_owned(),
                 "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
             )]),
+            root: None,
             working_directory: PathBuf::from("/"),
             hostname: None,
             identity: None,

@@ -106,7 +106,7 @@ fn what_a_scheduler_keeps_in_data_and_the_commands_uris_are_not_taken_for_a_comm
 fn a_command_task_has_its_own_environment_and_the_agents_but_no_credentials() {
     let scene = scene(Settings::posix());
     let command = "test \"$MINE\" = 'a b' && test \"$MESOS_TASK_ID\" = t && test -n \"$MESOS_EXECUTOR_ID\" \
-                   && ! env | grep -E '^LIBPROCESS_|TOKEN'";
+                   && test \"$MESOS_ALLOCATION_ROLE\" = '*' && ! env | grep -E '^LIBPROCESS_|TOKEN'";
     let task = task("t").command(command).variable("MINE", "a b");
     scene.scheduler.launch([task]).unwrap();
     scene.scheduler.wait_for("t", TaskFinished, SOON).unwrap();

@@ -17,6 +17,7 @@
 mod guest;
 mod pid1;
 mod reporter;
+mod root;
 mod task;
 mod tree;
 

@@ -17,7 +17,7 @@ use nix::unistd::{
 };
 
 use super::reporter::Reporter;
-use super::{failed, failed_at};
+use super::{failed, failed_at, root};
 use crate::built_in::{BuiltIn, Table, find};
 use crate::plan::{Command, Namespaces, Plan};
 use crate::report::{Failure, Step};
@@ -102,6 +102,10 @@ fn set_up(plan: &Plan, stdio: &[OwnedFd; 3], own: Namespaces) -> Result<(), Fail
             .map_err(failed_at(Step::JoinCgroup, path))?;
     }
 
+    // The cgroups are not to be seen any more afterwards.
+    if let Some(root) = &plan.root {
+        root::enter(root)?;
+    }
     umask(Mode::from_bits_truncate(0o022));
 
     // Groups, group, user: each needs rights that the next takes away.
