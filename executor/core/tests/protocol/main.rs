@@ -1,0 +1,12 @@
+//! The contract with the agent, fact by fact, one core under a hand-moved clock.
+
+mod checks;
+mod ending;
+mod groups;
+mod journal;
+mod killing;
+mod link;
+mod messages;
+mod rig;
+mod statuses;
+mod updates;
