@@ -1,6 +1,7 @@
 //! Schedulers that nobody here wrote, as they are on PyPI and npm: what the programs of `programs/` make of them.
 
 use std::fmt::Write as _;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -16,6 +17,9 @@ use crate::{RealMesos, poll_until, setup};
 /// How long an event, or the framework's end, may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The file that the program's standard error goes to: its library writes much there that is nobody's concern.
+const ERRORS: &str = "stderr";
+
 /// A framework of somebody else's, subscribed. Mesos must be known by the master's paths
 /// ([`Settings::known_as_master`](crate::Settings::known_as_master)): these schedulers know no others.
 ///
@@ -25,7 +29,7 @@ pub struct ForeignScheduler {
     commands: Option<ChildStdin>,
     heard: Arc<Heard>,
     reader: Option<JoinHandle<()>>,
-    _logs: TempDir,
+    logs: TempDir,
 }
 
 /// What the program has printed.
@@ -47,7 +51,7 @@ impl ForeignScheduler {
     /// # Panics
     /// When it is not to be had, or is not registered in time.
     pub fn pymesos(mesos: &RealMesos, framework: &Value) -> Self {
-        let mut command = Command::new(setup::directory("pymesos").join("bin/python"));
+        let mut command = Command::new(setup::pymesos().join("bin/python"));
         command
             .arg(program("pymesos_scheduler.py"))
             .args([mesos.authority(), framework.to_string()]);
@@ -79,6 +83,7 @@ impl ForeignScheduler {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(File::create(logs.path().join(ERRORS)).expect("a new file"))
             .current_dir(logs.path())
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
@@ -98,7 +103,7 @@ impl ForeignScheduler {
             commands,
             heard,
             reader: Some(reader),
-            _logs: logs,
+            logs,
         };
         scheduler.wait_for("its registration", |event| {
             event["registered"].is_string().then_some(())
@@ -127,7 +132,7 @@ impl ForeignScheduler {
                 return found;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "{what} never came:{}", lines.told());
+            assert!(!left.is_zero(), "{what} never came:{}", self.told(&lines));
             lines = self
                 .heard
                 .changed
@@ -146,6 +151,12 @@ impl ForeignScheduler {
             let status = &event["update"];
             (status["state"] == state && is_of(status, task)).then(|| status.clone())
         })
+    }
+
+    /// All of it, to be read by a person.
+    fn told(&self, lines: &Lines) -> String {
+        let errors = fs::read_to_string(self.logs.path().join(ERRORS)).unwrap_or_default();
+        format!("{}\n{errors}", lines.told())
     }
 
     /// The states of the tasks whose ids begin like this, as they came, repetitions too.
@@ -189,11 +200,20 @@ impl Heard {
 }
 
 impl Lines {
-    /// All of it, to be read by a person.
+    /// A line each; of a status what says most.
     fn told(&self) -> String {
         let mut text = String::new();
         for event in &self.events {
-            let _ = write!(text, "\n  {event}");
+            let Some(status) = event.get("update") else {
+                let _ = write!(text, "\n  {event}");
+                continue;
+            };
+            let told = ["source", "reason", "healthy", "message"].map(|key| &status[key]);
+            let (task, state) = (&status["task_id"]["value"], &status["state"]);
+            let _ = write!(text, "\n  {task} {state}");
+            for value in told.into_iter().filter(|value| !value.is_null()) {
+                let _ = write!(text, " {value}");
+            }
         }
         for line in &self.others {
             let _ = write!(text, "\n  log: {line}");

@@ -5,12 +5,14 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::HeaderMap;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Mutex;
 
 /// The threads behind the synchronous face.
 pub(crate) static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
@@ -61,6 +63,53 @@ pub(crate) async fn open(
     headers: HeaderMap,
     body: Vec<u8>,
 ) -> Result<Response<Incoming>, HttpError> {
+    let mut sender = connect(authority).await?;
+    send(&mut sender, authority, method, path, headers, body).await
+}
+
+/// A connection that is kept for the next request and made anew when it is gone, as a scheduler's library has one for its
+/// calls. One request at a time.
+pub(crate) struct Kept {
+    authority: String,
+    sender: Mutex<Option<SendRequest<Full<Bytes>>>>,
+}
+
+impl Kept {
+    pub(crate) fn to(authority: String) -> Self {
+        Self {
+            authority,
+            sender: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Posts and wants a good answer, whatever it says.
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<(), HttpError> {
+        let mut kept = self.sender.lock().await;
+        let mut sender = match kept.take() {
+            Some(sender) if !sender.is_closed() => sender,
+            Some(_) | None => connect(&self.authority).await?,
+        };
+        if sender.ready().await.is_err() {
+            sender = connect(&self.authority).await?;
+        }
+        let answer = send(&mut sender, &self.authority, "POST", path, headers, body).await?;
+        let body = answer.into_body().collect().await;
+        body.map_err(broken(&self.authority))?;
+        *kept = Some(sender);
+        Ok(())
+    }
+}
+
+async fn connect(authority: &str) -> Result<SendRequest<Full<Bytes>>, HttpError> {
     let stream = TcpStream::connect(authority)
         .await
         .map_err(|source| HttpError::Connect {
@@ -68,11 +117,22 @@ pub(crate) async fn open(
             source,
         })?;
     let _ = stream.set_nodelay(true);
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+    let (sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
         .map_err(broken(authority))?;
-    // It ends when the answer's body has been read or dropped.
+    // It ends when the sender is dropped and the last answer's body has been read or dropped.
     tokio::spawn(connection);
+    Ok(sender)
+}
+
+async fn send(
+    sender: &mut SendRequest<Full<Bytes>>,
+    authority: &str,
+    method: &str,
+    path: &str,
+    headers: HeaderMap,
+    body: Vec<u8>,
+) -> Result<Response<Incoming>, HttpError> {
     let mut request = Request::builder()
         .method(method)
         .uri(path)

@@ -40,6 +40,7 @@ pub use keeper::remove_all_fixtures;
 pub use leftovers::{Leftover, Leftovers, Scope};
 pub use mesos::{Launcher, RealMesos, Settings};
 pub use scheduler::{ExecutorFailure, FrameworkOptions, Scheduler, SchedulerError, Update};
+pub use setup::pymesos;
 pub use tasks::{ExecutorBuilder, TaskBuilder, executor, resource, task};
 
 use std::path::Path;

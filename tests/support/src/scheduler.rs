@@ -151,11 +151,18 @@ impl Scheduler {
             self.shared.lock().wants_offers = false;
             return Err(SchedulerError::NoOffer { waited: PATIENCE });
         };
-        self.call(call::accept(&offer, operation(&offer, tasks)))?;
+        let accept = call::accept(&offer, operation(&offer, tasks));
+        self.shared.lock().accepted = self.shared.elapsed();
+        self.call(accept)?;
         if !others.is_empty() {
             self.call(call::decline(&others))?;
         }
         self.call(call::suppress())
+    }
+
+    /// When the last launch's ACCEPT was sent, on the clock of [`Update::elapsed`].
+    pub fn accepted(&self) -> Duration {
+        self.shared.lock().accepted
     }
 
     /// Kills a task, with the grace period of this call when there is one.

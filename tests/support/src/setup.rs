@@ -20,3 +20,11 @@ pub(crate) fn directory(script: &str) -> PathBuf {
     );
     PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())
 }
+
+/// A Python environment, `bin/python` in it, that has pymesos as it is on PyPI.
+///
+/// # Panics
+/// When it cannot be set up.
+pub fn pymesos() -> PathBuf {
+    directory("pymesos")
+}

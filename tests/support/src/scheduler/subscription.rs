@@ -5,8 +5,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::Response;
-use hyper::body::Incoming;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use mesos_proto::prost::Message;
 use mesos_proto::recordio::Decoder;
@@ -19,6 +17,8 @@ use super::{ExecutorFailure, SchedulerError, Update};
 use crate::http;
 
 const PROTOBUF: HeaderValue = HeaderValue::from_static("application/x-protobuf");
+
+const PATH: &str = "/master/api/v1/scheduler";
 
 /// The name of the header that ties later calls to the subscription.
 const STREAM_ID: &str = "mesos-stream-id";
@@ -39,6 +39,7 @@ pub(super) struct State {
     stream_id: Option<HeaderValue>,
     pub(super) subscriptions: usize,
     pub(super) agent_id: Option<AgentId>,
+    pub(super) accepted: Duration,
     pub(super) wants_offers: bool,
     pub(super) offers: Vec<Offer>,
     pub(super) holds_acknowledgements: bool,
@@ -52,7 +53,7 @@ pub(super) struct State {
 
 /// Between the scheduler's synchronous face and its task.
 pub(super) struct Shared {
-    authority: String,
+    calls: http::Kept,
     since: Instant,
     state: Mutex<State>,
     changed: Condvar,
@@ -65,6 +66,7 @@ impl Shared {
             stream_id: None,
             subscriptions: 0,
             agent_id: None,
+            accepted: Duration::ZERO,
             wants_offers: false,
             offers: Vec::new(),
             holds_acknowledgements: false,
@@ -76,7 +78,7 @@ impl Shared {
             is_over: false,
         };
         Self {
-            authority,
+            calls: http::Kept::to(authority),
             since: Instant::now(),
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -100,6 +102,11 @@ impl Shared {
             .0
     }
 
+    /// How long it is since this was made.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.since.elapsed()
+    }
+
     /// Whether there is a stream of events at this moment.
     pub(super) fn is_subscribed(&self) -> bool {
         self.lock().stream_id.is_some()
@@ -117,31 +124,9 @@ impl Shared {
             call.framework_id.clone_from(&state.framework.id);
             state.stream_id.clone()
         };
-        self.post(&call, stream_id).await.map(drop)
-    }
-
-    async fn post(
-        &self,
-        call: &Call,
-        stream_id: Option<HeaderValue>,
-    ) -> Result<Response<Incoming>, SchedulerError> {
-        let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, PROTOBUF), (ACCEPT, PROTOBUF)]);
-        if let Some(stream_id) = stream_id {
-            headers.insert(STREAM_ID, stream_id);
-        }
-        http::open(
-            &self.authority,
-            "POST",
-            "/master/api/v1/scheduler",
-            headers,
-            call.encode_to_vec(),
-        )
-        .await
-        .map_err(|source| SchedulerError::Call {
-            call: call::Type::try_from(call.r#type.unwrap_or_default())
-                .map_or("a call", |kind| kind.as_str_name()),
-            source,
-        })
+        let headers = headers(stream_id);
+        let sent = self.calls.post(PATH, headers, call.encode_to_vec()).await;
+        sent.map_err(failed(&call))
     }
 
     /// Takes an event in and returns the calls that answer it.
@@ -211,6 +196,20 @@ impl Shared {
     }
 }
 
+fn headers(stream_id: Option<HeaderValue>) -> HeaderMap {
+    let mut headers = HeaderMap::from_iter([(CONTENT_TYPE, PROTOBUF), (ACCEPT, PROTOBUF)]);
+    if let Some(stream_id) = stream_id {
+        headers.insert(STREAM_ID, stream_id);
+    }
+    headers
+}
+
+fn failed(call: &Call) -> impl FnOnce(http::HttpError) -> SchedulerError {
+    let kind = call::Type::try_from(call.r#type.unwrap_or_default());
+    let call = kind.map_or("a call", |kind| kind.as_str_name());
+    move |source| SchedulerError::Call { call, source }
+}
+
 /// Keeps the framework subscribed until it is over.
 pub(super) async fn run(shared: Arc<Shared>) {
     while !shared.lock().is_over {
@@ -238,7 +237,11 @@ pub(super) async fn run(shared: Arc<Shared>) {
 /// Subscribes and reads events until the stream ends.
 async fn read_events(shared: &Shared) -> Result<(), SchedulerError> {
     let framework = shared.lock().framework.clone();
-    let response = shared.post(&subscribe(framework), None).await?;
+    let call = subscribe(framework);
+    let body = call.encode_to_vec();
+    let response = http::open(shared.calls.authority(), "POST", PATH, headers(None), body)
+        .await
+        .map_err(failed(&call))?;
     shared.lock().stream_id = response.headers().get(STREAM_ID).cloned();
     let mut body = response.into_body();
     let mut decoder = Decoder::new(EVENT_LIMIT);
