@@ -1,0 +1,53 @@
+//! What the executor costs, beside a peer without a sandbox on the same real Mesos in the same run. Prints a table in
+//! Markdown and asserts nothing: figures are for people.
+//!
+//! What cannot be measured panics with the reason, as a fixture does.
+#![forbid(unsafe_code)]
+
+mod bursts;
+mod commands;
+mod idle;
+mod launches;
+mod processes;
+mod samples;
+mod sides;
+
+use std::fs;
+
+use sides::Side;
+
+fn main() {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default().to_owned();
+    println!("{}; load {load} at the start.\n", machine());
+    let [ours, peer, nothing] = Side::ALL;
+    println!("| | {ours} | {peer}, no sandbox | {nothing} |\n|---|---|---|---|");
+    let parts: [fn() -> Vec<[String; 4]>; 4] = [
+        launches::measure,
+        commands::measure,
+        bursts::measure,
+        idle::measure,
+    ];
+    for part in parts {
+        for [what, ours, peer, nothing] in part() {
+            println!("| {what} | {ours} | {peer} | {nothing} |");
+        }
+    }
+}
+
+/// Processor, cores and kernel.
+fn machine() -> String {
+    let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let models: Vec<&str> = processors
+        .lines()
+        .filter_map(|line| line.strip_prefix("model name"))
+        .map(|rest| rest.trim_start_matches([' ', '\t', ':']))
+        .collect();
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!(
+        "{} cores of {}, Linux {}",
+        models.len(),
+        models.first().unwrap_or(&"an unnamed processor"),
+        kernel.trim()
+    )
+}
