@@ -1,5 +1,7 @@
 //! The contract with the agent, fact by fact, one core under a hand-moved clock.
 
+#![forbid(unsafe_code)]
+
 mod checks;
 mod ending;
 mod groups;

@@ -60,7 +60,8 @@ impl World {
             }
             Action::CancelLaunch { task_id } => {
                 if self.host.prepared.remove(&task_id.value) {
-                    self.fail_to_start(&task_id.value);
+                    let delay = self.below(300);
+                    self.fail_to_start(delay, &task_id.value);
                 }
                 self.host.cancelled.insert(task_id.value);
             }
@@ -99,7 +100,7 @@ impl World {
     /// The sandbox of a held task is made.
     pub(super) fn prepare(&mut self, id: &str) {
         if self.host.cancelled.contains(id) || self.happens(0.1) {
-            self.fail_to_start(id);
+            self.fail_to_start(0, id);
         } else {
             self.host.prepared.insert(id.to_owned());
             self.task_event(0, id, TaskEvent::Prepared);
@@ -111,7 +112,7 @@ impl World {
         // A cancellation may come too late.
         let cancelled = self.host.cancelled.contains(id) && self.happens(0.5);
         if cancelled || self.happens(0.1) {
-            self.fail_to_start(id);
+            self.fail_to_start(0, id);
             return;
         }
         let mates = self
@@ -137,11 +138,11 @@ impl World {
         }
     }
 
-    fn fail_to_start(&mut self, id: &str) {
+    fn fail_to_start(&mut self, delay: u64, id: &str) {
         let fault = [Fault::Framework, Fault::Task, Fault::Host][self.below(3) as usize];
         let message = "no".to_owned();
         let failure = StartFailure { fault, message };
-        self.task_event(0, id, TaskEvent::StartFailed(failure));
+        self.task_event(delay, id, TaskEvent::StartFailed(failure));
     }
 
     fn probe(&mut self, id: &str, check: usize) {

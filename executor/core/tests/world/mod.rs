@@ -134,8 +134,11 @@ impl World {
             world.after(launch, Due::Launch(ids.clone()));
             for id in ids {
                 for _ in 0..world.below(3) {
-                    // Also before the launch, and repeatedly.
-                    let kill = world.below(12_000);
+                    // Also before the launch, while that is under way, and repeatedly.
+                    let kill = match world.below(2) {
+                        0 => world.below(12_000),
+                        _ => launch + world.below(600),
+                    };
                     let grace = [None, Some(0), Some(1), Some(5)][world.below(4) as usize];
                     world.after(kill, Due::Kill(id.clone(), grace));
                 }
@@ -322,7 +325,8 @@ impl World {
             }
             Action::Record { sequence, record } => {
                 self.journal.push((sequence, record));
-                let delay = self.below(3) * 10;
+                // Mostly at once, now and then a disk that is slow.
+                let delay = [0, 0, 10, 200][self.below(4) as usize];
                 self.after(delay, Due::Durable(sequence));
             }
             Action::Note(_) => {}
