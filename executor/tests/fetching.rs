@@ -19,13 +19,13 @@ use crate::agent::events::{kill, launch, shutdown, task};
 use crate::executor::Executor;
 
 /// A task that wants URIs.
-fn wanting(id: &str, command: &str, uris: &Value) -> TaskInfo {
+pub(crate) fn wanting(id: &str, command: &str, uris: &Value) -> TaskInfo {
     let data = json!({ "version": 1, "command": { "value": command, "uris": uris } });
     task(id, &data.to_string())
 }
 
 /// A server that takes connections and never says a word. What it was asked comes over the channel.
-fn silent_server() -> (String, mpsc::Receiver<String>) {
+pub(crate) fn silent_server() -> (String, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/file", listener.local_addr().unwrap());
     let (asked, requests) = mpsc::channel();

@@ -15,6 +15,7 @@ mod command_task;
 mod ending;
 mod environment;
 mod fetching;
+mod holding;
 mod journal;
 mod killing;
 mod reconnection;
