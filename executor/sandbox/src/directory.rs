@@ -244,6 +244,7 @@ mod tests {
         assert_eq!(fs::read(task.path.join("stdout")).unwrap(), b"two");
     }
 
+    /// P-38: ids are names, and made safe all the same.
     #[test]
     fn an_id_that_climbs_stays_inside() {
         let sandbox = tempfile::tempdir().unwrap();

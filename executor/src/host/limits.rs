@@ -128,6 +128,7 @@ mod tests {
         TaskLimits::of(&task, None)
     }
 
+    /// P-37: what a task may use comes with its LAUNCH, whatever the container has.
     #[test]
     fn resources_become_limits() {
         let limits = limits(

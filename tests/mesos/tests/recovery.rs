@@ -114,6 +114,7 @@ fn without_checkpointing_the_tasks_end_with_the_agent() {
     scene.mesos.kill_9();
 }
 
+/// P-39: whatever leaves the container's cgroup escapes the agent.
 #[test]
 fn under_the_linux_launcher_a_task_has_its_cgroup_below_the_containers() {
     let scene = Scene::with(Settings::linux(), FrameworkOptions::default());
