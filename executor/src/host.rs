@@ -350,6 +350,7 @@ impl Host {
             }
             while self.clean_ups.join_next().await.is_some() {}
             let Some(workshop) = Arc::into_inner(self.workshop) else {
+                warn!("the executor's cgroup stays: something is still at work in it");
                 return;
             };
             let removal = spawn_blocking(move || {

@@ -88,7 +88,10 @@ fn a_task_that_ignores_sigterm_is_killed_by_force_when_the_calls_grace_is_over()
         .kill("t", Some(Duration::from_secs(1)))
         .unwrap();
     let status = scene.scheduler.wait_for("t", TaskKilled, SOON).unwrap();
-    assert_eq!(status.message(), "Command terminated with signal Killed");
+    assert_eq!(
+        status.message(),
+        "Command terminated with signal Killed (SIGTERM had no effect for 1secs)"
+    );
 }
 
 #[test]

@@ -81,7 +81,11 @@ fn an_executor_that_is_shut_down_ends_its_tasks_within_the_grace() {
         .scheduler
         .wait_for("five-a", TaskKilled, SOON)
         .unwrap();
-    assert_eq!(status.message(), "Command terminated with signal Killed");
+    let message = status.message();
+    assert!(
+        message.starts_with("Command terminated with signal Killed"),
+        "{message}"
+    );
     for id in ["zero", "one"] {
         scene.scheduler.shutdown_executor(id).unwrap();
         // With so little time the agent may speak before the executor's update reaches it.
