@@ -36,6 +36,7 @@ fn assert_janitor(executor: &Executor) {
     assert!(lines.any(|line| line.contains("--cgroup-janitor")));
 }
 
+/// P-32
 #[test]
 fn shutdown_ends_every_task_within_the_grace_whatever_it_does() {
     let agent = Agent::start();
@@ -60,6 +61,7 @@ fn shutdown_ends_every_task_within_the_grace_whatever_it_does() {
     assert_eq!(agent.states("late"), [TaskKilled]);
 }
 
+/// P-13 and P-15
 #[test]
 fn shutdown_in_place_of_subscribed_ends_an_executor_without_tasks() {
     let agent = Agent::start();
@@ -71,6 +73,7 @@ fn shutdown_in_place_of_subscribed_ends_an_executor_without_tasks() {
     assert_eq!(agent.subscribes(), 1);
 }
 
+/// P-13
 #[test]
 fn shutdown_in_place_of_subscribed_ends_the_tasks_of_earlier_days() {
     let agent = Agent::start();
@@ -89,6 +92,7 @@ fn shutdown_in_place_of_subscribed_ends_the_tasks_of_earlier_days() {
     assert_eq!(status.code(), Some(1));
 }
 
+/// P-25
 #[test]
 fn sigterm_ends_the_tasks_and_the_executor_goes_once_that_is_acknowledged() {
     let agent = Agent::start();

@@ -18,6 +18,7 @@ fn stubborn(ready: &Path) -> String {
     )
 }
 
+/// P-29
 #[test]
 fn a_task_that_was_killed_before_its_launch_is_never_started() {
     let agent = Agent::start();
@@ -50,6 +51,7 @@ fn a_kill_right_behind_its_launch_ends_the_task_once() {
     assert!(executor.end().success());
 }
 
+/// P-31
 #[test]
 fn a_second_kill_can_shorten_the_grace_of_the_first() {
     let agent = Agent::start();
@@ -75,6 +77,7 @@ fn a_second_kill_can_shorten_the_grace_of_the_first() {
     assert!(executor.end().success());
 }
 
+/// P-31
 #[test]
 fn a_second_kill_cannot_lengthen_the_grace_of_the_first() {
     let agent = Agent::start();
@@ -104,6 +107,7 @@ fn without_grace_a_task_is_killed_at_once_by_force() {
     assert!(executor.end().success());
 }
 
+/// P-29
 #[test]
 fn a_kill_of_a_task_that_is_over_is_answered_with_the_update_it_had() {
     let agent = Agent::start();

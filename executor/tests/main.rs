@@ -10,6 +10,7 @@
 mod agent;
 mod executor;
 
+mod calls;
 mod checks;
 mod command_task;
 mod ending;

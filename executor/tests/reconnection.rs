@@ -9,6 +9,7 @@ use crate::agent::events::{
 use crate::agent::{Agent, Answer, never_acknowledging};
 use crate::executor::{Executor, comes_true};
 
+/// P-14 and P-21
 #[test]
 fn what_is_unacknowledged_comes_again_in_order_and_unchanged() {
     let agent = Agent::start();
@@ -61,6 +62,7 @@ fn what_is_unacknowledged_comes_again_in_order_and_unchanged() {
     assert!(executor.end().success());
 }
 
+/// P-7
 #[test]
 fn an_update_of_the_gap_is_delivered_after_it() {
     let agent = Agent::start();
@@ -81,6 +83,7 @@ fn an_update_of_the_gap_is_delivered_after_it() {
     assert!(executor.end().success());
 }
 
+/// P-8 and P-16
 #[test]
 fn a_closed_connection_for_calls_leads_to_a_new_subscription() {
     let agent = Agent::start();
@@ -96,6 +99,7 @@ fn a_closed_connection_for_calls_leads_to_a_new_subscription() {
     assert!(executor.end().success());
 }
 
+/// P-16 and P-21
 #[test]
 fn an_update_whose_answer_never_comes_is_sent_again() {
     let agent = Agent::start();
@@ -117,6 +121,7 @@ fn an_update_whose_answer_never_comes_is_sent_again() {
     assert!(executor.end().success());
 }
 
+/// P-12, P-17 and P-33
 #[test]
 fn without_checkpointing_a_lost_stream_ends_the_tasks_and_the_executor() {
     let agent = Agent::start();
@@ -130,6 +135,7 @@ fn without_checkpointing_a_lost_stream_ends_the_tasks_and_the_executor() {
     assert_eq!(agent.subscribes(), 1);
 }
 
+/// P-11 and P-12
 #[test]
 fn an_agent_that_only_answers_503_is_given_up_at_the_recovery_timeout() {
     let agent = Agent::start();
@@ -146,6 +152,7 @@ fn an_agent_that_only_answers_503_is_given_up_at_the_recovery_timeout() {
     assert!(agent.subscribes() > 2, "it tried only once");
 }
 
+/// P-12
 #[test]
 fn an_agent_that_never_was_there_is_given_up_at_the_recovery_timeout() {
     let agent = Agent::deaf();
@@ -154,6 +161,7 @@ fn an_agent_that_never_was_there_is_given_up_at_the_recovery_timeout() {
     executor.end();
 }
 
+/// P-7
 #[test]
 fn an_agent_that_has_forgotten_the_executor_is_not_asked_again() {
     let agent = Agent::start();
@@ -168,6 +176,7 @@ fn an_agent_that_has_forgotten_the_executor_is_not_asked_again() {
     assert_eq!(agent.subscribes(), 2);
 }
 
+/// P-7
 #[test]
 fn tasks_are_ended_when_the_agent_forgets_the_executor_while_they_report() {
     let agent = Agent::start();
@@ -182,6 +191,7 @@ fn tasks_are_ended_when_the_agent_forgets_the_executor_while_they_report() {
     assert_eq!(agent.subscribes(), 1);
 }
 
+/// P-16
 #[test]
 fn a_task_outlives_many_subscriptions() {
     let agent = Agent::start();

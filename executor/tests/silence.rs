@@ -51,7 +51,7 @@ fn a_network_that_is_gone_is_noticed_although_nothing_is_sent() {
     });
 }
 
-/// P-9, and scenario 11: an agent that is stopped keeps its connections, and its kernel answers for it.
+/// P-9: an agent that is stopped keeps its connections, and its kernel answers for it.
 #[test]
 fn an_agent_that_stops_answering_is_subscribed_with_anew() {
     let agent = Agent::start();
@@ -68,6 +68,26 @@ fn an_agent_that_stops_answering_is_subscribed_with_anew() {
     executor.wait_for_log("a call was not answered within");
     link.speak_again();
     agent.wait_for_state("t", TaskFinished);
+    agent.send(&[shutdown()]);
+    assert!(executor.end().success());
+}
+
+/// P-9: without anything to say, too.
+#[test]
+fn an_agent_that_stops_while_nothing_happens_is_subscribed_with_anew() {
+    let agent = Agent::start();
+    let link = Link::plain(agent.address);
+    agent.is_behind(&link.address);
+    let executor = Executor::start(&agent);
+    agent.wait_for_subscribe(1);
+    agent.send(&[launch(task("t", "sleep 1000"))]);
+    agent.wait_for_state("t", TaskRunning);
+    link.fall_silent();
+    executor.wait_for_log("a call was not answered within");
+    link.speak_again();
+    agent.wait_for_subscribe(2);
+    agent.send(&[kill("t", None)]);
+    agent.wait_for_state("t", TaskKilled);
     agent.send(&[shutdown()]);
     assert!(executor.end().success());
 }

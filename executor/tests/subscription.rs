@@ -13,6 +13,7 @@ use crate::executor::Executor;
 
 const DONE: [TaskState; 3] = [TaskStarting, TaskRunning, TaskFinished];
 
+/// P-6
 #[test]
 fn events_are_understood_byte_by_byte_and_several_in_one_chunk() {
     let agent = Agent::start();
@@ -75,6 +76,7 @@ fn no_member_of_a_group_is_started_when_one_cannot_be() {
     assert!(executor.end().success());
 }
 
+/// P-7 and P-11
 #[test]
 fn an_agent_that_refuses_at_first_is_asked_until_it_accepts() {
     let mut agent = Agent::deaf();
@@ -96,6 +98,7 @@ fn an_agent_that_refuses_at_first_is_asked_until_it_accepts() {
     assert!(executor.end().success());
 }
 
+/// P-11: an attempt that gets nowhere is short enough for another inside the agent's window.
 #[test]
 fn an_agent_that_never_says_subscribed_is_left_for_a_new_attempt() {
     let agent = Agent::start();
@@ -147,6 +150,7 @@ fn heartbeats_and_events_of_later_days_change_nothing_and_a_message_is_answered(
     assert_eq!(agent.subscribes(), 1);
 }
 
+/// P-18
 #[test]
 fn error_leads_to_a_new_subscription_and_tasks_run_on() {
     let agent = Agent::start();
@@ -162,6 +166,7 @@ fn error_leads_to_a_new_subscription_and_tasks_run_on() {
     assert!(executor.end().success());
 }
 
+/// P-6
 #[test]
 fn what_is_no_record_leads_to_a_new_subscription() {
     let agent = Agent::start();

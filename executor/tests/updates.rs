@@ -15,6 +15,7 @@ use crate::executor::{Executor, SHORT_GRACE};
 
 const DONE: [TaskState; 3] = [TaskStarting, TaskRunning, TaskFinished];
 
+/// P-23
 #[test]
 fn an_update_that_is_never_acknowledged_does_not_hold_a_shutdown_back() {
     let agent = Agent::start();
@@ -30,6 +31,7 @@ fn an_update_that_is_never_acknowledged_does_not_hold_a_shutdown_back() {
     assert_eq!(agent.states("t"), [TaskStarting, TaskRunning, TaskFailed]);
 }
 
+/// P-22
 #[test]
 fn an_acknowledgement_may_overtake_the_answer_to_its_update() {
     let agent = Agent::start();
@@ -49,6 +51,7 @@ fn an_acknowledgement_may_overtake_the_answer_to_its_update() {
     assert_eq!(agent.subscribes(), 1);
 }
 
+/// P-22
 #[test]
 fn acknowledgements_that_come_twice_or_for_nothing_change_nothing() {
     let agent = Agent::start();
@@ -73,6 +76,7 @@ fn acknowledgements_that_come_twice_or_for_nothing_change_nothing() {
     );
 }
 
+/// P-22
 #[test]
 fn an_acknowledgement_of_another_task_or_uuid_acknowledges_nothing() {
     let agent = Agent::start();
@@ -98,6 +102,7 @@ fn an_acknowledgement_of_another_task_or_uuid_acknowledges_nothing() {
     agent.wait_for_state("t", TaskKilled);
 }
 
+/// P-19
 #[test]
 fn a_refused_update_does_not_stop_those_after_it() {
     let agent = Agent::start();
@@ -134,6 +139,7 @@ fn a_refused_terminal_update_does_not_keep_the_executor() {
     assert_eq!(agent.states("t"), DONE);
 }
 
+/// P-7
 #[test]
 fn an_update_refused_by_an_agent_that_recovers_is_sent_again() {
     let agent = Agent::start();
@@ -159,6 +165,7 @@ fn an_update_refused_by_an_agent_that_recovers_is_sent_again() {
     assert!(executor.end().success());
 }
 
+/// P-24 and P-36
 #[test]
 fn of_two_hundred_tasks_at_once_each_is_reported_once() {
     let agent = Agent::start();
