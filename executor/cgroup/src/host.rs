@@ -5,6 +5,7 @@ use crate::Error;
 use crate::kernel_file::{read, read_if_present};
 use crate::mountinfo::{CgroupMount, Kind, cgroup_mounts};
 use crate::own_cgroup::{OwnCgroup, own_cgroups};
+use crate::version::Version;
 
 /// The directory, below the anchor of each hierarchy, that holds nothing but our executors'.
 pub(crate) const TOP: &str = "mesos-sandbox-executor";
@@ -56,26 +57,6 @@ pub enum Mode {
     Hybrid,
     /// One v2 hierarchy.
     Unified,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Version {
-    V1,
-    V2,
-}
-
-impl Version {
-    /// The file of the cgroup at `directory` by which a process with one thread joins.
-    ///
-    /// On v1 that is `tasks`, which takes a thread: for a whole process, as `cgroup.procs` takes
-    /// it, the kernel first waits until no processor is forking or exiting, ten milliseconds and
-    /// more (Linux: kernel/cgroup/cgroup.c, `cgroup_procs_write_start`).
-    pub(crate) fn file_to_join(self, directory: &Path) -> PathBuf {
-        directory.join(match self {
-            Version::V1 => "tasks",
-            Version::V2 => "cgroup.procs",
-        })
-    }
 }
 
 /// One hierarchy that serves us.

@@ -47,6 +47,7 @@ mod parent;
 mod subgroup;
 mod sweep;
 mod task;
+mod version;
 
 pub use error::{Error, Errors};
 pub use host::{Controller, Host, Mode};

@@ -3,8 +3,9 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 use crate::error::kernel_answer;
-use crate::host::{Controller, Version};
+use crate::host::Controller;
 use crate::kernel_file::{malformed, read_if_present, write_if_present};
+use crate::version::Version;
 
 /// Relative cpu time for each cpu (Mesos: src/slave/containerizer/mesos/isolators/cgroups/constants.hpp).
 const SHARES_PER_CPU: f64 = 1024.0;

@@ -1,8 +1,8 @@
 use std::path::Path;
 
 use crate::Error;
-use crate::host::Version;
 use crate::kernel_file::{malformed, read, read_if_present, read_keyed, read_number};
+use crate::version::Version;
 
 /// A limit as the kernel holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 
 use crate::Error;
-use crate::host::Version;
 use crate::kernel_file::{read_keyed, write};
+use crate::version::Version;
 
 /// The out-of-memory events of one cgroup: a descriptor that becomes readable, for `poll` or an
 /// asynchronous runtime, and [`OomEvents::drain`] to take what came.

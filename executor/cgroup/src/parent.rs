@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::host::{Controller, Hierarchy, Host, Version};
+use crate::host::{Controller, Hierarchy, Host};
 use crate::kill::{kill_all, remove_one, remove_tree};
+use crate::version::Version;
 use crate::{Error, Errors, kernel_file, safe_name};
 
 /// How often taking a directory is tried: a sweep of another executor may hold it for a moment,

@@ -2,8 +2,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::host::Version;
 use crate::kill::{kill_all, remove_tree};
+use crate::version::Version;
 use crate::{Error, Errors};
 
 /// A cgroup inside a task's, by which a part of the task's processes can be told from the rest and

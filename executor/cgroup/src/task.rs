@@ -3,10 +3,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::host::{Controller, Version};
+use crate::host::Controller;
 use crate::kill::{kill_all, processes, remove_tree};
 use crate::memory::{broke_limit, oom_kills, statistics};
 use crate::parent::Parent;
+use crate::version::Version;
 use crate::{Error, Errors, Limits, MemoryStatistics, OomEvents, Subgroup, safe_name};
 
 /// The cgroup of one task: a directory in each hierarchy used.

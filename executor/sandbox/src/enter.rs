@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use cgroup::{Cgroup, Subgroup};
-use nix::errno::Errno;
 use nix::sys::socket::{Shutdown, shutdown};
 
 use crate::conversation::{Conversation, Pause};
@@ -95,8 +94,8 @@ impl Door {
         // From here on its drop undoes everything.
         let entered = Entered { outcome, subgroup };
 
-        match line::pass(&self.line, &theirs) {
-            Err(error) if is_gone(&error) => return Err(EnterError::TaskEnded),
+        match line::pass(&self.line, 0, &theirs) {
+            Err(error) if line::is_gone(&error) => return Err(EnterError::TaskEnded),
             passed => passed.map_err(preparing)?,
         }
         drop(theirs);
@@ -111,11 +110,6 @@ impl Door {
             (_, None) => Ok(entered),
         }
     }
-}
-
-fn is_gone(error: &io::Error) -> bool {
-    let errno = error.raw_os_error().map(Errno::from_raw);
-    matches!(errno, Some(Errno::EPIPE | Errno::ECONNRESET))
 }
 
 /// A program that runs beside a task.

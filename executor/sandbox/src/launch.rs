@@ -2,19 +2,17 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::process::Child;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
-use std::thread;
 
 use crate::conversation::{Conversation, Pause};
 use crate::error::LaunchError;
-use crate::init::ARGUMENT;
 use crate::line;
 use crate::plan::{Command, Plan};
 use crate::process::Process;
 use crate::report::{Degraded, Feature};
+use crate::zygote::Zygotes;
 
 /// The program that becomes the init when it is started with the argument `--sandbox-init`: one whose `main`
 /// begins with [`crate::init::dispatch`].
@@ -44,43 +42,28 @@ pub struct Stdio {
     pub stderr: OwnedFd,
 }
 
-/// Starts tasks, from a thread of its own.
+/// Starts tasks.
 ///
-/// The kernel kills a task's init when the *thread* that spawned it ends (`PR_SET_PDEATHSIG`), and
-/// threads of an asynchronous runtime come and go. This one stays as long as the launcher does, so
-/// **dropping the launcher kills its tasks**: keep it as long as the executor lives.
+/// The kernel kills a task's init when the *thread* whose child it is ends (`PR_SET_PDEATHSIG`), and
+/// threads of an asynchronous runtime come and go. So there is one that stays as long as the launcher
+/// does, and **dropping the launcher kills its tasks**: keep it as long as the executor lives.
 ///
-/// The thread only spawns. Whoever calls waits for the rest, so that a launch that hangs holds up
-/// its own caller and nobody else.
+/// Any number of launches can be under way at once. Whoever calls waits for his own, so that one
+/// that hangs holds up nobody else.
 #[derive(Debug)]
 pub struct Launcher {
-    program: InitProgram,
-    jobs: mpsc::Sender<Job>,
-}
-
-struct Job {
-    socket: UnixStream,
-    reply: mpsc::SyncSender<io::Result<Child>>,
+    zygotes: Zygotes,
 }
 
 impl Launcher {
-    /// Starts the thread.
+    /// Starts the thread, and the process that inits are forked from.
     ///
     /// # Errors
     /// There can be no more threads.
     pub fn start(program: InitProgram) -> Result<Launcher, LaunchError> {
-        let (jobs, queue) = mpsc::channel::<Job>();
-        let path = program.0.clone();
-        thread::Builder::new()
-            .name("launcher".to_owned())
-            .spawn(move || {
-                for Job { socket, reply } in queue {
-                    // Whoever asked waits for the answer.
-                    let _ = reply.send(spawn(&path, socket));
-                }
-            })
-            .map_err(|source| LaunchError::Prepare { source })?;
-        Ok(Launcher { program, jobs })
+        let zygotes = Zygotes::start(program.0);
+        let zygotes = zygotes.map_err(|source| LaunchError::Prepare { source })?;
+        Ok(Launcher { zygotes })
     }
 
     /// Starts the task of `plan`. Blocks until it is executed or has failed, which takes
@@ -144,7 +127,9 @@ impl Launcher {
         if cancelled.load(Ordering::Acquire) {
             return Err(LaunchError::Cancelled);
         }
-        let stage_1 = self.spawn(theirs)?;
+        self.zygotes.request(plan.namespaces, &theirs)?;
+        // Were it open here as well, it would never be seen to close.
+        drop(theirs);
         let (answer, answer_of_init) = match plan.command {
             Command::BuiltIn { .. } => line::pair().map(|(one, other)| (Some(one), Some(other))),
             Command::Shell(_) | Command::Exec { .. } => Ok((None, None)),
@@ -163,36 +148,10 @@ impl Launcher {
             sent,
             line,
             answer,
-            stage_1,
             wants_pid_namespace: plan.namespaces.pid,
             cancelled: Arc::clone(cancelled),
         })
     }
-
-    fn spawn(&self, socket: UnixStream) -> Result<Child, LaunchError> {
-        let (reply, answer) = mpsc::sync_channel(1);
-        self.jobs
-            .send(Job { socket, reply })
-            .map_err(|_| LaunchError::LauncherEnded)?;
-        answer
-            .recv()
-            .map_err(|_| LaunchError::LauncherEnded)?
-            .map_err(|source| LaunchError::StartInit {
-                program: self.program.0.clone(),
-                source,
-            })
-    }
-}
-
-fn spawn(program: &Path, socket: UnixStream) -> io::Result<Child> {
-    // The command owns the init's end of the socket and is dropped on return: were the end open
-    // here as well, it would never be seen to close.
-    std::process::Command::new(program)
-        .arg(ARGUMENT)
-        .env_clear()
-        .stdin(OwnedFd::from(socket))
-        .stdout(std::process::Stdio::null())
-        .spawn()
 }
 
 /// A launch whose init has its order.
@@ -201,7 +160,6 @@ struct Begun {
     sent: io::Result<()>,
     line: OwnedFd,
     answer: Option<OwnedFd>,
-    stage_1: Child,
     wants_pid_namespace: bool,
     cancelled: Arc<AtomicBool>,
 }
@@ -210,16 +168,6 @@ impl Begun {
     /// Waits until the task is executed, or ready to be, or failed; then nothing is left.
     fn settle(mut self) -> Result<(Process, Conversation), LaunchError> {
         let pause = self.conversation.listen(&self.cancelled);
-        if pause == Pause::Cancelled {
-            // It may have ended, which is as well.
-            let _ = self.stage_1.kill();
-        }
-        // Its own status says nothing that it did not report; and it has ended, or is about to.
-        let _ = self.stage_1.wait();
-        if pause == Pause::Cancelled {
-            // Its last words may be the id of an init.
-            self.conversation.listen(&self.cancelled);
-        }
         let heard = &mut self.conversation.heard;
         let refused = |without: &Degraded| without.feature == Feature::PidNamespace;
         let own_namespace = self.wants_pid_namespace && !heard.without.iter().any(refused);

@@ -4,11 +4,14 @@
 //! executor                        this crate, in the executor      in processes of its own
 //! --------                        ---------------------------      -----------------------
 //! main: init::dispatch(built-ins)
+//! Launcher::start()            -> /proc/self/exe --sandbox-init -> zygote: waits to be forked
 //! identity::lookup(user)
 //! directory::create_task(id)
-//! Launcher::launch(plan, stdio) -> /proc/self/exe --sandbox-init -> stage 1: namespaces, clone
+//! Launcher::launch(plan, stdio) -> a request to the zygote      -> zygote: namespaces, clone
 //!                                  plan over a socket          ->  pid 1: mounts, fork, reap
 //!                               <- Process, or step and errno  <-  the task: cgroup, ids, exec
+//! Door::enter(plan)             -> a request to pid 1            -> pid 1: fork
+//!                               <- Entered, or step and errno  <-  the guest: cgroup, ids, exec
 //! Process::as_fd readable       <---------------------------------  pid 1: the task's wait status
 //! Process::reap -> Exit
 //! ```
@@ -38,6 +41,7 @@ mod report;
 #[allow(unsafe_code)]
 mod sys;
 mod tail;
+mod zygote;
 
 pub use built_in::{Answer, BuiltIn};
 pub use enter::{Door, EnterError, EnterPlan, Entered, Finished};

@@ -64,15 +64,21 @@ pub(crate) fn hear_now(line: &impl AsFd, most: usize) -> Option<Vec<u8>> {
     }
 }
 
-/// Sends a descriptor, and never waits for room.
-pub(crate) fn pass(line: &impl AsFd, descriptor: &impl AsFd) -> io::Result<()> {
+/// Sends a descriptor, and never waits for room. It travels with a byte, since one at least it must.
+pub(crate) fn pass(line: &impl AsFd, byte: u8, descriptor: &impl AsFd) -> io::Result<()> {
     let rights = [descriptor.as_fd().as_raw_fd()];
     let rights = [ControlMessage::ScmRights(&rights)];
     let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
-    // Descriptors travel with at least one byte.
-    let byte = [IoSlice::new(b"\0")];
-    sendmsg::<()>(line.as_fd().as_raw_fd(), &byte, &rights, flags, None)?;
+    let bytes = [byte];
+    let slices = [IoSlice::new(&bytes)];
+    sendmsg::<()>(line.as_fd().as_raw_fd(), &slices, &rights, flags, None)?;
     Ok(())
+}
+
+/// Whether an error of this module's means that there is nobody at the other end.
+pub(crate) fn is_gone(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::EPIPE | Errno::ECONNRESET))
 }
 
 /// Takes `buffer.len()` bytes at the most, and the descriptors that came with them: the number of

@@ -113,6 +113,25 @@ impl Namespaces {
     };
 }
 
+impl Namespaces {
+    /// What a request to the zygote says.
+    pub(crate) fn to_byte(self) -> u8 {
+        let all = [self.pid, self.mount, self.ipc, self.uts];
+        let bits = all.iter().zip(0..).map(|(own, bit)| u8::from(*own) << bit);
+        bits.sum()
+    }
+
+    pub(crate) fn from_byte(byte: u8) -> Namespaces {
+        let [pid, mount, ipc, uts] = [0, 1, 2, 3].map(|bit| byte & (1 << bit) != 0);
+        Namespaces {
+            pid,
+            mount,
+            ipc,
+            uts,
+        }
+    }
+}
+
 /// A part of a [`Plan`] that becomes a C string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NulByte(pub(crate) &'static str);
@@ -176,6 +195,14 @@ pub(crate) mod tests {
             let text = serde_json::to_string(&plan).unwrap();
             assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
         }
+    }
+
+    #[test]
+    fn namespaces_survive_their_encoding() {
+        for byte in 0..16 {
+            assert_eq!(Namespaces::from_byte(byte).to_byte(), byte);
+        }
+        assert_eq!(Namespaces::from_byte(15), Namespaces::ALL);
     }
 
     #[test]

@@ -5,24 +5,26 @@ use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
+use nix::sched::CloneFlags;
 use nix::unistd::ForkResult;
 
 /// Forks. The caller must be the only thread, which only the init is; that is the caller's to see
 /// to, and asserted.
 pub(crate) fn fork() -> nix::Result<ForkResult> {
-    assert_single_threaded();
+    debug_assert_single_threaded();
     // SAFETY: this process has one thread, so that the child's copy of memory is consistent: no
     // lock in it is held by a thread that the child does not have.
     unsafe { nix::unistd::fork() }
 }
 
 /// Forks a sibling instead of a child: its parent is ours, which is to be the one who waits for it.
-/// `Ok(None)` is the sibling's return, `Ok(Some(pid))` ours.
-pub(crate) fn clone_sibling() -> nix::Result<Option<i32>> {
-    assert_single_threaded();
-    let flags = libc::CLONE_PARENT | libc::SIGCHLD;
+/// `Ok(None)` is the sibling's return, `Ok(Some(pid))` ours. It
+/// has `namespaces` of its own.
+pub(crate) fn clone_sibling(namespaces: CloneFlags) -> nix::Result<Option<i32>> {
+    debug_assert_single_threaded();
+    let flags = namespaces.bits() | libc::CLONE_PARENT | libc::SIGCHLD;
     let zero: libc::c_long = 0;
-    // SAFETY: without CLONE_VM and with no stack given this is a fork: the sibling goes on with a
+    // SAFETY: without CLONE_VM, which is none of the flags for namespaces, and with no stack given this is a fork: the sibling goes on with a
     // copy of our memory and stack. As with fork, this process has one thread. The C library's
     // atfork handlers do not run; with one thread there is nothing that they would have to mend.
     let pid = unsafe {
@@ -40,10 +42,18 @@ pub(crate) fn clone_sibling() -> nix::Result<Option<i32>> {
     Ok((pid != 0).then_some(pid as i32))
 }
 
-fn assert_single_threaded() {
-    // Without /proc there is nothing to ask; the init never makes a thread.
+/// Asserted once for all that come from this process, none of which makes a thread.
+pub(crate) fn assert_single_threaded() {
+    // Without /proc there is nothing to ask.
     let threads = fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
     assert!(threads == 1, "fork with {threads} threads");
+}
+
+/// At each fork this would cost as much as the fork.
+fn debug_assert_single_threaded() {
+    if cfg!(debug_assertions) {
+        assert_single_threaded();
+    }
 }
 
 /// Waits for a child: any with -1. `Ok(None)` when `block` is false and none has ended.

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod built_ins;
+pub mod guests;
 mod probe;
 mod task;
 

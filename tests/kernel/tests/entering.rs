@@ -11,91 +11,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use kernel_tests::{
-    Executor, Task, UNLIMITED, cgroups_named, processes_marked, until, wait_readable,
-};
+use kernel_tests::guests::{SERVER, finish, nobody};
+use kernel_tests::{Executor, Task, UNLIMITED, processes_marked, until, wait_readable};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sandbox::identity::Identity;
-use sandbox::{Command, EnterError, EnterPlan, Entered, Exit, Finished, Namespaces, Plan};
+use sandbox::{Command, EnterError, EnterPlan, Exit, Finished, Namespaces, Plan};
 
 const INIT: &str = env!("CARGO_BIN_EXE_probe-executor");
 
-/// Tells a task's processes from its guests'.
-const SERVER: &str = "echo up; exec sleep 7007";
-
-fn killed() -> Exit {
-    Exit::Signaled {
-        signal: 9,
-        core_dumped: false,
-    }
-}
-
-fn finish(guest: Entered) -> Finished {
-    wait_readable(&guest, "the end of a guest");
-    guest.reap().unwrap()
-}
-
-fn run(task: &Task, script: &str) -> Finished {
-    finish(task.enter(script).unwrap())
-}
-
 fn lines(finished: &Finished) -> Vec<&str> {
     finished.output.lines().collect()
-}
-
-/// The cgroups inside the task's.
-fn subgroups(task: &Task) -> Vec<PathBuf> {
-    let directories = task.cgroup.procs_files();
-    let directories = directories.iter().filter_map(|file| file.parent());
-    let entries = directories.flat_map(|directory| fs::read_dir(directory).unwrap());
-    let entries = entries.map(|entry| entry.unwrap().path());
-    entries.filter(|path| path.is_dir()).collect()
-}
-
-/// Waits until only the task itself is left, and looks that it lives.
-fn assert_only_the_task(executor: &Executor, task: &Task) {
-    let left = until("the end of the guest's processes", || {
-        let left = processes_marked(&executor.container);
-        (left.len() <= 1).then_some(left)
-    });
-    assert_eq!(left.len(), 1, "the task lives");
-    let line = fs::read_to_string(format!("/proc/{}/cmdline", left[0])).unwrap();
-    assert_eq!(line, "sleep\u{0}7007\u{0}");
-    assert_eq!(subgroups(task), Vec::<PathBuf>::new());
-}
-
-fn without_namespaces() -> Plan {
-    Plan {
-        namespaces: Namespaces::NONE,
-        ..Executor::plan(SERVER)
-    }
-}
-
-/// With a task in every kind of sandbox, one after the other, each with the cgroup that its guests
-/// are to have.
-fn in_every_kind(executor: &Executor, look: impl Fn(&Task, Option<&Arc<cgroup::Cgroup>>)) {
-    for plan in [Executor::plan(SERVER), without_namespaces()] {
-        for has_cgroup in [true, false] {
-            let task = executor.launch(plan.clone(), &UNLIMITED);
-            task.lines(1);
-            look(&task, has_cgroup.then_some(&task.cgroup));
-            assert_only_the_task(executor, &task);
-        }
-    }
 }
 
 #[test]
 fn its_end_and_its_output_are_told() {
     let executor = Executor::start(INIT);
     let task = executor.shell(SERVER);
-    let finished = run(&task, "echo out; echo err >&2; exit 3");
+    let finished = task.run_beside("echo out; echo err >&2; exit 3");
     assert_eq!(finished.exit, Exit::Exited(3));
     assert_eq!(
         (lines(&finished), finished.dropped),
         (vec!["out", "err"], 0)
     );
-    let finished = run(&task, "ulimit -c 0; printf 'a\\377b'; kill -SEGV $$");
+    let finished = task.run_beside("ulimit -c 0; printf 'a\\377b'; kill -SEGV $$");
     let fault = Exit::Signaled {
         signal: 11,
         core_dumped: false,
@@ -104,7 +43,7 @@ fn its_end_and_its_output_are_told() {
         (finished.exit, finished.output.as_str()),
         (fault, "a\u{fffd}b")
     );
-    assert_only_the_task(&executor, &task);
+    task.assert_alone(&executor);
     drop(task);
     executor.finish();
 }
@@ -171,14 +110,8 @@ fn it_has_everything_from_the_task() {
 fn it_can_be_another_user_than_the_task() {
     let executor = Executor::start(INIT);
     let task = executor.shell(SERVER);
-    let identity = Identity {
-        uid: 65534,
-        gid: 65534,
-        groups: vec![65534],
-        home: None,
-    };
     let guest = EnterPlan {
-        identity: Some(identity),
+        identity: Some(nobody()),
         ..Task::guest("id -u", Some(&task.cgroup))
     };
     assert_eq!(lines(&finish(task.enter_with(guest).unwrap())), ["65534"]);
@@ -198,16 +131,17 @@ fn it_is_in_the_tasks_cgroups_and_in_one_of_its_own() {
     });
     for file in task.cgroup.procs_files() {
         let directory = file.parent().unwrap().to_owned();
-        let own = subgroups(&task)
+        let own = task
+            .subgroups()
             .into_iter()
             .find(|path| path.starts_with(&directory));
         // Where it has no cgroup of its own it counts for the task's limits directly.
         let counted = fs::read_to_string(&file).unwrap().lines().count();
         assert_eq!(counted, if own.is_some() { 1 } else { 3 }, "{inside:?}");
     }
-    assert_eq!(subgroups(&task).len(), 1);
+    assert_eq!(task.subgroups().len(), 1);
     drop(guest);
-    assert_only_the_task(&executor, &task);
+    task.assert_alone(&executor);
     drop(task);
     executor.finish();
 }
@@ -231,133 +165,7 @@ fn a_program_that_is_not_there_is_named_and_leaves_nothing() {
     );
     let error = task.enter("a\0b").unwrap_err();
     assert_eq!(error.to_string(), "NUL byte in the command");
-    assert_only_the_task(&executor, &task);
-    drop(task);
-    executor.finish();
-}
-
-/// Each leaves its parent, its session or its group, and ignores what can be ignored.
-const SCATTERED: &str = "\
-    (sh -c 'sleep 1001 & sleep 1002 &') & \
-    setsid sh -c 'trap \"\" TERM HUP INT; setsid sleep 1003 & (setsid sleep 1004 &) & wait' & \
-    nohup sleep 1005 & \
-    trap '' TERM HUP INT QUIT; echo up > up; sleep 1006; sleep 1007";
-
-#[test]
-fn a_kill_reaches_all_of_its_processes_and_none_of_the_tasks() {
-    let executor = Executor::start(INIT);
-    in_every_kind(&executor, |task, cgroup| {
-        let place = task.directory.path.join("up");
-        let script = SCATTERED.replace("> up", &format!("> {}", place.display()));
-        let guest = task.enter_with(Task::guest(&script, cgroup)).unwrap();
-        until("all of them", || {
-            (processes_marked(&executor.container).len() == 1 + 8 && place.exists()).then_some(())
-        });
-        guest.kill().unwrap();
-        assert_eq!(finish(guest).exit, killed());
-    });
-    executor.finish();
-}
-
-#[test]
-fn dropping_it_does_so_too() {
-    let executor = Executor::start(INIT);
-    in_every_kind(&executor, |task, cgroup| {
-        let guest = Task::guest("setsid sleep 1001 & sleep 1002", cgroup);
-        let guest = task.enter_with(guest).unwrap();
-        until("all of them", || {
-            (processes_marked(&executor.container).len() == 1 + 3).then_some(())
-        });
-        drop(guest);
-    });
-    executor.finish();
-}
-
-#[test]
-fn what_it_leaves_in_the_background_ends_with_it_and_its_open_output_holds_nothing_up() {
-    let executor = Executor::start(INIT);
-    in_every_kind(&executor, |task, cgroup| {
-        let script = "setsid sleep 1001 & (setsid sh -c 'trap \"\" TERM; sleep 1002' &); echo over";
-        let guest = task.enter_with(Task::guest(script, cgroup)).unwrap();
-        let finished = finish(guest);
-        assert_eq!(finished.exit, Exit::Exited(0));
-        assert_eq!(lines(&finished), ["over"]);
-    });
-    executor.finish();
-}
-
-#[test]
-fn of_a_flood_of_output_the_end_is_kept_and_the_watcher_stays_small() {
-    let executor = Executor::start(INIT);
-    let task = executor.shell(SERVER);
-    let finished = run(&task, "head -c 20000000 /dev/zero; echo the end");
-    assert_eq!(finished.exit, Exit::Exited(0));
-    assert_eq!(finished.output.len(), 16 * 1024);
-    assert!(finished.output.ends_with("the end\n"));
-    let written = 20_000_000 + "the end\n".len() as u64;
-    assert_eq!(finished.dropped, written - 16 * 1024);
-    assert_only_the_task(&executor, &task);
-    drop(task);
-    executor.finish();
-}
-
-#[test]
-fn an_endless_flood_can_be_killed() {
-    let executor = Executor::start(INIT);
-    let task = executor.shell(SERVER);
-    let guest = task.enter("yes & setsid yes >&2 & exec yes").unwrap();
-    until("the flood", || {
-        (processes_marked(&executor.container).len() == 4).then_some(())
-    });
-    guest.kill().unwrap();
-    let finished = finish(guest);
-    assert_eq!(finished.exit, killed());
-    assert_eq!(finished.output.len(), 16 * 1024);
-    assert_only_the_task(&executor, &task);
-    drop(task);
-    executor.finish();
-}
-
-#[test]
-fn one_that_kills_everybody_it_may_leaves_nothing() {
-    let executor = Executor::start(INIT);
-    let mut task = executor.shell(SERVER);
-    task.lines(1);
-    // As root it may kill its watcher, and the task.
-    let guest = task.enter("kill -KILL -1; sleep 1000").unwrap();
-    assert_eq!(task.wait(), killed());
-    wait_readable(&guest, "the end of the guest");
-    assert!(matches!(guest.reap(), Err(EnterError::Untold)));
-    assert_eq!(processes_marked(&executor.container), Vec::<i32>::new());
-    drop(task);
-    executor.finish();
-}
-
-#[test]
-fn a_user_who_kills_everybody_does_not_reach_the_watcher() {
-    let executor = Executor::start(INIT);
-    let mut task = executor.shell("trap '' TERM; echo up; sleep 7007");
-    task.lines(1);
-    let identity = Identity {
-        uid: 65534,
-        gid: 65534,
-        groups: vec![65534],
-        home: None,
-    };
-    let guest = EnterPlan {
-        identity: Some(identity),
-        ..Task::guest(
-            "(setsid sleep 1000 &); kill -KILL -1; exit 5",
-            Some(&task.cgroup),
-        )
-    };
-    assert_eq!(
-        finish(task.enter_with(guest).unwrap()).exit,
-        Exit::Exited(5)
-    );
-    assert_eq!(subgroups(&task), Vec::<PathBuf>::new());
-    task.process.kill().unwrap();
-    assert_eq!(task.wait(), killed());
+    task.assert_alone(&executor);
     drop(task);
     executor.finish();
 }
@@ -411,7 +219,7 @@ fn into_an_ended_task_nothing_goes() {
     let guest = Task::guest("true", Some(&task.cgroup));
     let error = door.enter(guest, &cancelled).unwrap_err();
     assert!(matches!(error, EnterError::TaskEnded), "{error}");
-    assert_eq!(subgroups(&task), Vec::<PathBuf>::new());
+    assert_eq!(task.subgroups(), Vec::<PathBuf>::new());
     drop(task);
     executor.finish();
 }
@@ -448,7 +256,7 @@ fn an_init_that_does_not_answer_holds_up_until_it_is_cancelled() {
         thread::spawn(move || door.enter(guest, &cancelled))
     };
     until("the guest's cgroup", || {
-        (!subgroups(&task).is_empty()).then_some(())
+        (!task.subgroups().is_empty()).then_some(())
     });
     assert!(!entering.is_finished());
     cancelled.store(true, Ordering::Release);
@@ -456,8 +264,8 @@ fn an_init_that_does_not_answer_holds_up_until_it_is_cancelled() {
     assert_eq!(error.to_string(), "cancelled before it started");
     kill(init, Signal::SIGCONT).unwrap();
     // Its init goes on as if nothing had been.
-    assert_eq!(run(&task, "exit 4").exit, Exit::Exited(4));
-    assert_only_the_task(&executor, &task);
+    assert_eq!(task.run_beside("exit 4").exit, Exit::Exited(4));
+    task.assert_alone(&executor);
     drop(task);
     executor.finish();
 }
@@ -481,41 +289,7 @@ fn many_at_once_and_one_after_the_other_leave_the_init_no_descriptor() {
         }
     }
     assert_eq!(descriptors(), before);
-    assert_only_the_task(&executor, &task);
+    task.assert_alone(&executor);
     drop(task);
     executor.finish();
-}
-
-#[test]
-fn its_memory_counts_as_the_tasks() {
-    let executor = Executor::start(INIT);
-    let limits = cgroup::Limits {
-        memory: Some(32 << 20),
-        ..UNLIMITED
-    };
-    let task = executor.launch(Executor::plan(SERVER), &limits);
-    let finished = run(&task, "tail /dev/zero; echo $?");
-    assert_eq!(finished.exit, Exit::Exited(0));
-    assert!(finished.output.contains("137"), "{}", finished.output);
-    assert_eq!(task.cgroup.oom_kills().unwrap(), 1);
-    assert_only_the_task(&executor, &task);
-    drop(task);
-    executor.finish();
-}
-
-#[test]
-fn a_guest_of_an_executor_that_is_killed_goes_too() {
-    let mut probe = kernel_tests::Probe::start(INIT, &["guest", SERVER, SCATTERED], |_| {});
-    let container = probe.line();
-    until("the guest", || {
-        (processes_marked(&container).len() == 1 + 8).then_some(())
-    });
-    probe.kill();
-    until("the end of both", || {
-        processes_marked(&container).is_empty().then_some(())
-    });
-    cgroup::sweep(&cgroup::Host::detect("/".as_ref()).unwrap()).unwrap();
-    until("the sweep", || {
-        cgroups_named(&container).is_empty().then_some(())
-    });
 }

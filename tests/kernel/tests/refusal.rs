@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use kernel_tests::{Executor, UNLIMITED, install, nowhere, processes_executing, until};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
-use nix::unistd::mkfifo;
+use nix::unistd::{Pid, mkfifo};
 use sandbox::identity::{Identity, lookup};
 use sandbox::{Command, Exit, Fault, InitProgram, LaunchError, Launcher, Plan, Process};
 
@@ -181,9 +182,9 @@ impl Hanging {
     }
 
     fn until_it_hangs(&self) {
-        // Its pid 1, and the task to be.
+        // What inits are forked from, its pid 1, and the task to be.
         until("a launch that hangs", || {
-            (processes_executing(&self.init).len() >= 2).then_some(())
+            (processes_executing(&self.init).len() >= 3).then_some(())
         });
     }
 
@@ -209,6 +210,30 @@ fn a_launch_that_hangs_does_not_hold_up_another() {
     let mut first = first.join().unwrap().unwrap();
     assert_eq!(first.reap().unwrap(), Exit::Exited(4));
     drop((first, second, reader));
+    all.finish();
+}
+
+#[test]
+fn inits_go_on_being_made_after_what_they_are_forked_from_was_killed() {
+    let all = Hanging::new();
+    let first = all.launch(Executor::plan("sleep 1000"), &Arc::default());
+    let first = first.join().unwrap().unwrap();
+    let zygote = until("it alone, but for the init", || {
+        let mut all = processes_executing(&all.init);
+        all.retain(|pid| *pid != first.pid());
+        (all.len() == 1).then(|| all[0])
+    });
+    kill(Pid::from_raw(zygote), Signal::SIGKILL).unwrap();
+    until("its end", || {
+        (!processes_executing(&all.init).contains(&zygote)).then_some(())
+    });
+    for status in [3, 4] {
+        let next = all.launch(Executor::plan(&format!("exit {status}")), &Arc::default());
+        let mut next = next.join().unwrap().unwrap();
+        assert_eq!(next.reap().unwrap(), Exit::Exited(status));
+    }
+    assert!(processes_executing(&all.init).contains(&first.pid()));
+    drop(first);
     all.finish();
 }
 

@@ -26,7 +26,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::ForkResult;
 
 use super::reporter::Reporter;
-use super::task::Task;
+use super::task::{self, Task};
 use super::tree::Tree;
 use super::{failed, kill_tree_signal};
 use crate::built_in::Table;
@@ -63,9 +63,14 @@ pub(super) fn run(host: &Plan, built_ins: Table<'_>, mut reporter: Reporter) -> 
         Ok(prepared) => prepared,
         Err(failure) => reporter.fail(failure),
     };
+    // One of our own user could stop us.
+    let (begin, gate) = match task::gate(true) {
+        Ok(ends) => ends,
+        Err(failure) => reporter.fail(failure),
+    };
     let main = match sys::fork() {
         Ok(ForkResult::Child) => {
-            drop((outcome, signals, output));
+            drop((outcome, signals, output, gate));
             Task {
                 plan: &plan,
                 stdio: [null, stdout, stderr],
@@ -75,6 +80,7 @@ pub(super) fn run(host: &Plan, built_ins: Table<'_>, mut reporter: Reporter) -> 
                 own: Namespaces::NONE,
                 built_ins,
                 reporter,
+                begin,
             }
             .run()
         }
@@ -83,6 +89,7 @@ pub(super) fn run(host: &Plan, built_ins: Table<'_>, mut reporter: Reporter) -> 
     };
     // From here on the way back and the output are the guest's alone.
     drop((reporter, stdout, stderr));
+    drop(gate);
     Watcher {
         tree: Tree::of(main),
         signals,

@@ -1,6 +1,7 @@
 //! The process that stays: the init of the task's pid namespace, or, where there is none, the one
 //! that adopts the task's orphans.
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::exit;
@@ -8,17 +9,16 @@ use std::process::exit;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::prctl::{set_child_subreaper, set_dumpable};
+use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::SigSet;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{ForkResult, sethostname};
 
 use super::reporter::Reporter;
-use super::task::Task;
+use super::task::{self, Task};
 use super::tree::{self, Tree};
-use super::{Inherited, failed, failed_at, guest, kill_tree_signal};
+use super::{failed, failed_at, guest, kill_tree_signal};
 use crate::built_in::Table;
-use crate::conversation::Order;
 use crate::line;
 use crate::plan::{Namespaces, Plan};
 use crate::report::{Degraded, Failure, Feature, Report, Step};
@@ -34,13 +34,44 @@ const FORWARDED: [i32; 6] = [
     libc::SIGUSR2,
 ];
 
-pub(super) fn run(
-    order: &Order<Plan>,
-    inherited: Inherited,
-    mut reporter: Reporter,
-    own: Namespaces,
-    built_ins: Table<'_>,
-) -> ! {
+/// So many descriptors come with the plan at the most.
+const DESCRIPTORS: usize = 5;
+
+/// The descriptors that come with the plan, in this order.
+struct Inherited {
+    /// Pid 1's end of the line.
+    line: OwnedFd,
+    /// The task's standard input, output and error.
+    stdio: [OwnedFd; 3],
+    /// Where a built-in function's answer goes.
+    answer: Option<OwnedFd>,
+}
+
+impl Inherited {
+    fn from(descriptors: Vec<OwnedFd>) -> io::Result<Inherited> {
+        let mut descriptors = descriptors.into_iter();
+        let mut next = || {
+            let next = descriptors.next();
+            next.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+        };
+        Ok(Inherited {
+            line: next()?,
+            stdio: [next()?, next()?, next()?],
+            answer: next().ok(),
+        })
+    }
+}
+
+pub(super) fn run(mut reporter: Reporter, own: Namespaces, built_ins: Table<'_>) -> ! {
+    let received = reporter.receive::<Plan, DESCRIPTORS>();
+    let received = received.and_then(|(order, all)| Ok((order, Inherited::from(all)?)));
+    let (order, inherited) = match received {
+        Ok(received) => received,
+        Err(error) => {
+            let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EBADMSG));
+            reporter.fail(failed(Step::ReceivePlan)(errno))
+        }
+    };
     let plan = &order.plan;
     let signals = match prepare(plan, &mut reporter, own) {
         Ok(signals) => signals,
@@ -51,9 +82,13 @@ pub(super) fn run(
         stdio,
         answer,
     } = inherited;
+    let (begin, gate) = match task::gate(!own.pid) {
+        Ok(ends) => ends,
+        Err(failure) => reporter.fail(failure),
+    };
     let main = match sys::fork() {
         Ok(ForkResult::Child) => {
-            drop((line, signals));
+            drop((line, signals, gate));
             Task {
                 plan,
                 stdio,
@@ -62,6 +97,7 @@ pub(super) fn run(
                 own,
                 built_ins,
                 reporter,
+                begin,
             }
             .run()
         }
@@ -70,8 +106,7 @@ pub(super) fn run(
     };
     // From here on the way back and the output are the task's alone.
     drop((reporter, stdio, answer));
-    // A task of the same user must not be able to write to our memory, and with it the report.
-    let _ = set_dumpable(false);
+    drop(gate);
     Init {
         plan,
         built_ins,
@@ -119,7 +154,7 @@ fn prepare(plan: &Plan, reporter: &mut Reporter, own: Namespaces) -> Result<Sign
         // Orphans of the task come to us instead of to the host's init.
         set_child_subreaper(true).map_err(failed(Step::FollowExecutor))?;
     }
-    // Every signal is blocked since stage 1.
+    // Every signal is blocked since the zygote.
     SignalFd::with_flags(
         &SigSet::all(),
         SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK,

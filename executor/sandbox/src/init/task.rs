@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
-use std::io::Write;
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::OwnedFd;
 use std::process::exit;
 
@@ -37,10 +37,28 @@ pub(super) struct Task<'a> {
     pub(super) own: Namespaces,
     pub(super) built_ins: Table<'a>,
     pub(super) reporter: Reporter,
+    /// It begins when the other end of this is closed.
+    pub(super) begin: Option<PipeReader>,
+}
+
+/// For a process that its child could stop, once it runs, at any moment: the child begins when its
+/// parent has dropped the other end, and with that the way back to the launcher, whose being open
+/// would have the launcher wait. In a pid namespace nobody can stop pid 1.
+pub(super) fn gate(is_needed: bool) -> Result<(Option<PipeReader>, Option<PipeWriter>), Failure> {
+    if !is_needed {
+        return Ok((None, None));
+    }
+    let pipe = io::pipe().map_err(|error| error.raw_os_error().unwrap_or(libc::EIO));
+    let (begin, gate) = pipe.map_err(Errno::from_raw).map_err(failed(Step::Fork))?;
+    Ok((Some(begin), Some(gate)))
 }
 
 impl Task<'_> {
     pub(super) fn run(mut self) -> ! {
+        if let Some(mut begin) = self.begin.take() {
+            // Nothing is ever written: this returns at the end.
+            let _ = begin.read(&mut [0]);
+        }
         if let Err(failure) = set_up(self.plan, &self.stdio, self.own) {
             self.reporter.fail(failure);
         }
