@@ -83,7 +83,7 @@ impl Limits {
                 }
             }
             Controller::Memory if !first || self.memory.is_some() => {
-                self.write_memory(version, directory)?;
+                self.write_memory(version, directory, first)?;
             }
             Controller::Pids if !first || self.pids.is_some() => {
                 let limit = self.pids.map_or(MaxValue::Max, |pids| {
@@ -101,7 +101,7 @@ impl Limits {
 
     /// The limit, and none of it to be had as swap on top: else a task beyond its limit fills the
     /// host's swap instead of dying. A kernel without swap accounting lacks the file for that.
-    fn write_memory(&self, version: Version, directory: &Path) -> Result<(), Error> {
+    fn write_memory(&self, version: Version, directory: &Path, first: bool) -> Result<(), Error> {
         let limit = self
             .memory
             .map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
@@ -120,16 +120,20 @@ impl Limits {
                 // Memory and swap together. The kernel refuses this below the limit of memory
                 // alone, so whichever of the two is the greater goes first.
                 let both = directory.join("memory.memsw.limit_in_bytes");
-                let raises = match (self.memory, read_if_present(&both)?) {
-                    (None, _) => true,
-                    (Some(_), None) => false,
-                    (Some(bytes), Some(text)) => {
-                        let now: u64 = text
-                            .trim()
-                            .parse()
-                            .map_err(|_| malformed(&both, 1, text.trim()))?;
-                        bytes > now
-                    }
+                let raises = match self.memory {
+                    None => true,
+                    // There is none yet.
+                    Some(_) if first => false,
+                    Some(bytes) => match read_if_present(&both)? {
+                        None => false,
+                        Some(text) => {
+                            let now: u64 = text
+                                .trim()
+                                .parse()
+                                .map_err(|_| malformed(&both, 1, text.trim()))?;
+                            bytes > now
+                        }
+                    },
                 };
                 let set_both = || write_if_present(&both, &limit.to_string());
                 if raises {

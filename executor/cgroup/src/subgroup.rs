@@ -3,7 +3,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::kill::{kill_all, remove_tree};
-use crate::version::Version;
 use crate::{Error, Errors};
 
 /// A cgroup inside a task's, by which a part of the task's processes can be told from the rest and
@@ -24,10 +23,11 @@ pub struct Subgroup {
 const MOST_ATTEMPTS: u32 = 100;
 
 impl Subgroup {
+    /// In `inside`, the task's cgroup in one hierarchy, which is joined by `own`, one of `files`.
     pub(crate) fn create(
         inside: &Path,
-        version: Version,
         number: u32,
+        own: &Path,
         mut files: Vec<PathBuf>,
     ) -> Result<Self, Error> {
         let mut attempt = 0;
@@ -35,7 +35,9 @@ impl Subgroup {
             let path = inside.join(format!("check-{}", number.wrapping_add(attempt)));
             match fs::create_dir(&path) {
                 Ok(()) => {
-                    files.push(version.file_to_join(&path));
+                    for file in files.iter_mut().filter(|file| *file == own) {
+                        *file = path.join(own.file_name().unwrap_or_default());
+                    }
                     return Ok(Subgroup { path, files });
                 }
                 Err(error)
@@ -80,17 +82,18 @@ mod tests {
     fn a_name_that_the_task_has_taken_is_passed_over() {
         let task = tempfile::tempdir().unwrap();
         fs::create_dir(task.path().join("check-7")).unwrap();
-        let other = PathBuf::from("/other/tasks");
-        let subgroup = Subgroup::create(task.path(), Version::V1, 7, vec![other.clone()]).unwrap();
+        let files = ["/other/tasks", "/own/tasks", "/cpu/tasks"].map(PathBuf::from);
+        let subgroup = Subgroup::create(task.path(), 7, &files[1], files.to_vec()).unwrap();
         let own = task.path().join("check-8/tasks");
-        assert_eq!(subgroup.procs_files(), [other, own]);
+        let [first, _, last] = files;
+        assert_eq!(subgroup.procs_files(), [first, own, last]);
         assert!(task.path().join("check-8").is_dir());
     }
 
     #[test]
     fn inside_a_cgroup_that_is_gone_none_is_made() {
         let error =
-            Subgroup::create(Path::new("/no/such/cgroup"), Version::V2, 0, vec![]).unwrap_err();
+            Subgroup::create(Path::new("/no/such/cgroup"), 0, Path::new(""), vec![]).unwrap_err();
         let text = error.to_string();
         assert!(
             text.starts_with("create cgroup /no/such/cgroup/check-0: "),

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -80,9 +81,14 @@ impl Cgroup {
     }
 
     /// The files that a process with one thread writes `0` to in order to join.
+    ///
+    /// That of cpu time comes last: whoever joins it has from then on the task's share of a busy
+    /// host, and joining the others should not have to wait for that.
     pub fn procs_files(&self) -> Vec<PathBuf> {
+        let shares_cpu = |directory: &&Directory| directory.controllers.contains(&Controller::Cpu);
+        let (last, first): (Vec<_>, Vec<_>) = self.directories.iter().partition(shares_cpu);
         let file = |directory: &Directory| directory.version.file_to_join(&directory.path);
-        self.directories.iter().map(file).collect()
+        first.into_iter().chain(last).map(file).collect()
     }
 
     /// Makes a cgroup inside this one, for processes that are to be killed without the rest.
@@ -95,15 +101,14 @@ impl Cgroup {
             directory.version == Version::V2 || directory.controllers.contains(&Controller::Freezer)
         };
         let inside = self.directories.iter().position(stops).unwrap_or(0);
-        let mut others = self.procs_files();
         let Some(directory) = self.directories.get(inside) else {
             return Err(Error::NoController {
                 controller: Controller::Freezer,
             });
         };
-        others.swap_remove(inside);
+        let own = directory.version.file_to_join(&directory.path);
         let number = self.subgroups.fetch_add(1, Ordering::Relaxed);
-        Subgroup::create(&directory.path, directory.version, number, others)
+        Subgroup::create(&directory.path, number, &own, self.procs_files())
     }
 
     /// The ids of its processes, those of cgroups that the task made below included. 0 stands for
@@ -165,6 +170,27 @@ impl Cgroup {
     /// [`Error::StillPopulated`] for processes that hang in the kernel.
     pub fn kill(&self) -> Result<(), Error> {
         kill_all(&self.paths())
+    }
+
+    /// Leaves nothing of it: kills what is left, and removes it.
+    ///
+    /// # Errors
+    /// Everything that could not be killed or removed; the rest is done all the same.
+    pub fn discard(&self) -> Result<(), Errors> {
+        // As a rule it is empty, and the kernel knows that best.
+        let removed = |directory: &&Directory| match fs::remove_dir(&directory.path) {
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+            Ok(()) => true,
+        };
+        if self.directories.iter().rev().filter(removed).count() == self.directories.len() {
+            return Ok(());
+        }
+        let killed = self.kill();
+        let mut errors: Vec<Error> = killed.err().into_iter().collect();
+        if let Err(Errors(more)) = self.remove() {
+            errors.extend(more);
+        }
+        Errors(errors).or(())
     }
 
     /// Removes it in every hierarchy, and whatever cgroups the task made below it.

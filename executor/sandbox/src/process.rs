@@ -16,7 +16,7 @@ use crate::sys;
 /// How long [`Process`] waits for the end of a task that is dropped.
 const DROP_PATIENCE: Duration = Duration::from_secs(1);
 
-/// A signal that a task can be sent as a whole. SIGKILL is [`Process::kill`].
+/// A signal that a task can be sent ([`Process::signal`] has to whom). SIGKILL is [`Process::kill`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskSignal {
     /// SIGTERM
@@ -136,7 +136,10 @@ impl Process {
         Ok(Door::new(self.line.try_clone()?))
     }
 
-    /// Sends a signal to every process of the task. Does nothing once it was reaped.
+    /// Sends the task a signal. SIGTERM goes to every process of it, what runs beside it included:
+    /// the end is everybody's. The others, which tell a program something, go to the process group
+    /// of its first process, as from a terminal; what left that group, or runs beside the task, does
+    /// not get them. Does nothing once it was reaped.
     ///
     /// # Errors
     /// The init could not be signalled.

@@ -157,10 +157,7 @@ impl Site {
 
 /// Kills what is left in a cgroup, and removes it. What cannot be removed now is left to a later executor's sweep.
 pub(super) fn discard(cgroup: &Cgroup) {
-    if let Err(error) = cgroup.kill() {
-        warn!("a task's cgroup could not be killed: {error}");
-    }
-    if let Err(errors) = cgroup.remove() {
+    if let Err(errors) = cgroup.discard() {
         warn!("a task's cgroup stays: {errors}");
     }
 }

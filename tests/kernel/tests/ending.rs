@@ -127,6 +127,38 @@ fn a_signal_goes_to_every_process_of_the_task() {
 }
 
 #[test]
+fn another_signal_goes_to_the_group_of_the_first_process_alone() {
+    let signals = [
+        (TaskSignal::Hangup, "HUP"),
+        (TaskSignal::Interrupt, "INT"),
+        (TaskSignal::Quit, "QUIT"),
+        (TaskSignal::User1, "USR1"),
+        (TaskSignal::User2, "USR2"),
+    ];
+    let executor = Executor::start(INIT);
+    for namespaces in [Namespaces::ALL, Namespaces::NONE] {
+        for (signal, name) in signals {
+            let script = format!(
+                "setsid sh -c 'echo up; exec sleep 7007' & away=$!; \
+                 trap 'read p c state rest < /proc/$away/stat; [ $state != Z ]; exit $((4 + $?))' {name}; \
+                 echo up; while :; do sleep 0.01; done"
+            );
+            let mut plan = Executor::plan(&script);
+            plan.namespaces = namespaces;
+            let mut task = executor.launch(plan, &kernel_tests::UNLIMITED);
+            task.lines(2);
+            task.process.signal(signal).unwrap();
+            assert_eq!(
+                task.wait(),
+                Exit::Exited(4),
+                "{name}: what left the group lives"
+            );
+        }
+    }
+    executor.finish();
+}
+
+#[test]
 fn an_init_killed_by_somebody_else_takes_the_task_along_and_is_reported() {
     let executor = Executor::start(INIT);
     let mut task = executor.shell("echo up; sleep 1000");

@@ -198,6 +198,25 @@ fn the_task_is_in_every_cgroup_and_its_init_in_none() {
 }
 
 #[test]
+fn a_discarded_cgroup_takes_whatever_is_in_it_along() {
+    let executor = Executor::start(INIT);
+    let mut empty = executor.shell("exit 0");
+    empty.wait();
+    empty.cgroup.discard().unwrap();
+    assert!(empty.cgroup.procs_files().iter().all(|file| !file.exists()));
+
+    let mut full = executor.shell("echo up; setsid sleep 1000 & sleep 1000");
+    full.lines(1);
+    let subgroup = full.cgroup.subgroup().unwrap();
+    full.cgroup.discard().unwrap();
+    assert!(full.cgroup.procs_files().iter().all(|file| !file.exists()));
+    subgroup.remove().unwrap();
+    full.wait();
+    drop((empty, full));
+    executor.finish();
+}
+
+#[test]
 fn cgroups_that_the_task_made_itself_go_with_it() {
     let executor = Executor::start(INIT);
     let script = "for d in $(cat dirs); do mkdir $d/own $d/own/deeper; echo $$ > $d/own/deeper/cgroup.procs; done; echo up; sleep 1000";

@@ -24,9 +24,8 @@ use crate::plan::{Namespaces, Plan};
 use crate::report::{Degraded, Failure, Feature, Report, Step};
 use crate::sys;
 
-/// What is passed on to the whole task.
-const FORWARDED: [i32; 6] = [
-    libc::SIGTERM,
+/// What is passed on to the process group of the task's first process. SIGTERM goes to everybody.
+const FOR_THE_MAIN_GROUP: [i32; 5] = [
     libc::SIGINT,
     libc::SIGQUIT,
     libc::SIGHUP,
@@ -238,15 +237,18 @@ impl Init<'_> {
             self.tree.reap();
         } else if signal == kill_tree_signal() && !self.own_namespace {
             self.end_tree();
-        } else if FORWARDED.contains(&signal) {
+        } else if signal == libc::SIGTERM {
             for pid in self.everybody() {
                 // It may be gone.
                 let _ = sys::kill(pid, signal);
             }
+        } else if FOR_THE_MAIN_GROUP.contains(&signal) {
+            // It leads one of its own.
+            let _ = sys::kill(-self.tree.main(), signal);
         }
     }
 
-    /// Whom a signal to the task goes to. In a namespace -1 is everybody in it but us.
+    /// Whom SIGTERM to the task goes to. In a namespace -1 is everybody in it but us.
     fn everybody(&self) -> Vec<i32> {
         if self.own_namespace {
             vec![-1]
