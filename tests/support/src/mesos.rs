@@ -252,6 +252,11 @@ impl RealMesos {
         self.keeper.directory().join("mesos/agents/0/work")
     }
 
+    /// The agent's flag `--launcher_dir`: of this Mesos alone, with links to the programs themselves.
+    pub fn launcher_dir(&self) -> PathBuf {
+        self.keeper.directory().join("launcher")
+    }
+
     /// The agent's flag `--cgroups_root`: relative to each hierarchy's root.
     pub fn cgroups_root(&self) -> String {
         self.environment["MESOS_CGROUPS_ROOT"].clone()
