@@ -130,7 +130,11 @@ fn wishes(keys: &mut Keys, ports: &[u16]) -> Result<Wishes, CommandError> {
         true => {
             let list = keys.list("success_codes").map_err(bad)?;
             let codes: Result<Vec<i64>, _> = list.into_iter().map(Element::whole_number).collect();
-            Some(wishes::success_codes(PLACE, &codes.map_err(bad)?)?)
+            Some(wishes::success_codes(
+                PLACE,
+                "success_codes",
+                &codes.map_err(bad)?,
+            )?)
         }
         false => None,
     };

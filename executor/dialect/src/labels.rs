@@ -98,7 +98,8 @@ pub(crate) fn read(task: &TaskInfoFields, ports: &[u16]) -> Result<Labels, Comma
                     .split(',')
                     .map(|code| code.trim().parse().unwrap_or(-1));
                 let codes: Vec<i64> = codes.collect();
-                let codes = wishes::success_codes(Place::Label(SUCCESS_CODES), &codes)?;
+                let codes =
+                    wishes::success_codes(Place::Label(SUCCESS_CODES), "success_codes", &codes)?;
                 wishes.success_codes = Some(codes);
             }
             DESCRIPTOR_LIMIT => {

@@ -85,7 +85,7 @@ fn wishes(keys: &mut Keys) -> Result<Wishes, CommandError> {
         // An empty list means what no list means (Singularity: SingularityExecutorTask.java, isSuccessExitCode).
         success_codes: match codes.is_empty() {
             true => None,
-            false => Some(wishes::success_codes(PLACE, &codes)?),
+            false => Some(wishes::success_codes(PLACE, "successfulExitCodes", &codes)?),
         },
         kill_grace: grace.map(Duration::from_millis),
         process_limit: limit("maxTaskThreads", threads)?,

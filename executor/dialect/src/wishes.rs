@@ -50,14 +50,18 @@ impl Wishes {
     }
 }
 
-pub(crate) fn success_codes(place: Place, codes: &[i64]) -> Result<Vec<i32>, CommandError> {
+pub(crate) fn success_codes(
+    place: Place,
+    key: &'static str,
+    codes: &[i64],
+) -> Result<Vec<i32>, CommandError> {
     let in_bounds = |code: &i64| i32::try_from(*code).ok().filter(|c| (0..=255).contains(c));
     let checked: Option<Vec<i32>> = codes.iter().map(in_bounds).collect();
     checked
         .filter(|codes| !codes.is_empty())
         .ok_or(CommandError::Bounds {
             place,
-            key: "success_codes",
+            key,
             wanted: "at least one exit status from 0 to 255",
         })
 }

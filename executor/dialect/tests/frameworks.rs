@@ -94,8 +94,8 @@ const HAZARDS: [&str; 8] = [
     "echo '",
 ];
 
-/// The whole line comes from the description of the executor, since the shell that started the executor has cut its
-/// own copy up.
+/// P-34: the task has no command. The whole line comes from the description of the executor, since the shell that started
+/// the executor has cut its own copy up.
 #[test]
 fn marathons_command_reaches_the_task_as_the_user_wrote_it() {
     for executor in [
@@ -201,6 +201,7 @@ fn mesos_compose(command: &str, replica: u32) -> TaskInfo {
     })
 }
 
+/// P-36: the replicas come to one executor, each with the same description of it.
 #[test]
 fn mesos_composes_command_reaches_every_replica_as_the_user_wrote_it() {
     for cmd in HAZARDS {
@@ -410,7 +411,7 @@ fn what_a_task_of_singularity_cannot_do_without_is_refused_by_name() {
         ),
         (
             r#"{"cmd":"x","successfulExitCodes":[256]}"#,
-            "success_codes must be",
+            "successfulExitCodes must be",
         ),
         (r#"{"cmd":"x","maxOpenFiles":0}"#, "maxOpenFiles must be"),
     ] {

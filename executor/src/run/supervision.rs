@@ -48,6 +48,7 @@ pub(super) async fn supervise(
         task_id,
         patience,
         runs: false,
+        early: Vec::new(),
         told: None,
         timeout_at: None,
         kill_at: None,
@@ -66,6 +67,8 @@ struct Supervised {
     task_id: TaskId,
     patience: Patience,
     runs: bool,
+    /// What came before it was known to run.
+    early: Vec<Signal>,
     /// The first signal that told it to end.
     told: Option<Heard>,
     timeout_at: Option<Instant>,
@@ -116,8 +119,10 @@ impl Supervised {
 
     fn pass_on(&mut self, heard: Heard) {
         if !heard.ends {
-            if self.runs {
-                self.host.signal(&self.task_id, heard.signal);
+            match self.runs {
+                true => self.host.signal(&self.task_id, heard.signal),
+                false if self.early.contains(&heard.signal) => {}
+                false => self.early.push(heard.signal),
             }
             return;
         }
@@ -148,6 +153,9 @@ impl Supervised {
             TaskEvent::Started => {
                 self.runs = true;
                 self.timeout_at = self.patience.timeout.map(|after| Instant::now() + after);
+                for signal in self.early.drain(..) {
+                    self.host.signal(&self.task_id, signal);
+                }
                 // It came too late to keep the command from starting.
                 if let Some(heard) = self.told {
                     self.end(heard.signal);

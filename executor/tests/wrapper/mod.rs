@@ -80,8 +80,11 @@ impl Stage {
     }
 
     /// Waits for its end, and that nothing of it is left.
-    fn finish(&self, child: Child) -> Finished {
+    fn finish(&self, mut child: Child) -> Finished {
         let pid = child.id();
+        // What it says fits into the pipes.
+        let ended = comes_true(|| child.try_wait().unwrap().is_some());
+        assert!(ended, "it does not end");
         let finished = Finished::from(child.wait_with_output().unwrap());
         self.assert_clean(pid);
         finished

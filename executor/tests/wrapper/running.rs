@@ -182,19 +182,20 @@ fn nothing_that_the_command_started_outlives_it() {
 
 #[test]
 fn nothing_outlives_a_wrapper_that_is_killed() {
-    let stage = Stage::new();
-    let line = "setsid sleep 1000 & touch ready; sleep 1000";
-    let mut child = stage
-        .command(&["--memory", "64MB"], &["sh", "-c", line])
-        .spawn()
-        .unwrap();
-    stage.wait_for("ready");
-    let there = stage.leftovers(child.id());
-    assert!(there.iter().any(|one| one.contains("cgroup")), "{there:?}");
-    assert!(stage.processes().len() >= 4, "{there:?}");
-    kill(&child, Signal::SIGKILL);
-    child.wait().unwrap();
-    stage.assert_clean(child.id());
+    for user in [0, NOBODY] {
+        let stage = Stage::new();
+        let line = "setsid sleep 1000 & touch ready; sleep 1000";
+        let mut command = stage.command(&["--memory", "64MB"], &["sh", "-c", line]);
+        let mut child = command.uid(user).gid(user).spawn().unwrap();
+        stage.wait_for("ready");
+        let there = stage.leftovers(child.id());
+        let has_cgroup = there.iter().any(|one| one.contains("cgroup"));
+        assert_eq!(has_cgroup, user == 0, "{there:?}");
+        assert!(stage.processes().len() >= 4, "{there:?}");
+        kill(&child, Signal::SIGKILL);
+        child.wait().unwrap();
+        stage.assert_clean(child.id());
+    }
 }
 
 #[test]

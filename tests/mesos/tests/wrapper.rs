@@ -87,8 +87,8 @@ fn an_agent_is_switched_over_and_back_while_it_runs() {
     let switch = |how: &str| {
         let mut command = Command::new(binaries::sandbox_executor());
         command.arg(how).arg("--launcher-dir");
-        let status = command.arg(scene.mesos.launcher_dir()).status();
-        assert!(status.unwrap().success());
+        let output = command.arg(scene.mesos.launcher_dir()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
     };
     let run = |id: &str, command: &str| {
         scene.scheduler.launch([task(id).command(command)]).unwrap();
