@@ -263,3 +263,22 @@ async fn refusal(status: StatusCode, response: Response<Incoming>, limit: Durati
         message,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// P-11
+    #[test]
+    fn a_connection_that_does_not_come_about_leaves_time_for_another_inside_the_agents_window() {
+        let window = Duration::from_secs(2);
+        assert!(Patience::new(true, window).connect * 2 <= window);
+    }
+
+    #[test]
+    fn an_agent_whose_loss_costs_every_task_is_given_more_time() {
+        let window = Duration::from_secs(2);
+        let (recovered, lost) = (Patience::new(true, window), Patience::new(false, window));
+        assert!(recovered.answer < lost.answer && recovered.dead < lost.dead);
+    }
+}
