@@ -11,6 +11,7 @@ export CARGO_TARGET_DIR
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mesos-agent-toolkit
 PROGRAMS := mesos-sandbox-executor mesos-disk-watcher mesos-stats-collector
 DIST := $(CURDIR)/target/dist
+FUZZ_SECONDS ?= 8
 
 .PHONY: help
 help: ## Say what there is
@@ -28,7 +29,7 @@ demo-program:
 	@echo '== built the demo'
 
 .PHONY: test
-test: lint setup foreign dist ## Lint, then run every test: unit, real Mesos, real kernel, real Graphite
+test: lint setup foreign dist fuzz ## Lint, then run every test: unit, fuzzed, real Mesos, real kernel, real Graphite
 	@echo '== testing'
 	cargo test --locked --workspace -- --test-threads=2
 
@@ -37,11 +38,15 @@ bench: setup foreign dist ## Measure the executor beside a peer on a real Mesos;
 	@echo '== measuring: some minutes, on a quiet machine'
 	@cargo run --quiet --locked --release --package bench
 
+.PHONY: fuzz
+fuzz: setup ## Fuzz whatever comes from outside, FUZZ_SECONDS for each target, guided by coverage
+	@tests/fuzz/run $(FUZZ_SECONDS)
+
 .PHONY: lint
 lint: cargo-deny ## Formatting, clippy, documentation, licences and bans, the house's own rules
 	@echo '== linting'
 	cargo fmt --all --check
-	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets --features fuzz/libfuzzer -- -D warnings
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --quiet --locked --workspace --no-deps --document-private-items
 	$(CACHE)/$(CARGO_DENY)/bin/cargo-deny --log-level error check licenses bans sources
 	tests/setup/house-rules

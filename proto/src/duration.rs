@@ -56,7 +56,7 @@ pub enum DurationError {
 ///
 /// Printing follows Mesos to the letter: the largest unit that the length reaches, or the unit below it where only
 /// that one gives a whole number (`90secs`, not `1.5mins`), in at most 15 significant digits. Hence a text parsed back
-/// may differ from what was printed by one part in 10^15, unless the number printed is whole.
+/// may differ from what was printed by one part in 10^15 or one nanosecond, unless the number printed is whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MesosDuration {
     nanos: i64,

@@ -1,0 +1,10 @@
+//! One module a target: what its input means, and what must hold of it.
+
+pub(crate) mod archives;
+pub(crate) mod commands;
+pub(crate) mod data;
+pub(crate) mod environment;
+pub(crate) mod events;
+pub(crate) mod paths;
+pub(crate) mod quantities;
+pub(crate) mod recordio;
