@@ -1,7 +1,7 @@
 //! Fetches what a task's URIs name into the task's sandbox, with the meanings of Mesos's own fetcher (Mesos:
 //! docs/fetcher.md, src/launcher/fetcher.cpp).
 //!
-//! [`fetch`] runs in a process of its own, as the task's user and within the task's limits: a local file is read, and
+//! [`fetch()`] runs in a process of its own, as the task's user and within the task's limits: a local file is read, and
 //! everything is written, with that user's rights. What is fetched, archives above all, may be made to do harm, so
 //! - every path is taken below the directory handle, a component at a time, and no link is ever followed;
 //! - a file grows under a temporary name and gets its own when it is whole; what is not whole is removed;
