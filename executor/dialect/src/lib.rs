@@ -1,7 +1,7 @@
 //! What a framework asks for of a task, in whichever of its ways it says so: pure functions from messages to a
 //! [`Request`], and from a task to its environment.
 //!
-//! [`resolve`] is the way in; its documentation has the order in which the sources are asked. Each way of saying it is
+//! [`resolve()`] is the way in; its documentation has the order in which the sources are asked. Each way of saying it is
 //! a module: `data` (our own JSON), `singularity` (Singularity's), `labels`, `splice` (Marathon's and mesos-compose's),
 //! `command_info` and `health` (Mesos's own messages).
 
