@@ -14,7 +14,13 @@ struct Server {
 
 impl Server {
     fn new(answer: impl Fn(&str, bool) -> Option<Vec<u8>> + Send + 'static) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        Self::on(UdpSocket::bind("127.0.0.1:0").unwrap(), answer)
+    }
+
+    fn on(
+        socket: UdpSocket,
+        answer: impl Fn(&str, bool) -> Option<Vec<u8>> + Send + 'static,
+    ) -> Self {
         let address = socket.local_addr().unwrap();
         let thread = std::thread::spawn(move || {
             let mut buffer = [0; 600];
@@ -181,14 +187,21 @@ fn an_answer_to_another_question_is_no_answer() {
 
 #[test]
 fn an_answer_too_long_for_udp_is_asked_for_over_tcp() {
-    let server = Server::new(|name, six| {
+    // A port that is free for both; somebody else may have the other half of the first one.
+    let (listener, socket) = (0..100)
+        .find_map(|_| {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let socket = UdpSocket::bind(listener.local_addr().unwrap()).ok()?;
+            Some((listener, socket))
+        })
+        .unwrap();
+    let server = Server::on(socket, |name, six| {
         let mut packet = answer(name, six, Vec::new());
         if !six {
             packet.set_flags(PacketFlag::TRUNCATION);
         }
         packet.build_bytes_vec().ok()
     });
-    let listener = TcpListener::bind(server.address).unwrap();
     let thread = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut length = [0; 2];
