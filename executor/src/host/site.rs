@@ -242,9 +242,9 @@ fn shared_place(
         warn!("what the task writes to its standard error is not shown at its end: {error}");
         None
     });
-    if let Some(owner) = owner {
-        // An agent that has not switched the user has not given it the sandbox either (Mesos: src/launcher/executor.cpp,
-        // `launchTaskSubprocess`).
+    if let Some(owner) = owner.filter(|_| flags.rootfs.is_some()) {
+        // An agent that has not switched the user, as for an image, has not given it the sandbox either (Mesos:
+        // src/launcher/executor.cpp, `launchTaskSubprocess`). Without an agent it is anybody's directory, and stays so.
         let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
         fchown(&directory, Some(uid), Some(gid)).map_err(|errno| in_sandbox(errno.into()))?;
     }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::{AsRawFd, OwnedFd};
 
+use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::sys::stat::{SFlag, fstat, fstatat};
 
@@ -30,7 +31,10 @@ impl Tail {
     pub(crate) fn of_own_stderr(sandbox: &OwnedFd) -> io::Result<Option<Self>> {
         let stderr = io::stderr();
         let own = fstat(&stderr)?;
-        let there = fstatat(sandbox, "stderr", AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        let there = match fstatat(sandbox, "stderr", AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Err(Errno::ENOENT) => return Ok(None),
+            found => found?,
+        };
         let is_file = SFlag::from_bits_truncate(own.st_mode).contains(SFlag::S_IFREG);
         if !is_file || (own.st_dev, own.st_ino) != (there.st_dev, there.st_ino) {
             return Ok(None);

@@ -8,6 +8,7 @@ mod order;
 mod signals;
 mod supervision;
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -33,7 +34,8 @@ pub(crate) fn run(options: Run) -> ExitCode {
         Ok(ending) => ending,
         Err(error) => Ending::NoSandbox(error.to_string()),
     };
-    eprintln!("mesos-sandbox-executor: {}", ending.reason());
+    // With nobody to read it the status still tells.
+    let _told = writeln!(io::stderr(), "mesos-sandbox-executor: {}", ending.reason());
     ExitCode::from(ending.status())
 }
 

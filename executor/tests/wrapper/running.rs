@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
 use std::thread;
@@ -219,6 +219,34 @@ fn root_runs_the_command_as_another_user() {
     let finished = stage.shell(&["--user", "nobody"], "id -u; touch file");
     assert_eq!(finished.out, format!("{NOBODY}\n"));
     finished.assert(0, "");
+}
+
+#[test]
+fn the_directory_that_the_command_runs_in_keeps_its_owner_and_its_mode() {
+    let stage = Stage::new();
+    let before = fs::metadata(stage.work()).unwrap();
+    stage.run(&["--user", "nobody"], &["true"]).assert(0, "");
+    let after = fs::metadata(stage.work()).unwrap();
+    let owner = |it: &fs::Metadata| (it.uid(), it.gid(), it.mode());
+    assert_eq!(owner(&after), owner(&before));
+}
+
+#[test]
+fn nothing_is_logged_of_a_run_that_goes_well_but_the_last_line() {
+    let finished = Stage::new().run(&[], &["true"]);
+    assert_eq!(
+        finished.log,
+        "mesos-sandbox-executor: Command exited with status 0\n"
+    );
+}
+
+#[test]
+fn the_status_is_the_commands_own_also_when_nobody_reads_the_last_line() {
+    let stage = Stage::new();
+    let mut command = stage.command(&[], &["sh", "-c", "sleep 0.2; exit 5"]);
+    let mut child = command.spawn().unwrap();
+    drop(child.stderr.take());
+    assert_eq!(stage.finish(child).status, 5);
 }
 
 /// An ordinary user has neither cgroups nor namespaces. The rest holds, and the log says what does not.
