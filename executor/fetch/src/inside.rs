@@ -71,6 +71,8 @@ impl Inside {
     }
 }
 
+/// As it may be shown: a URI's query string belongs to its file's name, and may be a secret. So what follows a question
+/// mark is left out.
 impl fmt::Display for Inside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_root() {
@@ -78,7 +80,13 @@ impl fmt::Display for Inside {
         }
         for (index, component) in self.components.iter().enumerate() {
             let slash = if index == 0 { "" } else { "/" };
-            write!(f, "{slash}{}", component.as_bytes().escape_ascii())?;
+            let name = component.as_bytes();
+            let query = name.iter().position(|byte| *byte == b'?');
+            let shown = &name[..query.unwrap_or(name.len())];
+            write!(f, "{slash}{}", shown.escape_ascii())?;
+            if query.is_some() {
+                return f.write_str("?...");
+            }
         }
         Ok(())
     }
@@ -94,6 +102,13 @@ mod tests {
         assert_eq!(inside.to_string(), "a/b/.../c d/\\xff");
         assert_eq!(inside.components().len(), 5);
         assert!(Inside::parse(b"./").unwrap().is_root());
+    }
+
+    #[test]
+    fn a_query_string_is_part_of_a_name_and_is_not_shown() {
+        let inside = Inside::parse(b"a/b.tgz?sig=secret").unwrap();
+        assert_eq!(inside.components()[1], "b.tgz?sig=secret");
+        assert_eq!(inside.to_string(), "a/b.tgz?...");
     }
 
     #[test]

@@ -165,7 +165,8 @@ mod tests {
     #[test]
     fn the_name_is_what_follows_the_last_slash_and_a_query_belongs_to_it() {
         assert_eq!(name("http://host/x/agent.jar"), "agent.jar");
-        assert_eq!(name("http://host/agent.jar?token=1"), "agent.jar?token=1");
+        let with_query = file_name("http://host/agent.jar?token=1", None).unwrap();
+        assert_eq!(with_query.components(), ["agent.jar?token=1"]);
         assert_eq!(name("/opt/app/"), "app");
         for uri in [
             "http://host",

@@ -144,6 +144,22 @@ fn user_and_password_go_to_the_server_of_the_url_and_nowhere_else() {
 }
 
 #[test]
+fn a_query_string_is_neither_told_in_the_log_nor_in_an_error() {
+    let server = Server::new(|_, connection| give(connection, b"no archive"));
+    let mut sandbox = Sandbox::new();
+    sandbox
+        .fetch([uri(server.url("/file?sig=secret"))])
+        .unwrap();
+    assert_eq!(sandbox.read("file?sig=secret"), "no archive");
+    // The name that a query string gives ends like that of an archive, and its content is none.
+    let reason = sandbox.refused(uri(server.url("/file?sig=secret.tgz")));
+    assert!(reason.contains("extract 'file?...'"), "{reason}");
+    let told = sandbox.log.join("\n");
+    assert!(told.contains("file?..."), "{told}");
+    assert!(!told.contains("secret") && !reason.contains("secret"));
+}
+
+#[test]
 fn a_body_shorter_than_announced_is_a_failure_that_leaves_nothing() {
     let server = Server::new(|_, connection| {
         connection
