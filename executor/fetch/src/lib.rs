@@ -40,5 +40,5 @@ pub use order::{Order, Proxies};
 pub use place::PlaceError;
 pub use progress::Progress;
 pub use resolve::{ResolveError, resolve};
-pub use roots::RootsError;
+pub use roots::{RootsError, bundle_of_host};
 pub use uri::{Source, UriError, file_name, redacted, source};

@@ -37,15 +37,18 @@ pub enum RootsError {
     },
 }
 
+/// The file in which this host keeps the certificates of the authorities that it trusts; none when it is in none of the
+/// usual places.
+pub fn bundle_of_host() -> Option<&'static Path> {
+    let mut places = BUNDLES.into_iter().map(Path::new);
+    places.find(|path| path.exists())
+}
+
 /// Those of `bundle`, else of the host.
 pub(crate) fn load(bundle: Option<&Path>) -> Result<Vec<Certificate<'static>>, RootsError> {
     let path = match bundle {
         Some(path) => path,
-        None => BUNDLES
-            .map(Path::new)
-            .into_iter()
-            .find(|path| path.exists())
-            .ok_or(RootsError::Missing)?,
+        None => bundle_of_host().ok_or(RootsError::Missing)?,
     };
     let pem = std::fs::read(path).map_err(|source| RootsError::Read {
         path: path.to_owned(),

@@ -8,14 +8,6 @@ use mesos_proto::environment::TlsSettings;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
 
-/// Where distributions keep the authorities they trust: Debian, Red Hat, SUSE, Alpine.
-const SYSTEM: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
-
 /// Why nobody's signature is trusted.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TrustError {
@@ -87,8 +79,7 @@ pub(crate) fn of_this_host() -> Result<Trust, TrustError> {
     if let Some(path) = named("SSL_CERT_DIR") {
         return Ok(trust(of_directory("SSL_CERT_DIR", &path)?, &path));
     }
-    let found = SYSTEM.iter().map(Path::new).find(|path| path.exists());
-    let path = found.ok_or(TrustError::NoSystem)?;
+    let path = fetch::bundle_of_host().ok_or(TrustError::NoSystem)?;
     Ok(trust(of_file("the system's list", path)?, path))
 }
 
