@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use cgroup::Cgroup;
 use dialect::Program;
@@ -14,10 +15,9 @@ use executor_core::{CommandEnd, Probed};
 use sandbox::{Command, Door, EnterError, EnterPlan, Entered, Exit, Finished};
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::Handle;
-use tokio::task::{JoinError, spawn_blocking};
-use tokio::time::Instant;
+use tokio::task::JoinError;
 
-use super::within;
+use super::{blocking, deadline, turn, within};
 use crate::sys;
 
 /// Where a command is run.
@@ -38,12 +38,12 @@ enum CommandError {
     Thread(#[from] JoinError),
 }
 
-/// Runs once. A command that has not ended at `until` is killed.
+/// Runs once. A command that has not ended when `timeout` is over is killed; that it had to wait for its turn does not count.
 pub(super) async fn look(
     place: Place,
     program: &Program,
     environment: &[(String, String)],
-    until: Option<Instant>,
+    timeout: Option<Duration>,
 ) -> Probed {
     let plan = EnterPlan {
         command: match program.clone() {
@@ -54,17 +54,25 @@ pub(super) async fn look(
         identity: None,
         cgroup: place.cgroup,
     };
-    run(place.door, plan, until)
+    run(place.door, plan, timeout)
         .await
         .unwrap_or_else(|error| Probed::Error {
             message: error.to_string(),
         })
 }
 
-async fn run(door: Door, plan: EnterPlan, until: Option<Instant>) -> Result<Probed, CommandError> {
+async fn run(
+    door: Door,
+    plan: EnterPlan,
+    timeout: Option<Duration>,
+) -> Result<Probed, CommandError> {
     let wanted = Wanted::default();
     let unwanted = Arc::clone(&wanted.0);
-    let entering = spawn_blocking(move || door.enter(plan, &unwanted).map(Running::from));
+    let its_turn = turn().await;
+    let until = deadline(timeout);
+    let entering = blocking(its_turn, move || {
+        door.enter(plan, &unwanted).map(Running::from)
+    });
     let Some(entered) = within(until, entering).await else {
         let output = String::new();
         return Ok(Probed::TimedOut { output });
@@ -72,7 +80,7 @@ async fn run(door: Door, plan: EnterPlan, until: Option<Instant>) -> Result<Prob
     let running: Running = entered??;
     let ended = running.watch()?;
     let in_time = within(until, ended.readable()).await.is_some();
-    let finished = spawn_blocking(move || running.finish(in_time)).await?;
+    let finished = blocking(turn().await, move || running.finish(in_time)).await?;
     Ok(match finished {
         Ok(Finished { exit, output, .. }) if in_time => Probed::Command {
             status: match exit {

@@ -20,7 +20,8 @@ use dialect::Probe;
 use executor_core::{Event, Probed, TaskEvent};
 use mesos_proto::v1::TaskId;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 
 use crate::driver::Wake;
@@ -107,7 +108,7 @@ impl View {
                 },
                 Ok(place),
                 _,
-            ) => Some(command::look(place, program, environment, until).await),
+            ) => Some(command::look(place, program, environment, timeout).await),
             (Probe::Http(probe), _, Ok(network)) => {
                 within(until, http::look(network, trust, probe)).await
             }
@@ -124,6 +125,30 @@ impl View {
         let output = String::new();
         outcome.unwrap_or(Probed::TimedOut { output })
     }
+}
+
+/// How many looks block at the same time, so that some that hang leave threads for everything else.
+const MOST_TURNS: usize = 16;
+
+static TURNS: Semaphore = Semaphore::const_new(MOST_TURNS);
+
+/// Waits until one more look may block.
+async fn turn() -> Option<SemaphorePermit<'static>> {
+    // It is closed never.
+    TURNS.acquire().await.ok()
+}
+
+/// Does on a thread of its own what may block, as whoever has this turn. It is over when the work is, also when nobody
+/// waits for that any more.
+fn blocking<T: Send + 'static>(
+    turn: Option<SemaphorePermit<'static>>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
+    spawn_blocking(move || {
+        let done = work();
+        drop(turn);
+        done
+    })
 }
 
 /// When `timeout` will have passed; none is never.

@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use fetch::ResolveError;
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::task::JoinError;
+
+use super::{blocking, turn};
 
 /// A name is looked for no longer than this, whatever the check's timeout.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,6 +31,7 @@ pub(super) async fn addresses(host: &str) -> Result<Vec<IpAddr>, NameError> {
         return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
     }
     let host = host.to_owned();
+    let turn = turn().await;
     let until = Instant::now() + PATIENCE;
-    Ok(spawn_blocking(move || fetch::resolve(&host, Some(until))).await??)
+    Ok(blocking(turn, move || fetch::resolve(&host, Some(until))).await??)
 }

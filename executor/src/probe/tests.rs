@@ -1,5 +1,6 @@
 mod network;
 mod server;
+mod turns;
 
 use std::fs;
 use std::time::Duration;
