@@ -19,7 +19,7 @@ use super::fetching::Fetching;
 use super::limits::TaskLimits;
 use super::site::{Site, discard};
 use super::tail::Tail;
-use super::workshop::Workshop;
+use super::workshop::{Way, Workshop};
 
 /// What is to be launched.
 pub(super) struct Order {
@@ -163,8 +163,13 @@ fn start(
         hostname: hostname.as_deref(),
         directory: &site.path.to_string_lossy(),
     };
+    let environment = match workshop.way {
+        Way::Custom | Way::Command(_) => dialect::environment::of(&task, &request, around),
+        // It is all there.
+        Way::Alone { .. } => request.environment.into_iter().collect(),
+    };
     let mut plan = Plan {
-        environment: dialect::environment::of(&task, &request, around),
+        environment,
         command: match request.program {
             Program::Shell(line) => Command::Shell(line),
             Program::Exec { file, argv } => Command::Exec { file, argv },

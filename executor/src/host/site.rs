@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -75,6 +75,10 @@ impl Site {
                 }
                 let place = shared_place(&workshop.sandbox, flags, identity.as_ref())?;
                 (identity, place)
+            }
+            Way::Alone { user } => {
+                let identity = identity_of(user.as_deref())?;
+                (identity, this_place(&workshop.sandbox)?)
             }
         };
         // An agent that is removing the container must find no new cgroup in its way.
@@ -231,13 +235,7 @@ fn shared_place(
         message: format!("prepare the sandbox {}: {source}", sandbox.display()),
     };
     let directory = OwnedFd::from(fs::File::open(sandbox).map_err(in_sandbox)?);
-    let again = |descriptor: BorrowedFd<'_>| descriptor.try_clone_to_owned().map_err(in_sandbox);
-    let stdio = Stdio {
-        // Under an agent /dev/null.
-        stdin: Some(again(io::stdin().as_fd())?),
-        stdout: again(io::stdout().as_fd())?,
-        stderr: again(io::stderr().as_fd())?,
-    };
+    let stdio = own_stdio().map_err(in_sandbox)?;
     let tail = Tail::of_own_stderr(&directory).unwrap_or_else(|error| {
         warn!("what the task writes to its standard error is not shown at its end: {error}");
         None
@@ -264,6 +262,35 @@ fn shared_place(
         directory,
         stdio,
         tail,
+    })
+}
+
+/// The place that this process was started in. It is somebody's: nothing is changed about it. What is written to standard
+/// error is seen by whoever started this.
+fn this_place(directory: &Path) -> Result<Place, StartFailure> {
+    let in_directory = |source: io::Error| StartFailure {
+        // Whoever starts this names it.
+        fault: Fault::Task,
+        message: format!("open the directory {}: {source}", directory.display()),
+    };
+    let opened = fs::File::open(directory).map_err(in_directory)?;
+    Ok(Place {
+        path: directory.to_owned(),
+        working_directory: directory.to_owned(),
+        root: None,
+        directory: opened.into(),
+        stdio: own_stdio().map_err(in_directory)?,
+        tail: None,
+    })
+}
+
+/// This process's own input and output.
+fn own_stdio() -> io::Result<Stdio> {
+    Ok(Stdio {
+        // Under an agent /dev/null.
+        stdin: Some(io::stdin().as_fd().try_clone_to_owned()?),
+        stdout: io::stdout().as_fd().try_clone_to_owned()?,
+        stderr: io::stderr().as_fd().try_clone_to_owned()?,
     })
 }
 

@@ -35,6 +35,11 @@ pub(crate) enum Way {
     Custom,
     /// In the place of Mesos's command executor: it has one task, and its sandbox is that task's.
     Command(Box<CommandExecutor>),
+    /// With no agent: its one task runs where, and with what, this process was started.
+    Alone {
+        /// Who it runs as, when that is not who this process is.
+        user: Option<String>,
+    },
 }
 
 /// How many launches block at the same time.

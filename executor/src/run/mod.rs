@@ -17,7 +17,6 @@ use sandbox::{InitProgram, Launcher};
 use tokio::sync::Semaphore;
 
 use crate::cli::Run;
-use crate::command_executor::CommandExecutor;
 use crate::groundwork;
 use crate::host::{FetchSettings, Host, MOST_TURNS, Way, Workshop};
 use crate::settings;
@@ -59,10 +58,7 @@ fn attempt(options: Run) -> Result<Ending, Box<dyn std::error::Error>> {
         // There is one task, and this process needs few for itself.
         descriptor_limit: None,
         own_name: None,
-        way: Way::Command(Box::new(CommandExecutor {
-            user: options.user,
-            ..CommandExecutor::default()
-        })),
+        way: Way::Alone { user: options.user },
         fetching: FetchSettings::of_environment(),
         turns: Semaphore::new(MOST_TURNS),
     };

@@ -64,6 +64,8 @@ fn an_executors_credentials_do_not_reach_the_command() {
         .spawn();
     let finished = stage.finish(child.unwrap());
     assert!(finished.out.contains("STAGE="));
+    // Nor does it get what a task has.
+    assert!(!finished.out.contains("MESOS_"), "{finished:?}");
     assert!(!finished.out.contains("hunter2"), "{finished:?}");
 }
 
@@ -83,8 +85,7 @@ fn what_cannot_be_started_has_a_status_of_its_own() {
     }
     let missing = stage.work().join("missing");
     let finished = stage.run(&["--directory", missing.to_str().unwrap()], &["true"]);
-    assert!([125, 126].contains(&finished.status), "{finished:?}");
-    assert!(finished.log.contains("missing"), "{finished:?}");
+    finished.assert(126, "open the directory ");
 }
 
 #[test]
@@ -219,6 +220,10 @@ fn root_runs_the_command_as_another_user() {
     let finished = stage.shell(&["--user", "nobody"], "id -u; touch file");
     assert_eq!(finished.out, format!("{NOBODY}\n"));
     finished.assert(0, "");
+    // The directory stays whose it was.
+    assert_eq!(fs::metadata(stage.work()).unwrap().uid(), 0);
+    // Nothing but the reason is said.
+    assert_eq!(finished.log.lines().count(), 1, "{finished:?}");
 }
 
 #[test]
