@@ -242,7 +242,7 @@ fn shared_place(
     });
     if let Some(owner) = owner.filter(|_| flags.rootfs.is_some()) {
         // An agent that has not switched the user, as for an image, has not given it the sandbox either (Mesos:
-        // src/launcher/executor.cpp, `launchTaskSubprocess`). Without an agent it is anybody's directory, and stays so.
+        // src/launcher/executor.cpp, `launchTaskSubprocess`).
         let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
         fchown(&directory, Some(uid), Some(gid)).map_err(|errno| in_sandbox(errno.into()))?;
     }

@@ -27,7 +27,8 @@ pub(crate) fn measure() -> Vec<[String; 4]> {
         [what.to_owned(), of(&ours), of(&peer), String::new()]
     };
     let megabytes = |kilobytes: u64| format!("{:.2}", kilobytes as f64 / 1024.0);
-    let a_task = |costs: &Costs| (costs.with_tasks - costs.alone) / u64::from(TASKS);
+    // What is measured is small, and what else a host does with its pages may be more.
+    let a_task = |costs: &Costs| costs.with_tasks.saturating_sub(costs.alone) / u64::from(TASKS);
     vec![
         row(
             "memory of an executor with one idle task, MB of PSS",
