@@ -6,28 +6,32 @@
 //! - `probe-executor guest <script> <script>`: with another program beside the task;
 //! - `probe-executor bare <script>`: with what a user without rights can have; kills the task when
 //!   its standard input is closed.
+//! - `probe-executor bare-all <script> <guest>`: everything else with what such a user can have.
 #![forbid(unsafe_code)]
 
 use std::io::Read;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use kernel_tests::{BUILT_INS, Executor, MARK, nowhere, wait_readable};
+use kernel_tests::guests::finish;
+use kernel_tests::{BUILT_INS, Executor, MARK, Task, nowhere, wait_readable};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use sandbox::{InitProgram, Launcher};
+use sandbox::{Command, InitProgram, Launcher, Plan, Process, TaskSignal};
 
 fn main() {
     sandbox::init::dispatch(BUILT_INS);
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["bare", script] => bare(script),
+        ["bare-all", script, guest] => bare_all(script, guest),
         ["shared", script] => {
             share_mounts();
             with_everything(script);
         }
         ["guest", script, guest] => with_guest(script, guest),
         [script] => with_everything(script),
-        _ => panic!("usage: probe-executor [shared|bare|guest] <script>..."),
+        _ => panic!("usage: probe-executor [shared|bare|bare-all|guest] <script>..."),
     }
 }
 
@@ -61,12 +65,9 @@ fn share_mounts() {
 }
 
 fn bare(script: &str) {
-    let mut plan = Executor::plan(script);
-    plan.environment
-        .insert(MARK.to_owned(), std::env::var(MARK).expect("a mark"));
     let launcher = Launcher::start(InitProgram::own()).expect("a thread");
     let mut process = launcher
-        .launch(plan, nowhere(), &Arc::default())
+        .launch(marked(script), nowhere(), &Arc::default())
         .unwrap_or_else(|error| panic!("{error}"));
     for degraded in process.degraded() {
         println!("{degraded}");
@@ -74,6 +75,53 @@ fn bare(script: &str) {
     println!("started");
     let _ = std::io::stdin().read(&mut [0]);
     process.kill().expect("an init to kill");
-    wait_readable(&process, "the end of the task");
-    println!("{}", process.reap().expect("an end").describe());
+    println!("{}", end_of(&mut process));
+}
+
+fn marked(script: &str) -> Plan {
+    let mut plan = Executor::plan(script);
+    let mark = std::env::var(MARK).expect("a mark");
+    plan.environment.insert(MARK.to_owned(), mark);
+    plan
+}
+
+fn end_of(process: &mut Process) -> String {
+    wait_readable(process, "the end of the task");
+    process.reap().expect("an end").describe()
+}
+
+fn bare_all(script: &str, guest: &str) {
+    let launcher = Launcher::start(InitProgram::own()).expect("a thread");
+    let prepare = || launcher.prepare(marked(script), nowhere(), &Arc::default());
+    drop(prepare().expect("a held task"));
+    let held = prepare().expect("a held task");
+    let mut task = held.release().expect("a task");
+    let door = task.door().expect("a descriptor");
+    let enter = |script: &str| {
+        let entered = door.enter(Task::guest(script, None), &AtomicBool::new(false));
+        entered.unwrap_or_else(|error| panic!("{error}"))
+    };
+
+    let entered = enter(guest);
+    println!("entered");
+    let _ = std::io::stdin().read(&mut [0]);
+    entered.kill().expect("nothing in the way");
+    println!("{}", finish(entered).exit.describe());
+    print!("{}", finish(enter("echo said")).output);
+
+    let built_in = Plan {
+        command: Command::BuiltIn {
+            name: "look".to_owned(),
+            argument: "answered".to_owned(),
+        },
+        ..marked("")
+    };
+    let built_in = launcher.launch(built_in, nowhere(), &Arc::default());
+    let mut built_in = built_in.expect("a built-in function");
+    println!("{}", end_of(&mut built_in));
+    let answer = built_in.answer().expect("an answer");
+    println!("{}", answer.lines().next().unwrap_or_default());
+
+    task.signal(TaskSignal::User1).expect("an init to signal");
+    println!("{}", end_of(&mut task));
 }

@@ -148,6 +148,40 @@ fn a_user_without_rights_gets_a_task_is_told_what_it_lacks_and_can_kill_it() {
 }
 
 #[test]
+fn a_user_without_rights_holds_launches_enters_calls_and_signals() {
+    // The last of the guest's leaves all that can be left, and ignores what can be ignored.
+    let guest =
+        "(setsid sleep 1000 &); trap '' TERM HUP; setsid sh -c '(sleep 1001 &)'; sleep 1002";
+    let script = "trap 'exit 9' USR1; while :; do sleep 0.01; done";
+    let mut probe = probe_of_nobody(&["bare-all", script, guest]);
+    assert_eq!(probe.line(), "entered");
+    let is_of_the_guest = |pid: &i32| {
+        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.starts_with("sleep\u{0}100")
+    };
+    let of_the_guest = |mark: &str| {
+        let all = processes_marked(mark);
+        all.into_iter().filter(is_of_the_guest).count()
+    };
+    until("all of the guest's", || {
+        (of_the_guest(probe.mark()) == 3).then_some(())
+    });
+    probe.close_input();
+    assert_eq!(probe.line(), "terminated with signal Killed");
+    assert_eq!(of_the_guest(probe.mark()), 0);
+    for line in [
+        "said",
+        "exited with status 0",
+        "answered",
+        "exited with status 9",
+    ] {
+        assert_eq!(probe.line(), line);
+    }
+    assert!(probe.wait().success());
+    assert_eq!(processes_marked(probe.mark()), Vec::<i32>::new());
+}
+
+#[test]
 fn without_rights_too_tasks_die_with_their_executor() {
     let script = "(setsid sleep 1000 &) ; (sleep 1000 &); sleep 1000";
     let mut probe = probe_of_nobody(&["bare", script]);
