@@ -1,4 +1,4 @@
-//! What the launch and the end of `exit 0` cost in a full sandbox: medians, and launches a second.
+//! What the launch and the end of `exit 0` cost in a full sandbox: percentiles, and launches a second.
 //! Nothing is asserted. As root: `cargo run --release -p kernel-tests --bin launch-figures`.
 #![forbid(unsafe_code)]
 
@@ -39,7 +39,12 @@ fn main() {
     for (step, mut took) in steps {
         took.sort_unstable();
         let at = |percent: usize| took[(took.len() - 1) * percent / 100];
-        println!("{step:<16} median {:>9.1?}  90% {:>9.1?}", at(50), at(90));
+        println!(
+            "{step:<16} 10% {:>9.1?}  median {:>9.1?}  90% {:>9.1?}",
+            at(10),
+            at(50),
+            at(90)
+        );
     }
     for threads in [1, 2, 4, 8] {
         let next = AtomicU32::new(ROUNDS * threads);
