@@ -50,6 +50,7 @@ There are three ways to use it:
 
 Environment beside Mesos's own:
   MESOS_SANDBOX_EXECUTOR_IDLE_TIMEOUT  how long to stay after the last task (5secs)
+  MESOS_SANDBOX_EXECUTOR_FETCH_TIMEOUT how long all URIs of a task may take (no limit but a minute's silence)
   MESOS_SANDBOX_EXECUTOR_LOG           error, warn, info (the default; warn for 'run'), debug or trace
   MESOS_SANDBOX_EXECUTOR_CGROUP2       'own' to give tasks cgroups of their own below an agent that manages
                                        cgroup v2 itself, which then neither counts nor limits them

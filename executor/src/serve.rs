@@ -16,6 +16,7 @@ use crate::driver::Driver;
 use crate::groundwork;
 use crate::host::{FetchSettings, Host, MOST_TURNS, Way, Workshop};
 use crate::journal::{Journal, Owner};
+use crate::settings::Settings;
 use crate::{settings, sys};
 
 /// Serves the agent until there is nothing left to do.
@@ -45,7 +46,11 @@ fn run(
 ) -> Result<Outcome, Box<dyn std::error::Error>> {
     // Its environment holds credentials: no other process of the same user may read it.
     nix::sys::prctl::set_dumpable(false)?;
-    let (environment, config) = settings::read(arguments, command_executor.as_ref())?;
+    let Settings {
+        environment,
+        config,
+        fetch_timeout,
+    } = settings::read(arguments, command_executor.as_ref())?;
     // Before there are threads, and before anything else is started.
     if let Err(error) = sys::forget_variable(TOKEN_VARIABLE) {
         warn!("this process's environment keeps the authentication token: {error}");
@@ -80,7 +85,7 @@ fn run(
             .and_then(|own| Path::new(own).file_name())
             .map(ToOwned::to_owned),
         way: command_executor.map_or(Way::Custom, |flags| Way::Command(Box::new(flags))),
-        fetching: FetchSettings::of_environment(),
+        fetching: FetchSettings::of_environment(fetch_timeout),
         turns: Semaphore::new(MOST_TURNS),
     };
     let journal = Journal::open(&workshop.sandbox, owner).unwrap_or_else(|error| {

@@ -15,6 +15,8 @@ use tracing::level_filters::LevelFilter;
 use crate::command_executor::CommandExecutor;
 
 const IDLE_TIMEOUT: &str = "MESOS_SANDBOX_EXECUTOR_IDLE_TIMEOUT";
+/// How long all files of a task together may take to come; without it only a server that stalls is given up.
+const FETCH_TIMEOUT: &str = "MESOS_SANDBOX_EXECUTOR_FETCH_TIMEOUT";
 /// What the agent's certificate must be valid for, when that is neither its address nor a name of its host.
 pub(crate) const AGENT_NAME: &str = "MESOS_SANDBOX_EXECUTOR_AGENT_NAME";
 const LOG: &str = "MESOS_SANDBOX_EXECUTOR_LOG";
@@ -29,11 +31,21 @@ pub(crate) struct BadSetting {
     source: mesos_proto::DurationError,
 }
 
-/// All that is wrong with the environment: with what the agent sets, with a setting of our own, or with both.
+/// All that is wrong with the environment: with what the agent sets, with settings of our own, or with both.
 #[derive(Debug)]
 pub(crate) struct BadEnvironment {
     agents: Option<EnvironmentErrors>,
-    own: Option<BadSetting>,
+    own: Vec<BadSetting>,
+}
+
+/// What the environment says.
+pub(crate) struct Settings {
+    /// As the agent set it.
+    pub(crate) environment: ExecutorEnvironment,
+    /// What the core makes of it.
+    pub(crate) config: Config,
+    /// How long fetching all files of a task may take; none is without limit.
+    pub(crate) fetch_timeout: Option<Duration>,
 }
 
 impl std::error::Error for BadEnvironment {}
@@ -41,7 +53,7 @@ impl std::error::Error for BadEnvironment {}
 impl fmt::Display for BadEnvironment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let agents = self.agents.as_ref().map(ToString::to_string);
-        let own = self.own.as_ref().map(ToString::to_string);
+        let own = self.own.iter().map(ToString::to_string);
         let all: Vec<String> = agents.into_iter().chain(own).collect();
         f.write_str(&all.join("; "))
     }
@@ -56,10 +68,10 @@ impl fmt::Display for BadEnvironment {
 pub(crate) fn read(
     arguments: &[OsString],
     command_executor: Option<&CommandExecutor>,
-) -> Result<(ExecutorEnvironment, Config), BadEnvironment> {
+) -> Result<Settings, BadEnvironment> {
     let environment = ExecutorEnvironment::from_vars(std::env::vars_os());
-    match (environment, idle_timeout()) {
-        (Ok(environment), Ok(idle_timeout)) => {
+    match (environment, duration(IDLE_TIMEOUT), duration(FETCH_TIMEOUT)) {
+        (Ok(environment), Ok(idle_timeout), Ok(fetch_timeout)) => {
             let mut config = config(&environment, idle_timeout);
             match command_executor {
                 None => {
@@ -75,11 +87,19 @@ pub(crate) fn read(
                     config.idle_timeout = Duration::ZERO;
                 }
             }
-            Ok((environment, config))
+            Ok(Settings {
+                environment,
+                config,
+                fetch_timeout,
+            })
         }
-        (environment, idle_timeout) => Err(BadEnvironment {
+        (environment, idle_timeout, fetch_timeout) => Err(BadEnvironment {
             agents: environment.err(),
-            own: idle_timeout.err(),
+            own: idle_timeout
+                .err()
+                .into_iter()
+                .chain(fetch_timeout.err())
+                .collect(),
         }),
     }
 }
@@ -105,8 +125,7 @@ fn config(environment: &ExecutorEnvironment, idle_timeout: Option<Duration>) -> 
     config
 }
 
-fn idle_timeout() -> Result<Option<Duration>, BadSetting> {
-    let variable = IDLE_TIMEOUT;
+fn duration(variable: &'static str) -> Result<Option<Duration>, BadSetting> {
     let Some(value) = std::env::var_os(variable) else {
         return Ok(None);
     };

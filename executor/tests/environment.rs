@@ -124,6 +124,7 @@ fn everything_that_is_malformed_is_named_at_once_and_a_token_is_not_told() {
         ("MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD", "5 parsecs"),
         ("MESOS_EXECUTOR_AUTHENTICATION_TOKEN", "two words"),
         ("MESOS_SANDBOX_EXECUTOR_IDLE_TIMEOUT", "never"),
+        ("MESOS_SANDBOX_EXECUTOR_FETCH_TIMEOUT", "whenever"),
     ];
     let variables = [&wrong[..], &[("MESOS_CHECKPOINT", "1")]].concat();
     let (status, said) = run_with(&variables);

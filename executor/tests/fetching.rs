@@ -102,6 +102,22 @@ fn what_is_told_of_fetching_are_not_the_tasks_last_words() {
 }
 
 #[test]
+fn files_that_take_longer_than_they_may_are_not_waited_for() {
+    let files = tempfile::tempdir().unwrap();
+    fs::write(files.path().join("file"), "content").unwrap();
+    let agent = Agent::start();
+    let executor =
+        Executor::start_with(&agent, &[("MESOS_SANDBOX_EXECUTOR_FETCH_TIMEOUT", "0secs")]);
+    agent.wait_for_subscribe(1);
+    let uris = json!([{ "value": files.path().join("file") }]);
+    agent.send(&[launch(wanting("t", "true", &uris))]);
+    let message = agent.wait_for_state("t", TaskFailed).message().to_owned();
+    assert!(message.contains("not done after 0 s"), "{message}");
+    agent.send(&[shutdown()]);
+    assert!(executor.end().success());
+}
+
+#[test]
 fn files_beyond_the_disk_quota_are_not_fetched() {
     let files = tempfile::tempdir().unwrap();
     let big = files.path().join("big");

@@ -35,12 +35,15 @@ pub(crate) struct FetchSettings {
     proxies: Proxies,
     /// Whose signature makes a server's certificate valid; none means whoever the host trusts.
     authorities: Option<PathBuf>,
+    /// How long all files of one task may take.
+    timeout: Option<Duration>,
 }
 
 impl FetchSettings {
     /// As curl, and with it Mesos's fetcher, takes them from the environment.
-    pub(crate) fn of_environment() -> Self {
+    pub(crate) fn of_environment(timeout: Option<Duration>) -> Self {
         Self {
+            timeout,
             proxies: Proxies::from_environment(|name| std::env::var(name).ok()),
             authorities: std::env::var_os("SSL_CERT_FILE").map(PathBuf::from),
         }
@@ -68,7 +71,7 @@ impl Fetching {
             uris,
             quota: site.limits.disk.map(Bytes::as_u64),
             stall_timeout: STALL_TIMEOUT,
-            timeout: None,
+            timeout: workshop.fetching.timeout,
             proxies: workshop.fetching.proxies.clone(),
             ca_bundle: workshop.fetching.authorities.clone(),
         };

@@ -59,7 +59,7 @@ fn attempt(options: Run) -> Result<Ending, Box<dyn std::error::Error>> {
         descriptor_limit: None,
         own_name: None,
         way: Way::Alone { user: options.user },
-        fetching: FetchSettings::of_environment(),
+        fetching: FetchSettings::default(),
         turns: Semaphore::new(MOST_TURNS),
     };
     let _janitor = groundwork::janitor(workshop.cgroups.as_ref());

@@ -60,7 +60,7 @@ pub(crate) fn measure() -> Vec<[String; 4]> {
 fn cost(side: Side) -> Costs {
     let scene = Scene::new();
     let executor = scene.start(side);
-    let alone = executor.pss().unwrap_or_default();
+    let alone = executor.pss().expect("the executor runs");
     let tasks = (0..TASKS).map(|n| scene.task(side, &format!("{side:?}-{n}"), "exec sleep 100000"));
     scene.launch(tasks.collect(), TaskRunning);
     sleep(Duration::from_secs(2));
@@ -84,7 +84,7 @@ fn cost(side: Side) -> Costs {
     sleep(LOOK);
     Costs {
         alone,
-        with_tasks: executor.pss().unwrap_or_default(),
+        with_tasks: executor.pss().expect("the executor runs"),
         surroundings: around.iter().filter_map(|process| process.pss()).sum(),
         cpu: all() - before,
     }
