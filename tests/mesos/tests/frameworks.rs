@@ -104,6 +104,7 @@ fn pymesos_sees_every_end_of_its_tasks_in_one_executor() {
     assert_eq!(states, ["TASK_STARTING", "TASK_RUNNING", "TASK_KILLED"]);
 }
 
+/// A second task with the same executor id is launched by the executor that runs (P-36).
 #[test]
 fn pymesos_adds_a_task_to_an_executor_that_runs() {
     let mut scene = Scene::new();
@@ -120,6 +121,7 @@ fn pymesos_adds_a_task_to_an_executor_that_runs() {
     scene.scheduler.wait_for_state("first", "TASK_FINISHED");
 }
 
+/// A message of the scheduler's comes as MESSAGE, and the answer goes back as one (P-28).
 #[test]
 fn pymesos_asks_by_message_what_runs_signals_a_task_and_hears_the_answers() {
     let mut scene = Scene::new();
@@ -255,7 +257,7 @@ fn mesos_frameworks_health_checks_heed_the_status_it_asks_for_and_an_unhealthy_t
             "command": { "value": server },
             "resources": { "cpus": 0.1, "mem": 64, "disk": 10, "ports": 0 },
             "labels": { "labels": [{ "key": "mesos-sandbox-executor.unhealthy", "value": "failed" }] },
-            "typedHealthCheck": {
+            "timedHealthCheck": {
                 "http": { "port": port, "path": "/health?deep=1", "statuses": [200] },
                 "delay": 0.2, "interval": 0.2, "timeout": 5.0, "failures": 2, "grace": 5.0,
             },

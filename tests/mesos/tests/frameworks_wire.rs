@@ -64,7 +64,7 @@ fn marathons_cmd_is_the_tasks_with_its_ports_quotes_and_operators() {
 }
 
 /// mesos-compose (api/compose.go, scheduler/prepare.go): replicas of a service share the executor's id, and the executor
-/// has the task's resources once more.
+/// has the task's resources once more (P-36).
 #[test]
 fn mesos_composes_replicas_run_in_one_executor_each_by_itself() {
     let scene = Scene::new();
@@ -98,7 +98,8 @@ fn mesos_composes_replicas_run_in_one_executor_each_by_itself() {
         .unwrap();
 }
 
-/// mesos-go (api/v1/cmd/example-scheduler): one executor, "default", for all tasks, which bring nothing but their ids.
+/// mesos-go (api/v1/cmd/example-scheduler): one executor, "default", for all tasks, which bring nothing but their ids
+/// (P-34).
 #[test]
 fn mesos_gos_tasks_without_a_command_are_errors_and_no_harm_to_one_that_has_one() {
     let scene = Scene::new();
@@ -161,7 +162,8 @@ fn in_place_of_the_command_executor() -> Scene {
     Scene::with(settings, FrameworkOptions::default())
 }
 
-/// elodina's stack-deploy (run_once_application_context.go): a command and URIs, and an id with bars in it.
+/// elodina's stack-deploy (run_once_application_context.go): a command and URIs, and an id with bars in it
+/// (P-38).
 #[test]
 fn stack_deploys_task_with_bars_in_its_id_runs_beside_its_files() {
     let scene = in_place_of_the_command_executor();

@@ -161,6 +161,7 @@ fn assert_ran_as_told(scene: &Scene, runs: &Runs, task: &str, end: End) {
     );
 }
 
+/// What the executor has not got when it subscribes again the agent drops, and nothing else (P-11, P-14).
 #[test]
 fn a_task_that_is_launched_while_the_agent_dies_ends_once() {
     let mut scene = Scene::new();
@@ -197,6 +198,7 @@ fn a_task_that_is_launched_while_the_agent_dies_ends_once() {
     );
 }
 
+/// An event that is sent while a stream dies is lost, a kill among them (P-16).
 #[test]
 fn a_task_that_is_killed_while_the_agent_dies_is_killed_once() {
     let mut scene = Scene::new();
@@ -248,6 +250,7 @@ fn a_task_that_is_killed_while_the_agent_dies_is_killed_once() {
     );
 }
 
+/// Updates are sent again in order with their uuids, so that the agent tells repetitions from ends (P-14, P-21).
 #[test]
 fn every_task_of_a_burst_ends_once_whenever_the_agent_dies_in_it() {
     let mut scene = Scene::new();

@@ -2,7 +2,8 @@
 // input, and tells on its output what it hears.
 //
 // Usage: mesos_framework_scheduler.js PORT LOGS OPTIONS, where LOGS is a directory and OPTIONS the JSON of the options of
-// mesos-framework's Scheduler, each task with "command" (a CommandInfo in JSON) in place of "commandInfo".
+// mesos-framework's Scheduler, each task with "command" (a CommandInfo in JSON) in place of "commandInfo", and perhaps
+// "timedHealthCheck".
 // A JSON command a line:
 //   {"kill": {"task": TASK ID, "agent": AGENT ID}}
 // The end of its input ends the framework. A JSON event a line, among mesos-framework's own log:
@@ -22,13 +23,11 @@ function commandInfo({ value, shell, arguments: words, environment, user }) {
   return new mesos.CommandInfo(null, given, shell !== false, value, words || null, user || null);
 }
 
-// mesos-framework's protocol is that of Mesos 0.28, whose health checks had no type yet; since 1.2 a master refuses one
-// without. It passes on what is added to its message.
+// Its times come with the options; mesos-framework's own `healthCheck` has only Mesos's defaults, which are long for a
+// test. Neither has a type, which Mesos 0.28 did not know: the master fills it in.
 function healthCheck({ http, delay, interval, timeout, failures, grace }) {
   const request = new mesos.HealthCheck.HTTP(http.port, http.path, http.statuses);
-  const check = new mesos.HealthCheck(request, delay, interval, timeout, failures, grace);
-  check.type = "HTTP";
-  return check;
+  return new mesos.HealthCheck(request, delay, interval, timeout, failures, grace);
 }
 
 const [port, logs, text] = process.argv.slice(2);
@@ -36,9 +35,9 @@ const options = JSON.parse(text);
 for (const task of Object.values(options.tasks)) {
   task.commandInfo = commandInfo(task.command);
   delete task.command;
-  if (task.typedHealthCheck) {
-    task.mesosHealthCheck = healthCheck(task.typedHealthCheck);
-    delete task.typedHealthCheck;
+  if (task.timedHealthCheck) {
+    task.mesosHealthCheck = healthCheck(task.timedHealthCheck);
+    delete task.timedHealthCheck;
   }
 }
 const scheduler = new Scheduler({
