@@ -63,8 +63,8 @@ pub(crate) struct TaskLine<'a> {
 pub(crate) enum NoRequest {
     /// It is an answer itself.
     Reply,
-    /// This is to be told.
-    Error(String),
+    /// This is to be told, to whoever asked by that id.
+    Error { id: Option<String>, error: String },
 }
 
 #[derive(Deserialize)]
@@ -81,15 +81,26 @@ impl Request {
     pub(crate) fn parse(data: &[u8]) -> Result<Self, NoRequest> {
         if data.len() > LONGEST_REQUEST {
             let error = format!("a request has at most {LONGEST_REQUEST} bytes");
-            return Err(NoRequest::Error(error));
+            return Err(NoRequest::Error { id: None, error });
         }
-        let bad = |error: serde_json::Error| NoRequest::Error(error.to_string());
-        let value: Value = serde_json::from_slice(data).map_err(bad)?;
+        let bad = |id: Option<String>| {
+            |error: serde_json::Error| NoRequest::Error {
+                id,
+                error: error.to_string(),
+            }
+        };
+        let value: Value = serde_json::from_slice(data).map_err(bad(None))?;
         if value.get("reply").is_some() {
             return Err(NoRequest::Reply);
         }
-        let raw: Raw = serde_json::from_value(value).map_err(bad)?;
-        let error = |text: &str| Err(NoRequest::Error(text.to_owned()));
+        let id = value.get("id").and_then(Value::as_str).map(str::to_owned);
+        let raw: Raw = serde_json::from_value(value).map_err(bad(id.clone()))?;
+        let error = |text: &str| {
+            Err(NoRequest::Error {
+                id: id.clone(),
+                error: text.to_owned(),
+            })
+        };
         let wish = match (raw.request.as_str(), raw.task_id, raw.signal) {
             ("ping", None, None) => Wish::Ping,
             ("tasks", None, None) => Wish::Tasks,
@@ -155,12 +166,12 @@ impl Request {
 }
 
 /// The answer to what is no request.
-pub(crate) fn not_understood(error: &str) -> Vec<u8> {
-    let nobody = Request {
-        id: None,
+pub(crate) fn not_understood(id: Option<String>, error: &str) -> Vec<u8> {
+    let whoever = Request {
+        id,
         wish: Wish::Ping,
     };
-    nobody.refused(&format!("the message is no request: {error}"))
+    whoever.refused(&format!("the message is no request: {error}"))
 }
 
 const SIGNALS: [(&str, Signal); 5] = [
@@ -193,7 +204,7 @@ mod tests {
 
     fn error(text: &str) -> String {
         match parse(text) {
-            Err(NoRequest::Error(error)) => error,
+            Err(NoRequest::Error { error, .. }) => error,
             other => panic!("{text}: {other:?}"),
         }
     }
@@ -227,6 +238,19 @@ mod tests {
     }
 
     #[test]
+    fn an_error_too_repeats_the_id_that_was_asked_by() {
+        for text in [
+            r#"{"request":"dance","id":"7"}"#,
+            r#"{"request":"ping","id":"7","volume":11}"#,
+        ] {
+            let Err(NoRequest::Error { id, error }) = Request::parse(text.as_bytes()) else {
+                panic!("{text} is a request");
+            };
+            assert_eq!(json(&not_understood(id, &error))["id"], "7", "{text}");
+        }
+    }
+
+    #[test]
     fn our_own_answers_are_answers_and_no_requests() {
         let request = Request::parse(br#"{"request":"ping"}"#).unwrap();
         for answer in [
@@ -234,7 +258,7 @@ mod tests {
             request.tasks(std::iter::empty(), 0),
             request.signalled("t", Signal::Hangup),
             request.refused("no"),
-            not_understood("no"),
+            not_understood(None, "no"),
         ] {
             assert_eq!(Request::parse(&answer), Err(NoRequest::Reply));
         }
@@ -266,7 +290,7 @@ mod tests {
 
     #[test]
     fn an_error_names_what_could_be_asked() {
-        let answer = json(&not_understood("no"));
+        let answer = json(&not_understood(None, "no"));
         assert_eq!(answer["requests"], json!(["ping", "tasks", "signal"]));
     }
 }

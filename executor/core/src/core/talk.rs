@@ -12,7 +12,7 @@ impl Core {
     pub(super) fn on_message(&mut self, now: Now, data: &[u8]) {
         let answer = match Request::parse(data) {
             Ok(request) => self.answer(&request),
-            Err(NoRequest::Error(error)) => messages::not_understood(&error),
+            Err(NoRequest::Error { id, error }) => messages::not_understood(id, &error),
             Err(NoRequest::Reply) => {
                 self.ignore("a message", None, "it is an answer, and nothing was asked");
                 return;
