@@ -5,6 +5,7 @@ mod connection;
 mod ending;
 mod groups;
 mod memory;
+mod news;
 mod recovery;
 mod talk;
 mod tasks;
@@ -43,6 +44,8 @@ pub struct Core {
     finished: Memory<TaskStatus>,
     /// Tasks that a KILL named before any LAUNCH did.
     killed_early: Memory<()>,
+    /// The newest of what checks have found, by task, where the agent has enough to acknowledge as it is.
+    withheld: BTreeMap<String, Report>,
     /// This executor as the agent described it.
     executor: Option<ExecutorInfo>,
     /// The container that the executor runs in.
@@ -78,6 +81,7 @@ impl Core {
             tasks: BTreeMap::new(),
             finished: Memory::default(),
             killed_early: Memory::default(),
+            withheld: BTreeMap::new(),
             executor: None,
             container_id: None,
             groups: Groups::default(),
@@ -216,7 +220,8 @@ impl Core {
     }
 
     /// An update has left the ledger. If it was a task's terminal one, the task is over.
-    fn let_go(&mut self, status: TaskStatus) {
+    fn let_go(&mut self, now: Now, status: TaskStatus) {
+        let task_id = status.task_id.clone();
         self.record(Record::Acknowledged {
             task_id: status.task_id.clone(),
             uuid: status.uuid.clone().unwrap_or_default(),
@@ -229,6 +234,7 @@ impl Core {
             }
             self.finished.insert(id, status);
         }
+        self.tell_withheld(now, &task_id);
     }
 
     fn uuid(&mut self) -> Bytes {

@@ -155,6 +155,12 @@ impl Ledger {
         self.updates.len()
     }
 
+    /// How many of them are of this task.
+    pub(crate) fn waiting_of(&self, task_id: &TaskId) -> usize {
+        let updates = self.updates.iter();
+        updates.filter(|one| one.status.task_id == *task_id).count()
+    }
+
     /// Since when the newest of them has been waiting.
     pub(crate) fn waiting_since(&self) -> Option<Instant> {
         self.updates.iter().map(|one| one.since).max()

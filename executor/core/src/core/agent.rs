@@ -65,7 +65,7 @@ impl Core {
             AgentEvent::Acknowledged(ack) => {
                 // Unknown ones are repetitions: the agent acknowledges each resend.
                 if let Some(status) = self.ledger.acknowledge(&ack.task_id, &ack.uuid) {
-                    self.let_go(status);
+                    self.let_go(now, status);
                 }
             }
             AgentEvent::Error(message) => {

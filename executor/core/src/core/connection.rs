@@ -39,7 +39,7 @@ impl Core {
             if let Some(status) = uuid.and_then(|uuid| self.ledger.discard(&uuid)) {
                 self.actions
                     .push_back(Action::Note(Note::UpdateRefused { why }));
-                self.let_go(status);
+                self.let_go(now, status);
             }
         } else {
             // The agent is recovering, or has forgotten the subscription: a new one carries everything again.

@@ -121,9 +121,9 @@ impl Core {
         match effect {
             Effect::Prepared => self.prepared(now, &task_id),
             Effect::Release => self.actions.push_back(Action::Release { task_id }),
-            Effect::Health(message) => self.update(now, &task_id, Report::health(message)),
+            Effect::Health(message) => self.tell(now, &task_id, Report::health(message)),
             Effect::CheckStatus(message) => {
-                self.update(now, &task_id, Report::check_status(message));
+                self.tell(now, &task_id, Report::check_status(message));
             }
             Effect::Spared(message) => {
                 self.actions

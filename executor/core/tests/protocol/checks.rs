@@ -171,3 +171,47 @@ fn a_task_that_ends_by_itself_is_not_looked_at_any_more() {
     assert!(cancelled.is_some() && cancelled < clean_up, "{actions:?}");
     assert_eq!(probes(&rig.pass(5 * SECOND)), 0);
 }
+
+#[test]
+fn a_check_that_fails_while_the_agent_acknowledges_nothing_does_not_pile_updates_up() {
+    let mut task = healthy(task("t"));
+    if let Some(check) = &mut task.health_check {
+        check.consecutive_failures = Some(u32::MAX);
+    }
+    let mut rig = Rig::running(task);
+    let mut made = Vec::new();
+    let mut look = |rig: &mut Rig, connected| {
+        rig.pass(SECOND);
+        updates(&rig.task("t", found(connected)))
+    };
+    for _ in 0..1000 {
+        made.extend(look(&mut rig, false));
+    }
+    // With TASK_STARTING and TASK_RUNNING.
+    assert_eq!(made.len(), 16 - 2);
+    assert!(look(&mut rig, true).is_empty());
+    // What was found last is told as soon as there is room, and the state before it to nobody.
+    let told = update(&rig.acknowledge(&made[0]));
+    assert_eq!((told.healthy, told.message), (Some(true), None));
+    assert!(updates(&rig.acknowledge(&made[1])).is_empty());
+    assert_eq!(look(&mut rig, false).len(), 1);
+}
+
+#[test]
+fn what_was_found_last_and_is_not_told_yet_is_in_the_update_of_the_end() {
+    let mut task = healthy(task("t"));
+    if let Some(check) = &mut task.health_check {
+        check.consecutive_failures = Some(u32::MAX);
+    }
+    let mut rig = Rig::running(task);
+    let mut made = Vec::new();
+    for connected in [false; 20].into_iter().chain([true]) {
+        rig.pass(SECOND);
+        made.extend(updates(&rig.task("t", found(connected))));
+    }
+    let end = update(&rig.end("t", CommandEnd::Exited(0)));
+    assert_eq!(end.healthy, Some(true));
+    for status in &made {
+        assert!(updates(&rig.acknowledge(status)).is_empty());
+    }
+}
