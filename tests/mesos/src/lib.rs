@@ -94,6 +94,26 @@ impl Scene {
         }
     }
 
+    /// Kills every executor of this scene that has our program, with SIGKILL and without its janitors and inits.
+    ///
+    /// # Panics
+    /// When one is there that cannot be killed.
+    pub fn kill_executors(&self) {
+        let work = self.mesos.work_dir();
+        for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            // What is gone meanwhile need not be killed.
+            let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+            let directory = std::fs::read_link(process.path().join("cwd")).unwrap_or_default();
+            if directory.starts_with(&work) && line == b"./mesos-sandbox-executor\0" {
+                let killed = std::process::Command::new("kill")
+                    .arg("-9")
+                    .arg(process.file_name())
+                    .status();
+                assert!(killed.is_ok_and(|status| status.success()));
+            }
+        }
+    }
+
     /// Waits until no process is in this directory or below it.
     ///
     /// # Panics

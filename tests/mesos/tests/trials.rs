@@ -52,19 +52,7 @@ fn a_killed_executor_leaves_nothing_under_the_linux_launcher() {
     let executor = scene.executor("e");
     scene.run(scene.task("t", &executor, "echo $PPID > ready; sleep 1000"));
     scene.await_file("e", "tasks/t/ready");
-    for process in std::fs::read_dir("/proc").unwrap().flatten() {
-        let name = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
-        let sandbox = std::fs::read_link(process.path().join("cwd")).unwrap_or_default();
-        let ours = sandbox.starts_with(scene.mesos.work_dir());
-        if ours && name == b"./mesos-sandbox-executor\0" {
-            let pid = process.file_name();
-            let killed = std::process::Command::new("kill")
-                .arg("-9")
-                .arg(pid)
-                .status();
-            assert!(killed.unwrap().success());
-        }
-    }
+    scene.kill_executors();
     let status = scene.scheduler.wait_for_end("t", SOON).unwrap();
     assert_eq!(status.reason(), Reason::ExecutorTerminated);
     // That no process, cgroup or mount is left is asserted when the scene is dropped.

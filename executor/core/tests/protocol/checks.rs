@@ -180,7 +180,7 @@ fn a_check_that_fails_while_the_agent_acknowledges_nothing_does_not_pile_updates
     }
     let mut rig = Rig::running(task);
     let mut made = Vec::new();
-    let mut look = |rig: &mut Rig, connected| {
+    let look = |rig: &mut Rig, connected| {
         rig.pass(SECOND);
         updates(&rig.task("t", found(connected)))
     };
