@@ -127,7 +127,10 @@ impl Core {
                 acknowledged_by: limit,
                 ..
             } => {
-                let at = acknowledged_by(self.ledger.waiting_since()?);
+                let since = self.ledger.waiting_since()?;
+                // Updates of tasks that took their time are made when the limit is near, or past.
+                let limit = limit.map(|limit| limit.max(since.plus(SHORTEST_WAIT)));
+                let at = acknowledged_by(since);
                 let at = limit.map_or(at, |limit| at.min(limit));
                 Some((at, Outcome::Unacknowledged(waiting)))
             }

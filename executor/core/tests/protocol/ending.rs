@@ -84,6 +84,24 @@ fn a_task_that_ends_on_sigterm_is_reported_and_the_executor_goes_when_that_is_ac
 }
 
 #[test]
+fn updates_that_are_late_in_a_short_grace_still_have_the_time_to_go_out() {
+    let mut config = config();
+    config.shutdown_grace_period = SECOND;
+    let mut rig = Rig::subscribed(config);
+    rig.agent(launch(task("t")));
+    rig.task("t", TaskEvent::Started);
+    rig.agent(typed(event::Type::Shutdown));
+    // To end the task and remove what it left has taken all of the grace that was for its updates.
+    rig.pass(4 * SECOND / 5);
+    let end = rig.end("t", CommandEnd::Signalled(9));
+    assert_eq!(update(&end).state(), TaskKilled);
+    rig.pass(Duration::from_millis(100));
+    assert_eq!(rig.outcome(), None);
+    rig.pass(SECOND);
+    assert!(matches!(rig.outcome(), Some(Outcome::Unacknowledged(_))));
+}
+
+#[test]
 fn nothing_is_launched_after_shutdown_and_what_comes_is_answered() {
     let mut rig = Rig::running(task("t"));
     rig.agent(typed(event::Type::Shutdown));
