@@ -32,7 +32,7 @@ use crate::event::Probed;
 use crate::time::Instant;
 
 /// The least time between two looks of a check, however short its interval: no task makes its executor spin.
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The checks of one task.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use crate::task::Task;
 use crate::time::Now;
 
 /// How many unacknowledged updates a task may have before further findings wait.
-const MOST_IN_LINE: usize = 16;
+const MOST_IN_LINE: usize = 4;
 
 impl Core {
     /// Makes an update about a running task, or keeps it until the agent has acknowledged others.
