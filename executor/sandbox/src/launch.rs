@@ -1,10 +1,11 @@
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
+use std::thread;
 
 use crate::conversation::{Conversation, Pause};
 use crate::error::LaunchError;
@@ -78,7 +79,7 @@ impl Launcher {
         stdio: Stdio,
         cancelled: &Arc<AtomicBool>,
     ) -> Result<Process, LaunchError> {
-        let (process, _) = self.begin(&plan, stdio, cancelled, false)?.settle()?;
+        let (process, _) = self.begin(&plan, stdio, cancelled, false)?;
         Ok(process)
     }
 
@@ -94,7 +95,7 @@ impl Launcher {
         stdio: Stdio,
         cancelled: &Arc<AtomicBool>,
     ) -> Result<Prepared, LaunchError> {
-        let (process, conversation) = self.begin(&plan, stdio, cancelled, true)?.settle()?;
+        let (process, conversation) = self.begin(&plan, stdio, cancelled, true)?;
         if !conversation.heard.ready {
             return Err(LaunchError::InitEnded);
         }
@@ -105,31 +106,23 @@ impl Launcher {
         })
     }
 
+    /// Waits until the task is executed, or ready to be, or failed; then nothing is left.
     fn begin(
         &self,
         plan: &Plan,
         stdio: Stdio,
-        cancelled: &Arc<AtomicBool>,
+        cancelled: &AtomicBool,
         held: bool,
-    ) -> Result<Begun, LaunchError> {
+    ) -> Result<(Process, Conversation), LaunchError> {
         // Everything that can be checked is, before the host is touched.
         plan.check()?;
 
         let preparing = |source| LaunchError::Prepare { source };
-        let (ours, theirs) = UnixStream::pair().map_err(preparing)?;
         let (line, line_of_init) = line::pair().map_err(preparing)?;
         let stdin = match stdio.stdin {
             Some(stdin) => stdin,
             None => File::open("/dev/null").map_err(preparing)?.into(),
         };
-        let mut conversation = Conversation::new(ours).map_err(preparing)?;
-
-        if cancelled.load(Ordering::Acquire) {
-            return Err(LaunchError::Cancelled);
-        }
-        self.zygotes.request(plan.namespaces, &theirs)?;
-        // Were it open here as well, it would never be seen to close.
-        drop(theirs);
         let (answer, answer_of_init) = match plan.command {
             Command::BuiltIn { .. } => line::pair().map(|(one, other)| (Some(one), Some(other))),
             Command::Shell(_) | Command::Exec { .. } => Ok((None, None)),
@@ -142,50 +135,90 @@ impl Launcher {
             stdio.stderr.as_raw_fd(),
         ];
         descriptors.extend(answer_of_init.as_ref().map(AsRawFd::as_raw_fd));
-        let sent = conversation.order(plan, held, &descriptors, cancelled);
-        Ok(Begun {
+
+        let mut asked = self.ask(plan, held, &descriptors, cancelled)?;
+        if asked.pause == Pause::Closed && asked.conversation.heard.nothing() {
+            // What inits are forked from was killed, or the init at once. Nothing has been done for
+            // this task, so that another may do it.
+            asked = self.ask(plan, held, &descriptors, cancelled)?;
+        }
+        asked.settle(line, answer, plan.namespaces.pid)
+    }
+
+    /// Asks for an init, gives it its order, and hears what it says.
+    fn ask(
+        &self,
+        plan: &Plan,
+        held: bool,
+        descriptors: &[RawFd],
+        cancelled: &AtomicBool,
+    ) -> Result<Asked, LaunchError> {
+        let preparing = |source| LaunchError::Prepare { source };
+        let (ours, theirs) = UnixStream::pair().map_err(preparing)?;
+        let mut conversation = Conversation::new(ours).map_err(preparing)?;
+        self.zygotes.request(plan.namespaces, &theirs, cancelled)?;
+        // Were it open here as well, it would never be seen to close.
+        drop(theirs);
+        let sent = conversation.order(plan, held, descriptors, cancelled);
+        let pause = conversation.listen(cancelled);
+        Ok(Asked {
             conversation,
             sent,
-            line,
-            answer,
-            wants_pid_namespace: plan.namespaces.pid,
-            cancelled: Arc::clone(cancelled),
+            pause,
         })
     }
 }
 
-/// A launch whose init has its order.
-struct Begun {
+/// A launch that was asked for, as far as it got.
+struct Asked {
     conversation: Conversation,
     sent: io::Result<()>,
-    line: OwnedFd,
-    answer: Option<OwnedFd>,
-    wants_pid_namespace: bool,
-    cancelled: Arc<AtomicBool>,
+    pause: Pause,
 }
 
-impl Begun {
-    /// Waits until the task is executed, or ready to be, or failed; then nothing is left.
-    fn settle(mut self) -> Result<(Process, Conversation), LaunchError> {
-        let pause = self.conversation.listen(&self.cancelled);
-        let heard = &mut self.conversation.heard;
+impl Asked {
+    fn settle(
+        self,
+        line: OwnedFd,
+        answer: Option<OwnedFd>,
+        wants_pid_namespace: bool,
+    ) -> Result<(Process, Conversation), LaunchError> {
+        let Asked {
+            mut conversation,
+            sent,
+            pause,
+        } = self;
+        let heard = &mut conversation.heard;
         let refused = |without: &Degraded| without.feature == Feature::PidNamespace;
-        let own_namespace = self.wants_pid_namespace && !heard.without.iter().any(refused);
+        let own_namespace = wants_pid_namespace && !heard.without.iter().any(refused);
         // Dropped on the way out of here, it is killed.
         let process = heard.pid.map(|pid| {
             let without = std::mem::take(&mut heard.without);
-            Process::new(pid, self.line, self.answer, own_namespace, without)
+            Process::new(pid, line, answer, own_namespace, without)
         });
         match (pause, process, heard.failure.take()) {
-            (Pause::Cancelled, _, _) => Err(LaunchError::Cancelled),
-            (_, Some(process), None) => Ok((process, self.conversation)),
+            (Pause::Cancelled, process, _) => {
+                if process.is_none() {
+                    outlast(conversation);
+                }
+                Err(LaunchError::Cancelled)
+            }
+            (_, Some(process), None) => Ok((process, conversation)),
             (_, _, failure) => {
-                self.sent
-                    .map_err(|source| LaunchError::Prepare { source })?;
+                sent.map_err(|source| LaunchError::Prepare { source })?;
                 Err(failure.map_or(LaunchError::InitEnded, LaunchError::from))
             }
         }
     }
+}
+
+/// Sees to the end of an init that has not said a word when its launch is given up, in a thread of
+/// its own: what is to make it may be stopped, and whoever gave the launch up is not to wait for it.
+fn outlast(conversation: Conversation) {
+    let thread = thread::Builder::new().name("given-up".to_owned());
+    // Where there can be no more threads, the init ends by itself all the same, and only its id
+    // stays taken until we end.
+    let _ = thread.spawn(|| conversation.outlast());
 }
 
 /// A task that is held: its sandbox is made, its first process is there in its cgroup, with its

@@ -81,6 +81,15 @@ pub(crate) fn is_gone(error: &io::Error) -> bool {
     matches!(errno, Some(Errno::EPIPE | Errno::ECONNRESET))
 }
 
+/// Whether the other side has gone, or has said that it will send no more.
+pub(crate) fn is_left(line: &impl AsFd) -> bool {
+    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    match recv(line.as_fd().as_raw_fd(), &mut [0], flags) {
+        Ok(length) => length == 0,
+        Err(errno) => errno != Errno::EAGAIN,
+    }
+}
+
 /// Takes `buffer.len()` bytes at the most, and the descriptors that came with them: the number of
 /// bytes, which is 0 when the other side is gone.
 pub(crate) fn take<const MOST: usize>(
@@ -107,6 +116,9 @@ pub(crate) fn take<const MOST: usize>(
 
 #[cfg(test)]
 mod tests {
+    use std::net::Shutdown;
+    use std::os::unix::net::UnixStream;
+
     use super::*;
 
     #[test]
@@ -126,6 +138,25 @@ mod tests {
         drop(there);
         assert_eq!(hear(&here, 64).unwrap().unwrap(), b"last words");
         assert_eq!(hear(&here, 64).unwrap(), None);
+    }
+
+    #[test]
+    fn it_is_left_once_the_other_side_is_closed_and_everything_heard() {
+        let (here, there) = pair().unwrap();
+        assert!(!is_left(&here));
+        tell(&there, b"last words").unwrap();
+        drop(there);
+        assert!(!is_left(&here));
+        hear(&here, 64).unwrap();
+        assert!(is_left(&here));
+    }
+
+    #[test]
+    fn so_it_is_when_the_other_side_only_listens() {
+        let (here, there) = UnixStream::pair().unwrap();
+        there.shutdown(Shutdown::Write).unwrap();
+        assert!(is_left(&here));
+        assert!(!is_left(&there));
     }
 
     #[test]

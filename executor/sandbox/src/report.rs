@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Report {
-    /// The process id of the init that stays, as the executor sees it.
-    Init { pid: i32 },
+    /// The first word of the init that stays, by whose sender its process id is known.
+    Init,
     /// Something of the plan could not be had; the task is started without.
     Without(Degraded),
     /// The task is not started.

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -87,14 +88,18 @@ impl Zygotes {
     /// Has an init made with `namespaces`, for the conversation whose other end `socket` is.
     ///
     /// # Errors
-    /// There is no zygote.
+    /// There is no zygote, or it was cancelled before the request was made.
     pub(crate) fn request(
         &self,
         namespaces: Namespaces,
         socket: &UnixStream,
+        cancelled: &AtomicBool,
     ) -> Result<(), LaunchError> {
         let mut is_second = false;
         loop {
+            if cancelled.load(Ordering::Acquire) {
+                return Err(LaunchError::Cancelled);
+            }
             let zygote = self.at_hand()?;
             match line::pass(&zygote.line, namespaces.to_byte(), socket) {
                 Ok(()) => return Ok(()),

@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -121,8 +121,24 @@ impl Executor {
     /// # Panics
     /// When the cgroup or the directory cannot be made.
     pub fn try_launch(&self, plan: Plan, limits: &Limits) -> Result<Task, LaunchError> {
+        self.try_launch_unless(&Arc::default(), plan, limits)
+    }
+
+    /// As [`Executor::try_launch`], unless it is cancelled.
+    ///
+    /// # Errors
+    /// What the launch says; then nothing is left of the task.
+    ///
+    /// # Panics
+    /// When the cgroup or the directory cannot be made.
+    pub fn try_launch_unless(
+        &self,
+        cancelled: &Arc<AtomicBool>,
+        plan: Plan,
+        limits: &Limits,
+    ) -> Result<Task, LaunchError> {
         let (plan, stdio, place) = self.furnish(plan, limits);
-        match self.launcher.launch(plan, stdio, &Arc::default()) {
+        match self.launcher.launch(plan, stdio, cancelled) {
             Ok(process) => Ok(place.task(process)),
             Err(error) => Err(place.refused(error)),
         }
@@ -194,6 +210,11 @@ impl Executor {
             Vec::<i32>::new(),
             "processes are left"
         );
+    }
+
+    /// For launches without what this adds to a plan: cgroup, directory, mark.
+    pub fn launcher(&self) -> &Launcher {
+        &self.launcher
     }
 
     /// What its host has.
@@ -304,6 +325,18 @@ pub fn processes_marked(mark: &str) -> Vec<i32> {
 /// The processes that execute this file.
 pub fn processes_executing(program: &Path) -> Vec<i32> {
     processes_where(|process| fs::read_link(process.join("exe")).is_ok_and(|exe| exe == program))
+}
+
+/// The children of this process that go by this name, those among them that have ended and were
+/// not waited for.
+pub fn children_named(name: &str) -> Vec<i32> {
+    let parent = process::id().to_string();
+    processes_where(|process| {
+        let stat = fs::read_to_string(process.join("stat")).unwrap_or_default();
+        // Its id, its name in parentheses, its state, its parent.
+        let rest = stat.split_once(&format!("({name}) "));
+        rest.and_then(|(_, rest)| rest.split(' ').nth(1)) == Some(&parent)
+    })
 }
 
 fn processes_where(is_so: impl Fn(&Path) -> bool) -> Vec<i32> {

@@ -81,6 +81,10 @@ pub(super) fn run(mut reporter: Reporter, own: Namespaces, built_ins: Table<'_>)
         stdio,
         answer,
     } = inherited;
+    if line::is_left(&line) {
+        // The executor is gone, or gave the launch up before there was anybody to be told.
+        exit(1);
+    }
     let (begin, gate) = match task::gate(!own.pid) {
         Ok(ends) => ends,
         Err(failure) => reporter.fail(failure),
@@ -119,7 +123,8 @@ pub(super) fn run(mut reporter: Reporter, own: Namespaces, built_ins: Table<'_>)
 fn prepare(plan: &Plan, reporter: &mut Reporter, own: Namespaces) -> Result<SignalFd, Failure> {
     // First, that nothing of the task outlives the executor. In a namespace our death is
     // everybody's; otherwise we have to live to kill. Should the executor have died before this,
-    // then its end of the status pipe is closed, and that is looked at before every wait below.
+    // then its end of our line is closed, which is looked at before the task is made, and by every
+    // wait after that.
     let at_its_death = if own.pid {
         libc::SIGKILL
     } else {

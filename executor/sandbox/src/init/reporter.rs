@@ -36,12 +36,23 @@ impl Reporter {
         Ok((serde_json::from_slice(&text)?, descriptors))
     }
 
+    /// Pid 1's first word. Unless it is said nothing may be done: who asked for it would think that
+    /// there is none, and ask for another.
+    pub(super) fn introduce(&mut self) {
+        if self.write(&Report::Init).is_err() {
+            exit(1);
+        }
+    }
+
     pub(super) fn send(&mut self, report: &Report) {
         // Nobody to tell it to is no reason to stop: then the executor is gone and so are we soon.
-        if let Ok(mut line) = serde_json::to_vec(report) {
-            line.push(b'\n');
-            let _ = self.0.write_all(&line);
-        }
+        let _ = self.write(report);
+    }
+
+    fn write(&mut self, report: &Report) -> io::Result<()> {
+        let mut line = serde_json::to_vec(report)?;
+        line.push(b'\n');
+        self.0.write_all(&line)
     }
 
     /// Tells that all is set up, and waits for the word to go on. A launcher that is gone, or has
@@ -53,6 +64,11 @@ impl Reporter {
             let errno = error.raw_os_error().map(Errno::from_raw);
             failed(Step::Hold)(errno.unwrap_or(Errno::ECANCELED))
         })
+    }
+
+    /// Whether the launcher still waits: it closes its side, or half of it, to give a launch up.
+    pub(super) fn is_wanted(&self) -> bool {
+        !line::is_left(&self.0)
     }
 
     /// The end of a process that could not do its part.

@@ -71,6 +71,9 @@ impl Task<'_> {
                 self.reporter.fail(failure);
             }
         }
+        if !self.reporter.is_wanted() {
+            exit(1);
+        }
         // Last, since from here on a signal ends us. Their actions are the default since the start.
         if let Err(errno) = SigSet::all().thread_unblock() {
             self.reporter.fail(failed(Step::Signals)(errno));

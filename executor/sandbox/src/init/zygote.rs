@@ -71,12 +71,14 @@ pub(super) fn run(built_ins: Table<'_>) -> ! {
         match zygote.clone(Namespaces::from_byte(request[0])) {
             Ok((own, without, None)) => {
                 drop(zygote);
+                reporter.introduce();
                 for degraded in without {
                     reporter.send(&Report::Without(degraded));
                 }
                 pid1::run(reporter, own, built_ins);
             }
-            Ok((_, _, Some(pid))) => reporter.send(&Report::Init { pid }),
+            // It speaks for itself, so that it is known even if we are killed now.
+            Ok((_, _, Some(_))) => {}
             Err(errno) => reporter.send(&Report::Failed(failed(Step::CloneInit)(errno))),
         }
     }
