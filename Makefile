@@ -12,7 +12,6 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mesos-agent-toolkit
 PROGRAMS := mesos-sandbox-executor mesos-disk-watcher mesos-stats-collector
 DIST := $(CURDIR)/target/dist
 FUZZ_SECONDS ?= 8
-FUZZ_SECONDS ?= 8
 
 .PHONY: help
 help: ## Say what there is

@@ -21,7 +21,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target {
         name: "recordio",
         run: targets::recordio::run,
@@ -29,6 +29,10 @@ pub const TARGETS: [Target; 8] = [
     Target {
         name: "events",
         run: targets::events::run,
+    },
+    Target {
+        name: "journal",
+        run: targets::journal::run,
     },
     Target {
         name: "data",

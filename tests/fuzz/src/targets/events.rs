@@ -32,6 +32,14 @@ pub(crate) fn run(bytes: &[u8]) {
     world.end();
 }
 
+/// An executor that finds these records also stops.
+pub(crate) fn recover(records: Vec<Record>) {
+    let mut world = World::new();
+    world.journal = records;
+    world.crash();
+    world.end();
+}
+
 struct World {
     core: Core,
     now: Instant,
