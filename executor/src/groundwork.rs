@@ -8,13 +8,18 @@ use tokio::runtime::{Builder, Runtime};
 use tracing::{info, warn};
 
 use crate::janitor::Janitor;
-use crate::settings;
+use crate::{settings, sys};
 
 /// Begins to log to standard error; to less of it, and by the names of its parts, where it is `shared_with_task`: what the
 /// task itself writes to the same place is to be told apart.
+///
+/// A log that cannot be written, as on a full disk, costs lines and nothing else.
 pub(crate) fn log(shared_with_task: bool) {
+    sys::outlive_file_size_limit();
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
+        // It would be told on the same stderr, and failing there is a panic.
+        .log_internal_errors(false)
         .with_ansi(false)
         .with_target(shared_with_task)
         .with_max_level(settings::log_level(shared_with_task))

@@ -18,6 +18,13 @@ pub(crate) fn readable(descriptor: &impl AsFd) -> io::Result<AsyncFd<OwnedFd>> {
     Ok(registered?)
 }
 
+/// Has writing beyond the limit of file sizes (RLIMIT_FSIZE) fail with EFBIG, instead of ending this process by SIGXFSZ.
+/// A task gets the signal as any program does: its sandbox's init gives all signals their default meaning.
+pub(crate) fn outlive_file_size_limit() {
+    // SAFETY: no handler of ours is installed: SIG_IGN is one of the two values that `signal` takes beside functions.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
 /// Takes a variable out of this process's environment, and overwrites its value where the kernel put it, which is what
 /// /proc/self/environ shows for as long as the process lives.
 ///

@@ -1,10 +1,11 @@
 //! The executor's own end: by SHUTDOWN, by a signal, by force.
 
 use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
 use std::time::Duration;
 
 use mesos_proto::v1::TaskState::{
-    TaskFinished, TaskKilled, TaskKilling, TaskRunning, TaskStarting,
+    TaskFailed, TaskFinished, TaskKilled, TaskKilling, TaskRunning, TaskStarting,
 };
 use nix::sys::signal::Signal;
 
@@ -152,4 +153,33 @@ fn an_executor_that_is_killed_with_its_process_group_leaves_nothing_either() {
     assert_janitor(&executor);
     executor.signal_group(Signal::SIGKILL);
     assert_eq!(executor.end().signal(), Some(9));
+}
+
+#[test]
+fn a_full_disk_under_its_log_ends_neither_the_executor_nor_a_task() {
+    let agent = Agent::start();
+    let executor = Executor::start_without_room_for_its_log(&agent);
+    agent.wait_for_subscribe(1);
+    agent.send(&[launch(task("t", "exit 3"))]);
+    agent.wait_for_state("t", TaskFailed);
+    assert_eq!(agent.states("t"), [TaskStarting, TaskRunning, TaskFailed]);
+    agent.send(&[shutdown()]);
+    assert!(executor.end().success());
+}
+
+#[test]
+fn a_limit_of_file_sizes_that_its_log_and_journal_meet_ends_neither_the_executor_nor_a_task() {
+    let agent = Agent::start();
+    let executor = Executor::start(&agent);
+    agent.wait_for_subscribe(1);
+    let limited = Command::new("prlimit")
+        .args(["--fsize=1", "--pid", &executor.pid().to_string()])
+        .status()
+        .unwrap();
+    assert!(limited.success());
+    agent.send(&[launch(task("t", "exit 3"))]);
+    agent.wait_for_state("t", TaskFailed);
+    assert_eq!(agent.states("t"), [TaskStarting, TaskRunning, TaskFailed]);
+    agent.send(&[shutdown()]);
+    assert!(executor.end().success());
 }

@@ -25,6 +25,8 @@ fn main() -> ExitCode {
     };
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        // A log that cannot be written costs lines; to tell so on the same stderr would be a panic.
+        .log_internal_errors(false)
         .with_max_level(settings.log)
         .with_target(false)
         .with_ansi(false)

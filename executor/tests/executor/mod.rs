@@ -33,18 +33,25 @@ impl Executor {
 
     /// With some variables in addition, or other than usual.
     pub(crate) fn start_with(agent: &Agent, variables: &[(&str, &str)]) -> Self {
-        Self::start_as(agent, None, variables)
+        Self::start_as(agent, None, variables, None)
+    }
+
+    /// Its log goes to a disk that is full.
+    pub(crate) fn start_without_room_for_its_log(agent: &Agent) -> Self {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        Self::start_as(agent, None, &[], Some(full))
     }
 
     /// In the place of Mesos's command executor, with these flags beside those that all get.
     pub(crate) fn start_for_command_task(agent: &Agent, flags: &[&str]) -> Self {
-        Self::start_as(agent, Some(flags), &[])
+        Self::start_as(agent, Some(flags), &[], None)
     }
 
     fn start_as(
         agent: &Agent,
         command_executor: Option<&[&str]>,
         variables: &[(&str, &str)],
+        log: Option<File>,
     ) -> Self {
         let (address, container) = (agent.endpoint(), new_container());
         let directory = tempfile::tempdir().unwrap();
@@ -78,7 +85,7 @@ impl Executor {
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(File::create(sandbox.join("stdout")).unwrap())
-            .stderr(File::create(sandbox.join("stderr")).unwrap());
+            .stderr(log.unwrap_or_else(|| File::create(sandbox.join("stderr")).unwrap()));
         if let Some(flags) = command_executor {
             command
                 .arg0("mesos-executor")
