@@ -13,7 +13,7 @@ use crate::line;
 use crate::plan::{Command, Plan};
 use crate::process::Process;
 use crate::report::{Degraded, Feature};
-use crate::zygote::Zygotes;
+use crate::zygote::{Zygote, Zygotes};
 
 /// The program that becomes the init when it is started with the argument `--sandbox-init`: one whose `main`
 /// begins with [`crate::init::dispatch`].
@@ -139,7 +139,9 @@ impl Launcher {
         let mut asked = self.ask(plan, held, &descriptors, cancelled)?;
         if asked.pause == Pause::Closed && asked.conversation.heard.nothing() {
             // What inits are forked from was killed, or the init at once. Nothing has been done for
-            // this task, so that another may do it.
+            // this task, so that another may do it: a zygote that dies can still take a request when
+            // it has dropped those before.
+            self.zygotes.put_away(&asked.zygote);
             asked = self.ask(plan, held, &descriptors, cancelled)?;
         }
         asked.settle(line, answer, plan.namespaces.pid)
@@ -156,12 +158,13 @@ impl Launcher {
         let preparing = |source| LaunchError::Prepare { source };
         let (ours, theirs) = UnixStream::pair().map_err(preparing)?;
         let mut conversation = Conversation::new(ours).map_err(preparing)?;
-        self.zygotes.request(plan.namespaces, &theirs, cancelled)?;
+        let zygote = self.zygotes.request(plan.namespaces, &theirs, cancelled)?;
         // Were it open here as well, it would never be seen to close.
         drop(theirs);
         let sent = conversation.order(plan, held, descriptors, cancelled);
         let pause = conversation.listen(cancelled);
         Ok(Asked {
+            zygote,
             conversation,
             sent,
             pause,
@@ -171,6 +174,7 @@ impl Launcher {
 
 /// A launch that was asked for, as far as it got.
 struct Asked {
+    zygote: Arc<Zygote>,
     conversation: Conversation,
     sent: io::Result<()>,
     pause: Pause,
@@ -184,6 +188,7 @@ impl Asked {
         wants_pid_namespace: bool,
     ) -> Result<(Process, Conversation), LaunchError> {
         let Asked {
+            zygote: _,
             mut conversation,
             sent,
             pause,

@@ -17,7 +17,7 @@ use crate::plan::Namespaces;
 
 /// A running zygote. It ends when this is dropped; the sandboxes that came from it do not.
 #[derive(Debug)]
-struct Zygote {
+pub(crate) struct Zygote {
     line: OwnedFd,
     child: Mutex<Child>,
 }
@@ -85,7 +85,8 @@ impl Zygotes {
         Ok(zygotes)
     }
 
-    /// Has an init made with `namespaces`, for the conversation whose other end `socket` is.
+    /// Has an init made with `namespaces`, for the conversation whose other end `socket` is, and says
+    /// who was asked.
     ///
     /// # Errors
     /// There is no zygote, or it was cancelled before the request was made.
@@ -94,7 +95,7 @@ impl Zygotes {
         namespaces: Namespaces,
         socket: &UnixStream,
         cancelled: &AtomicBool,
-    ) -> Result<(), LaunchError> {
+    ) -> Result<Arc<Zygote>, LaunchError> {
         let mut is_second = false;
         loop {
             if cancelled.load(Ordering::Acquire) {
@@ -102,7 +103,7 @@ impl Zygotes {
             }
             let zygote = self.at_hand()?;
             match line::pass(&zygote.line, namespaces.to_byte(), socket) {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(zygote),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(PAUSE),
                 // Killed, perhaps for want of memory.
                 Err(error) if line::is_gone(&error) && !is_second => {
@@ -131,7 +132,7 @@ impl Zygotes {
     }
 
     /// Forgets a zygote that is gone, unless another took its place already.
-    fn put_away(&self, gone: &Arc<Zygote>) {
+    pub(crate) fn put_away(&self, gone: &Arc<Zygote>) {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
         now.take_if(|zygote| Arc::ptr_eq(zygote, gone));
     }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -165,4 +166,35 @@ fn a_zygote_that_is_killed_while_it_forks_leaves_nothing_and_hangs_nothing() {
         forking.runs_tasks();
         forking.finish();
     }
+}
+
+/// Takes one request and drops it, as a zygote does that is killed right then; its line stays open
+/// a while. Whoever comes after it does as is asked.
+const DROPS_A_REQUEST: &str = r#"#!/usr/bin/python3
+import os, socket, sys, time
+try:
+    os.mkdir("@PLACE@/came")
+except FileExistsError:
+    os.execv("@INIT@", ["@INIT@", *sys.argv[1:]])
+line = socket.socket(fileno=0)
+_, received, _, _ = socket.recv_fds(line, 1, 4)
+for descriptor in received:
+    os.close(descriptor)
+time.sleep(60)
+"#;
+
+#[test]
+fn a_launch_that_a_dying_zygote_dropped_is_done_by_another() {
+    let place = tempfile::tempdir().unwrap();
+    let program = place.path().join("drops-a-request");
+    let script = DROPS_A_REQUEST.replace("@PLACE@", place.path().to_str().unwrap());
+    fs::write(&program, script.replace("@INIT@", INIT)).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+
+    let executor = Executor::with(InitProgram::at(program));
+    let mut task = executor.shell("exit 3");
+    assert_eq!(task.wait(), Exit::Exited(3));
+    assert!(place.path().join("came").exists());
+    drop(task);
+    executor.finish();
 }
