@@ -17,9 +17,11 @@ mod error;
 mod health;
 mod json;
 mod labels;
+mod limits;
 mod ports;
 mod request;
 mod resolve;
+mod sandbox;
 mod singularity;
 mod splice;
 mod wishes;
@@ -29,5 +31,10 @@ pub use check_error::CheckError;
 pub use error::{CommandError, Place, ProgramError, UriError};
 pub use json::JsonError;
 pub use labels::{LABEL, LabelError};
+pub use limits::{DeviceWish, IoDeviceWish, IoWishes, LimitWishes};
 pub use request::{Checksum, Options, Program, Request, Uri};
 pub use resolve::resolve;
+pub use sandbox::{
+    CapabilityWishes, NetworkWish, RlimitWish, RootWish, SandboxWishes, SeccompWish, VolumeSource,
+    VolumeWish,
+};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Check, Place};
+use crate::{Check, LimitWishes, Place, SandboxWishes};
 
 /// What a task asks for, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,10 @@ pub struct Request {
     pub uris: Vec<Uri>,
     /// How its health is looked at while it runs.
     pub checks: Vec<Check>,
+    /// What its sandbox is to be like.
+    pub sandbox: SandboxWishes,
+    /// What it may use, beside its resources.
+    pub limits: LimitWishes,
     /// The rest.
     pub options: Options,
     /// Keys that the framework set and that mean nothing here, for the log.

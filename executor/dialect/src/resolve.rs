@@ -6,7 +6,9 @@ use mesos_proto::v1::{ContainerInfo, ExecutorInfo};
 use crate::command_info::{self, Wanted};
 use crate::data::Said;
 use crate::labels::Labels;
-use crate::{CommandError, LABEL, Place, Program, ProgramError, Request};
+use crate::{
+    CommandError, LABEL, LimitWishes, Place, Program, ProgramError, Request, SandboxWishes,
+};
 use crate::{data, health, labels, ports, splice};
 
 /// Finds what `task` asks for. `executor` is the description that the agent sent, `arguments` are the executor's own,
@@ -68,6 +70,8 @@ pub fn resolve(
         user: wanted.user,
         uris: wanted.uris,
         checks,
+        sandbox: SandboxWishes::default(),
+        limits: LimitWishes::default(),
         options,
         without_effect: said.without_effect,
         source,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dialect::{Options, Place, Program, Request};
+use dialect::{LimitWishes, Options, Place, Program, Request, SandboxWishes};
 use mesos_proto::TaskInfo;
 use mesos_proto::v1::value::{Scalar, Type};
 use mesos_proto::v1::{Resource, TaskId, TaskInfoFields};
@@ -51,6 +51,8 @@ pub(super) fn order(
             user: None,
             uris: Vec::new(),
             checks: Vec::new(),
+            sandbox: SandboxWishes::default(),
+            limits: LimitWishes::default(),
             options: Options::default(),
             without_effect: Vec::new(),
             source: Place::Arguments,
