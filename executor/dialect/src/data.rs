@@ -18,7 +18,9 @@
 //!   "kill_grace": "30secs",
 //!   "success_codes": [ 0, 3 ],
 //!   "descriptor_limit": 4096,
-//!   "process_limit": 100
+//!   "process_limit": 100,
+//!   "logs": { ... },
+//!   "messages": [ "signal", "usage" ]
 //! }
 //! ```
 //!
@@ -32,7 +34,8 @@ use mesos_proto::v1::{environment::Variable, environment::variable::Type};
 use crate::command_info::{self, Wanted};
 use crate::json::{self, Element, JsonError, Keys};
 use crate::wishes::Wishes;
-use crate::{CommandError, Place, Program, Role, Uri, check_json, singularity, wishes};
+use crate::{CommandError, Place, Program, Role, Uri};
+use crate::{check_json, logs, messages, singularity, wishes};
 
 const PLACE: Place = Place::Data;
 
@@ -138,6 +141,15 @@ fn wishes(keys: &mut Keys, ports: &[u16]) -> Result<Wishes, CommandError> {
         }
         false => None,
     };
+    let logs = keys.object("logs").map_err(bad)?;
+    let messages = match keys.has("messages") {
+        true => Some(
+            keys.list("messages")
+                .and_then(messages::read)
+                .map_err(bad)?,
+        ),
+        false => None,
+    };
     let unhealthy = keys.text("unhealthy").map_err(bad)?;
     let kill_grace = keys.text("kill_grace").map_err(bad)?;
     let mut limit = |key| {
@@ -158,6 +170,8 @@ fn wishes(keys: &mut Keys, ports: &[u16]) -> Result<Wishes, CommandError> {
         kill_grace: kill_grace
             .map(|text| wishes::kill_grace(PLACE, &text))
             .transpose()?,
+        logs: logs.map(logs::read).transpose().map_err(bad)?,
+        messages,
     })
 }
 

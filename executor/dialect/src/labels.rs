@@ -11,15 +11,18 @@
 //! | `mesos-sandbox-executor.success_codes` | exit statuses: `0,3` |
 //! | `mesos-sandbox-executor.descriptor_limit` | a number |
 //! | `mesos-sandbox-executor.process_limit` | a number |
+//! | `mesos-sandbox-executor.logs` | a JSON object, as `logs` of the data |
+//! | `mesos-sandbox-executor.messages` | a JSON list, as `messages` of the data |
 //!
 //! Any other that begins like these is a slip of the pen, and refused.
 
 use mesos_proto::v1::TaskInfoFields;
+use serde_json::Value;
 
-use crate::check_json;
-use crate::json;
+use crate::json::{self, JsonError, Keys};
 use crate::wishes::{self, Wishes};
 use crate::{Check, CommandError, Place, Role};
+use crate::{check_json, logs, messages};
 
 const PREFIX: &str = "mesos-sandbox-executor.";
 
@@ -32,6 +35,8 @@ const KILL_GRACE: &str = "mesos-sandbox-executor.kill_grace";
 const SUCCESS_CODES: &str = "mesos-sandbox-executor.success_codes";
 const DESCRIPTOR_LIMIT: &str = "mesos-sandbox-executor.descriptor_limit";
 const PROCESS_LIMIT: &str = "mesos-sandbox-executor.process_limit";
+const LOGS: &str = "mesos-sandbox-executor.logs";
+const MESSAGES: &str = "mesos-sandbox-executor.messages";
 
 /// What is wrong with a label of ours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -109,6 +114,14 @@ pub(crate) fn read(task: &TaskInfoFields, ports: &[u16]) -> Result<Labels, Comma
             PROCESS_LIMIT => {
                 wishes.process_limit = Some(limit(PROCESS_LIMIT, "process_limit", value)?);
             }
+            LOGS => {
+                let read = |value| Keys::of(String::new(), value).and_then(logs::read);
+                wishes.logs = Some(json_of(LOGS, value, read)?);
+            }
+            MESSAGES => {
+                let read = |value| json::elements(value).and_then(messages::read);
+                wishes.messages = Some(json_of(MESSAGES, value, read)?);
+            }
             _ => return bad(LabelError::Unknown),
         }
     }
@@ -121,11 +134,21 @@ fn checks(
     role: Role,
     ports: &[u16],
 ) -> Result<Vec<Check>, CommandError> {
-    let place = Place::Label(label);
-    let list = json::parse(text)
-        .and_then(json::elements)
-        .map_err(|source| CommandError::Json { place, source })?;
-    check_json::checks(list, role, ports, place)
+    let list = json_of(label, text, json::elements)?;
+    check_json::checks(list, role, ports, Place::Label(label))
+}
+
+fn json_of<T>(
+    label: &'static str,
+    text: &str,
+    read: impl FnOnce(Value) -> Result<T, JsonError>,
+) -> Result<T, CommandError> {
+    json::parse(text)
+        .and_then(read)
+        .map_err(|source| CommandError::Json {
+            place: Place::Label(label),
+            source,
+        })
 }
 
 fn limit(label: &'static str, key: &'static str, text: &str) -> Result<u64, CommandError> {

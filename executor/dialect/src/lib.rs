@@ -18,6 +18,8 @@ mod health;
 mod json;
 mod labels;
 mod limits;
+mod logs;
+mod messages;
 mod ports;
 mod request;
 mod resolve;
@@ -32,6 +34,8 @@ pub use error::{CommandError, Place, ProgramError, UriError};
 pub use json::JsonError;
 pub use labels::{LABEL, LabelError};
 pub use limits::{DeviceWish, IoDeviceWish, IoWishes, LimitWishes};
+pub use logs::{LogWishes, RateLimit};
+pub use messages::Allowed;
 pub use request::{Checksum, Options, Program, Request, Uri};
 pub use resolve::resolve;
 pub use sandbox::{

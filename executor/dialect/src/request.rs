@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Check, LimitWishes, Place, SandboxWishes};
+use crate::{Allowed, Check, LimitWishes, LogWishes, Place, SandboxWishes};
 
 /// What a task asks for, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub struct Request {
     pub sandbox: SandboxWishes,
     /// What it may use, beside its resources.
     pub limits: LimitWishes,
+    /// What becomes of its output.
+    pub logs: LogWishes,
+    /// What may be asked and done by MESSAGE while it runs.
+    pub messages: Allowed,
     /// The rest.
     pub options: Options,
     /// Keys that the framework set and that mean nothing here, for the log.

@@ -61,7 +61,10 @@ pub fn resolve(
     if is_command_task {
         wanted.uris.clear();
     }
-    let (more_checks, options) = said.wishes.or(labels.wishes).granted();
+    let mut wishes = said.wishes.or(labels.wishes);
+    let logs = wishes.logs.take().unwrap_or_default();
+    let messages = wishes.messages.take().unwrap_or_default();
+    let (more_checks, options) = wishes.granted();
     let mut checks = health::of(task)?;
     checks.extend(more_checks);
     Ok(Request {
@@ -72,6 +75,8 @@ pub fn resolve(
         checks,
         sandbox: SandboxWishes::default(),
         limits: LimitWishes::default(),
+        logs,
+        messages,
         options,
         without_effect: said.without_effect,
         source,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mesos_proto::MesosDuration;
 
-use crate::{Check, CommandError, Options, Place};
+use crate::{Allowed, Check, CommandError, LogWishes, Options, Place};
 
 /// What one source asks for; none where it is silent.
 #[derive(Debug, Default)]
@@ -16,6 +16,8 @@ pub(crate) struct Wishes {
     pub(crate) kill_grace: Option<Duration>,
     pub(crate) descriptor_limit: Option<u64>,
     pub(crate) process_limit: Option<u64>,
+    pub(crate) logs: Option<LogWishes>,
+    pub(crate) messages: Option<Allowed>,
 }
 
 impl Wishes {
@@ -29,6 +31,8 @@ impl Wishes {
             kill_grace: self.kill_grace.or(weaker.kill_grace),
             descriptor_limit: self.descriptor_limit.or(weaker.descriptor_limit),
             process_limit: self.process_limit.or(weaker.process_limit),
+            logs: self.logs.or(weaker.logs),
+            messages: self.messages.or(weaker.messages),
         }
     }
 

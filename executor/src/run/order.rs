@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dialect::{LimitWishes, Options, Place, Program, Request, SandboxWishes};
+use dialect::{Allowed, LimitWishes, LogWishes, Options, Place, Program, Request, SandboxWishes};
 use mesos_proto::TaskInfo;
 use mesos_proto::v1::value::{Scalar, Type};
 use mesos_proto::v1::{Resource, TaskId, TaskInfoFields};
@@ -53,6 +53,8 @@ pub(super) fn order(
             checks: Vec::new(),
             sandbox: SandboxWishes::default(),
             limits: LimitWishes::default(),
+            logs: LogWishes::default(),
+            messages: Allowed::default(),
             options: Options::default(),
             without_effect: Vec::new(),
             source: Place::Arguments,
