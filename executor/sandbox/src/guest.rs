@@ -28,7 +28,7 @@ impl Guest {
         Plan {
             command: self.command,
             environment,
-            root: host.root.clone(),
+            filesystem: host.filesystem.clone(),
             working_directory: host.working_directory.clone(),
             // It is in the task's namespaces already.
             hostname: None,

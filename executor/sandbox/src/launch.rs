@@ -43,6 +43,25 @@ pub struct Stdio {
     pub stderr: OwnedFd,
 }
 
+/// The descriptors of a launch.
+#[derive(Debug)]
+pub struct Handles {
+    /// Input and output.
+    pub stdio: Stdio,
+    /// The directory that has to be at [`crate::PrivateFiles::sandbox`]: a launch that finds another one there fails.
+    /// `None` takes what is there, for a path that no task can change.
+    pub sandbox: Option<OwnedFd>,
+}
+
+impl From<Stdio> for Handles {
+    fn from(stdio: Stdio) -> Handles {
+        Handles {
+            stdio,
+            sandbox: None,
+        }
+    }
+}
+
 /// Starts tasks.
 ///
 /// The kernel kills a task's init when the *thread* whose child it is ends (`PR_SET_PDEATHSIG`), and
@@ -76,10 +95,10 @@ impl Launcher {
     pub fn launch(
         &self,
         plan: Plan,
-        stdio: Stdio,
+        handles: impl Into<Handles>,
         cancelled: &Arc<AtomicBool>,
     ) -> Result<Process, LaunchError> {
-        let (process, _) = self.begin(&plan, stdio, cancelled, false)?;
+        let (process, _) = self.begin(&plan, handles.into(), cancelled, false)?;
         Ok(process)
     }
 
@@ -92,10 +111,10 @@ impl Launcher {
     pub fn prepare(
         &self,
         plan: Plan,
-        stdio: Stdio,
+        handles: impl Into<Handles>,
         cancelled: &Arc<AtomicBool>,
     ) -> Result<Prepared, LaunchError> {
-        let (process, conversation) = self.begin(&plan, stdio, cancelled, true)?;
+        let (process, conversation) = self.begin(&plan, handles.into(), cancelled, true)?;
         if !conversation.heard.ready {
             return Err(LaunchError::InitEnded);
         }
@@ -110,13 +129,14 @@ impl Launcher {
     fn begin(
         &self,
         plan: &Plan,
-        stdio: Stdio,
+        handles: Handles,
         cancelled: &AtomicBool,
         held: bool,
     ) -> Result<(Process, Conversation), LaunchError> {
         // Everything that can be checked is, before the host is touched.
         plan.check()?;
 
+        let Handles { stdio, sandbox: _ } = handles;
         let preparing = |source| LaunchError::Prepare { source };
         let (line, line_of_init) = line::pair().map_err(preparing)?;
         let stdin = match stdio.stdin {

@@ -32,6 +32,7 @@ mod descendants;
 mod enter;
 mod error;
 mod exit;
+mod filesystem;
 mod guest;
 mod launch;
 mod line;
@@ -47,7 +48,10 @@ pub use built_in::{Answer, BuiltIn};
 pub use enter::{Door, EnterError, EnterPlan, Entered, Finished};
 pub use error::LaunchError;
 pub use exit::Exit;
-pub use launch::{InitProgram, Launcher, Prepared, Stdio};
+pub use filesystem::{
+    Filesystem, PRIVATE_DIRECTORY, PrivateFiles, Propagation, Root, Shm, Source, Volume,
+};
+pub use launch::{Handles, InitProgram, Launcher, Prepared, Stdio};
 pub use plan::{Command, Namespaces, Plan};
 pub use process::{Process, ProcessError, TaskSignal};
 pub use report::{Degraded, Fault, Feature, Step};

@@ -3,10 +3,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::filesystem::Filesystem;
 use crate::identity::Identity;
 
 /// Everything the init has to know to set up one task's sandbox and start it. It is handed over as
-/// JSON; descriptors travel beside it ([`crate::Stdio`]).
+/// JSON; descriptors travel beside it ([`crate::Handles`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// What to run.
@@ -14,9 +15,8 @@ pub struct Plan {
     /// The whole environment: nothing of the executor's is added. A `PATH` in it is where a
     /// program without a slash is looked for.
     pub environment: BTreeMap<String, String>,
-    /// The directory that is the task's `/`, when that is not the executor's: an image's, in which
-    /// it gets a `/proc` of its own, and a `/sys` and `/dev` where there are none. Needs root's rights.
-    pub root: Option<PathBuf>,
+    /// What it sees of the file system.
+    pub filesystem: Filesystem,
     /// The current directory of the task, below its root, entered with the task's own rights. It is a path since
     /// it gives the task nothing that the task could not open itself.
     pub working_directory: PathBuf,
@@ -169,7 +169,7 @@ pub(crate) mod tests {
         Plan {
             command,
             environment: BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]),
-            root: None,
+            filesystem: Filesystem::Host,
             working_directory: PathBuf::from("/"),
             hostname: Some("box".to_owned()),
             identity: Some(Identity {

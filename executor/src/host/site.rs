@@ -17,7 +17,7 @@ use mesos_proto::TaskInfo;
 use nix::unistd::{Gid, Uid, fchown, getegid, geteuid};
 use sandbox::directory::{self, DirectoryError, TaskDirectory};
 use sandbox::identity::{self, Identity};
-use sandbox::{Command, Namespaces, Plan, Stdio};
+use sandbox::{Command, Filesystem, Namespaces, Plan, PrivateFiles, Root, Stdio};
 use tracing::{debug, warn};
 
 use super::cancellation::Cancellation;
@@ -36,8 +36,8 @@ pub(super) struct Site {
     pub(super) path: PathBuf,
     /// Where the task begins.
     working_directory: PathBuf,
-    /// The root directory of the task's image.
-    root: Option<PathBuf>,
+    /// What the task sees of the file system.
+    filesystem: Filesystem,
     /// The directory itself, wherever it may be moved.
     pub(super) directory: OwnedFd,
     pub(super) stdio: Stdio,
@@ -93,7 +93,7 @@ impl Site {
         Ok(Self {
             path: place.path,
             working_directory: place.working_directory,
-            root: place.root,
+            filesystem: place.filesystem,
             directory: place.directory,
             stdio: place.stdio,
             tail: place.tail,
@@ -108,7 +108,7 @@ impl Site {
         Plan {
             command: Command::Shell(String::new()),
             environment: BTreeMap::new(),
-            root: self.root.clone(),
+            filesystem: self.filesystem.clone(),
             working_directory: self.working_directory.clone(),
             hostname: None,
             identity: self.identity.clone(),
@@ -192,7 +192,7 @@ fn identity_of(user: Option<&str>) -> Result<Option<Identity>, StartFailure> {
 struct Place {
     path: PathBuf,
     working_directory: PathBuf,
-    root: Option<PathBuf>,
+    filesystem: Filesystem,
     directory: OwnedFd,
     stdio: Stdio,
     tail: Option<Tail>,
@@ -213,7 +213,7 @@ fn own_place(
     Ok(Place {
         working_directory: made.path.clone(),
         path: made.path,
-        root: None,
+        filesystem: Filesystem::Host,
         directory: made.handle,
         stdio: Stdio {
             stdin: None,
@@ -252,13 +252,27 @@ fn shared_place(
         .as_ref()
         .filter(|_| flags.rootfs.is_some());
     let path = inside.cloned().unwrap_or_else(|| sandbox.to_owned());
+    let filesystem = match &flags.rootfs {
+        None => Filesystem::Host,
+        Some(rootfs) => Filesystem::Private(PrivateFiles {
+            // The agent has made it for this container alone.
+            root: Root::Directory {
+                path: rootfs.clone(),
+                writable: true,
+            },
+            sandbox_inside: path.clone(),
+            hidden: Vec::new(),
+            visible: Vec::new(),
+            ..PrivateFiles::of_host(sandbox)
+        }),
+    };
     Ok(Place {
         working_directory: flags
             .working_directory
             .clone()
             .unwrap_or_else(|| path.clone()),
         path,
-        root: flags.rootfs.clone(),
+        filesystem,
         directory,
         stdio,
         tail,
@@ -277,7 +291,7 @@ fn this_place(directory: &Path) -> Result<Place, StartFailure> {
     Ok(Place {
         path: directory.to_owned(),
         working_directory: directory.to_owned(),
-        root: None,
+        filesystem: Filesystem::Host,
         directory: opened.into(),
         stdio: own_stdio().map_err(in_directory)?,
         tail: None,

@@ -23,7 +23,7 @@ use cgroup::{Cgroup, Host, Limits, Parent};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{Mode, umask};
 use sandbox::directory::create_task;
-use sandbox::{Command, InitProgram, LaunchError, Launcher, Namespaces, Plan, Stdio};
+use sandbox::{Command, Filesystem, InitProgram, LaunchError, Launcher, Namespaces, Plan, Stdio};
 
 pub use built_ins::BUILT_INS;
 pub use probe::Probe;
@@ -103,7 +103,7 @@ impl Executor {
                 "PATH".to_owned(),
                 "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
             )]),
-            root: None,
+            filesystem: Filesystem::Host,
             working_directory: PathBuf::from("/"),
             hostname: None,
             identity: None,

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use kernel_tests::{Executor, UNLIMITED};
 use sandbox::identity::Identity;
-use sandbox::{Exit, Plan};
+use sandbox::{Exit, Filesystem, Plan, PrivateFiles, Root};
 
 const INIT: &str = env!("CARGO_BIN_EXE_probe-executor");
 
@@ -49,7 +49,16 @@ fn open_to_all(directory: &Path) {
 
 fn plan(root: &Path, script: &str) -> Plan {
     Plan {
-        root: Some(root.to_owned()),
+        filesystem: Filesystem::Private(PrivateFiles {
+            root: Root::Directory {
+                path: root.to_owned(),
+                writable: true,
+            },
+            sandbox_inside: PathBuf::from("/work"),
+            hidden: Vec::new(),
+            visible: Vec::new(),
+            ..PrivateFiles::of_host(root.join("work"))
+        }),
         working_directory: PathBuf::from("/work"),
         identity: Some(Identity {
             uid: 65534,

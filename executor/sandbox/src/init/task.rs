@@ -19,6 +19,7 @@ use nix::unistd::{
 use super::reporter::Reporter;
 use super::{failed, failed_at, root};
 use crate::built_in::{BuiltIn, Table, find};
+use crate::filesystem::{Filesystem, Root};
 use crate::plan::{Command, Namespaces, Plan};
 use crate::report::{Failure, Step};
 use crate::sys;
@@ -124,8 +125,10 @@ fn set_up(plan: &Plan, stdio: &[OwnedFd; 3], own: Namespaces) -> Result<(), Fail
     }
 
     // The cgroups are not to be seen any more afterwards.
-    if let Some(root) = &plan.root {
-        root::enter(root)?;
+    if let Filesystem::Private(files) = &plan.filesystem
+        && let Root::Directory { path, .. } = &files.root
+    {
+        root::enter(path)?;
     }
     umask(Mode::from_bits_truncate(0o022));
 
