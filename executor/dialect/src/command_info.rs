@@ -43,6 +43,14 @@ pub(crate) fn wanted(command: &CommandInfo, place: Place) -> Result<Wanted, Comm
     })
 }
 
+/// A command that is a line for the shell.
+pub(crate) fn line(line: String) -> CommandInfo {
+    CommandInfo {
+        value: Some(line),
+        ..CommandInfo::default()
+    }
+}
+
 /// `value` for the shell, or a program and its argv; and the variables.
 pub(crate) fn program(
     command: &CommandInfo,

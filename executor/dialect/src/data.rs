@@ -20,19 +20,23 @@
 //!   "descriptor_limit": 4096,
 //!   "process_limit": 100,
 //!   "logs": { ... },
-//!   "messages": [ "signal", "usage" ]
+//!   "messages": [ "signal", "usage" ],
+//!   "hooks": { ... },
+//!   "stop": { ... },
+//!   "restart": { ... }
 //! }
 //! ```
 //!
 //! `version` alone must be there. `command` is a v1 `CommandInfo` and may be left out where another source names the
-//! command; an object that is a `CommandInfo` by itself does too. `crate::check_json` has the form of a check. An object
-//! with a `cmd` is Singularity's (`crate::singularity`).
+//! command; an object that is a `CommandInfo` by itself does too. `crate::check_json` has the form of a check,
+//! `crate::life_json` that of hooks, stop and restart. An object with a `cmd` is Singularity's (`crate::singularity`).
 
 use mesos_proto::v1::{CommandInfo, Environment, command_info::Uri as UriInfo};
 use mesos_proto::v1::{environment::Variable, environment::variable::Type};
 
 use crate::command_info::{self, Wanted};
 use crate::json::{self, Element, JsonError, Keys};
+use crate::life_json::LifeWishes;
 use crate::wishes::Wishes;
 use crate::{CommandError, Place, Program, Role, Uri};
 use crate::{check_json, logs, messages, singularity, wishes};
@@ -152,6 +156,10 @@ fn wishes(keys: &mut Keys, ports: &[u16]) -> Result<Wishes, CommandError> {
     };
     let unhealthy = keys.text("unhealthy").map_err(bad)?;
     let kill_grace = keys.text("kill_grace").map_err(bad)?;
+    let life = LifeWishes::take(keys).map_err(|source| CommandError::Life {
+        place: PLACE,
+        source,
+    })?;
     let mut limit = |key| {
         let wanted = keys.count(key).map_err(bad)?;
         wanted
@@ -167,6 +175,7 @@ fn wishes(keys: &mut Keys, ports: &[u16]) -> Result<Wishes, CommandError> {
         unhealthy_is_failed: unhealthy
             .map(|text| wishes::unhealthy_is_failed(PLACE, &text))
             .transpose()?,
+        life,
         kill_grace: kill_grace
             .map(|text| wishes::kill_grace(PLACE, &text))
             .transpose()?,

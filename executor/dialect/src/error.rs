@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::{CheckError, JsonError, LABEL, LabelError};
+use crate::{CheckError, JsonError, LABEL, LabelError, LifeError};
 
 /// Where a framework says something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,14 @@ pub enum CommandError {
         check: String,
         /// What is wrong.
         source: CheckError,
+    },
+    /// Hooks, a stop sequence or a restart policy that makes no sense.
+    #[error("{place}: {source}")]
+    Life {
+        /// Where it is.
+        place: Place,
+        /// What is wrong.
+        source: LifeError,
     },
     /// A label of ours that makes no sense.
     #[error("the label '{label}' {source}")]

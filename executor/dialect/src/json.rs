@@ -161,6 +161,14 @@ impl Keys {
         self.taken(key, "a text", |value| value.as_str().map(str::to_owned))
     }
 
+    /// The text under `key`, if that is one; anything else stays.
+    pub(crate) fn take_text(&mut self, key: &str) -> Option<String> {
+        match self.left.get(key) {
+            Some(Value::String(_)) => self.text(key).ok().flatten(),
+            Some(_) | None => None,
+        }
+    }
+
     pub(crate) fn flag(&mut self, key: &str) -> Result<Option<bool>, JsonError> {
         self.taken(key, "true or false", Value::as_bool)
     }

@@ -13,6 +13,7 @@
 //! | `mesos-sandbox-executor.process_limit` | a number |
 //! | `mesos-sandbox-executor.logs` | a JSON object, as `logs` of the data |
 //! | `mesos-sandbox-executor.messages` | a JSON list, as `messages` of the data |
+//! | `mesos-sandbox-executor.hooks`, `.stop`, `.restart` | a JSON object, as under the same key of the data |
 //!
 //! Any other that begins like these is a slip of the pen, and refused.
 
@@ -20,6 +21,7 @@ use mesos_proto::v1::TaskInfoFields;
 use serde_json::Value;
 
 use crate::json::{self, JsonError, Keys};
+use crate::life_json::{self, LifeError};
 use crate::wishes::{self, Wishes};
 use crate::{Check, CommandError, Place, Role};
 use crate::{check_json, logs, messages};
@@ -37,6 +39,9 @@ const DESCRIPTOR_LIMIT: &str = "mesos-sandbox-executor.descriptor_limit";
 const PROCESS_LIMIT: &str = "mesos-sandbox-executor.process_limit";
 const LOGS: &str = "mesos-sandbox-executor.logs";
 const MESSAGES: &str = "mesos-sandbox-executor.messages";
+const HOOKS: &str = "mesos-sandbox-executor.hooks";
+const STOP: &str = "mesos-sandbox-executor.stop";
+const RESTART: &str = "mesos-sandbox-executor.restart";
 
 /// What is wrong with a label of ours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -122,6 +127,9 @@ pub(crate) fn read(task: &TaskInfoFields, ports: &[u16]) -> Result<Labels, Comma
                 let read = |value| json::elements(value).and_then(messages::read);
                 wishes.messages = Some(json_of(MESSAGES, value, read)?);
             }
+            HOOKS => wishes.life.hooks = Some(life(HOOKS, value, life_json::hooks)?),
+            STOP => wishes.life.stop = Some(life(STOP, value, life_json::stop)?),
+            RESTART => wishes.life.restart = Some(life(RESTART, value, life_json::restart)?),
             _ => return bad(LabelError::Unknown),
         }
     }
@@ -149,6 +157,20 @@ fn json_of<T>(
             place: Place::Label(label),
             source,
         })
+}
+
+fn life<T>(
+    label: &'static str,
+    text: &str,
+    read: impl FnOnce(Keys) -> Result<T, LifeError>,
+) -> Result<T, CommandError> {
+    let read = json::parse(text)
+        .map_err(LifeError::from)
+        .and_then(|value| life_json::whole(value, read));
+    read.map_err(|source| CommandError::Life {
+        place: Place::Label(label),
+        source,
+    })
 }
 
 fn limit(label: &'static str, key: &'static str, text: &str) -> Result<u64, CommandError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Allowed, Check, LimitWishes, LogWishes, Place, SandboxWishes};
+use crate::{Allowed, Check, Life, LimitWishes, LogWishes, Place, SandboxWishes};
 
 /// What a task asks for, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Request {
     pub logs: LogWishes,
     /// What may be asked and done by MESSAGE while it runs.
     pub messages: Allowed,
+    /// What happens around its program, and when that has ended.
+    pub life: Life,
     /// The rest.
     pub options: Options,
     /// Keys that the framework set and that mean nothing here, for the log.

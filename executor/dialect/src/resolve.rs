@@ -64,7 +64,7 @@ pub fn resolve(
     let mut wishes = said.wishes.or(labels.wishes);
     let logs = wishes.logs.take().unwrap_or_default();
     let messages = wishes.messages.take().unwrap_or_default();
-    let (more_checks, options) = wishes.granted();
+    let (more_checks, options, life) = wishes.granted();
     let mut checks = health::of(task)?;
     checks.extend(more_checks);
     Ok(Request {
@@ -77,6 +77,7 @@ pub fn resolve(
         limits: LimitWishes::default(),
         logs,
         messages,
+        life,
         options,
         without_effect: said.without_effect,
         source,

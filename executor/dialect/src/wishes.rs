@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use mesos_proto::MesosDuration;
 
-use crate::{Allowed, Check, CommandError, LogWishes, Options, Place};
+use crate::life_json::LifeWishes;
+use crate::{Allowed, Check, CommandError, Life, LogWishes, Options, Place};
 
 /// What one source asks for; none where it is silent.
 #[derive(Debug, Default)]
@@ -18,6 +19,7 @@ pub(crate) struct Wishes {
     pub(crate) process_limit: Option<u64>,
     pub(crate) logs: Option<LogWishes>,
     pub(crate) messages: Option<Allowed>,
+    pub(crate) life: LifeWishes,
 }
 
 impl Wishes {
@@ -33,11 +35,12 @@ impl Wishes {
             process_limit: self.process_limit.or(weaker.process_limit),
             logs: self.logs.or(weaker.logs),
             messages: self.messages.or(weaker.messages),
+            life: self.life.or(weaker.life),
         }
     }
 
-    /// The checks, and the options with their defaults filled in.
-    pub(crate) fn granted(self) -> (Vec<Check>, Options) {
+    /// The checks, and the options and the life with their defaults filled in.
+    pub(crate) fn granted(self) -> (Vec<Check>, Options, Life) {
         let mut checks = self.health_checks.unwrap_or_default();
         checks.extend(self.readiness_checks.unwrap_or_default());
         let default = Options::default();
@@ -50,7 +53,7 @@ impl Wishes {
             descriptor_limit: self.descriptor_limit,
             process_limit: self.process_limit,
         };
-        (checks, options)
+        (checks, options, self.life.granted())
     }
 }
 

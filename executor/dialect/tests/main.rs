@@ -9,6 +9,7 @@ mod data;
 mod environment;
 mod frameworks;
 mod labels;
+mod life;
 mod output;
 mod sources;
 mod task;

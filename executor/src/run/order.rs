@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use dialect::{Allowed, LimitWishes, LogWishes, Options, Place, Program, Request, SandboxWishes};
+use dialect::{
+    Allowed, Life, LimitWishes, LogWishes, Options, Place, Program, Request, SandboxWishes,
+};
 use mesos_proto::TaskInfo;
 use mesos_proto::v1::value::{Scalar, Type};
 use mesos_proto::v1::{Resource, TaskId, TaskInfoFields};
@@ -55,6 +57,7 @@ pub(super) fn order(
             limits: LimitWishes::default(),
             logs: LogWishes::default(),
             messages: Allowed::default(),
+            life: Life::default(),
             options: Options::default(),
             without_effect: Vec::new(),
             source: Place::Arguments,
