@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::identity::Identity;
-use crate::plan::{Command, Namespaces, NulByte, Plan};
+use crate::namespaces::{Namespaces, Network};
+use crate::plan::{Command, NulByte, Plan};
 use crate::tail::KEPT;
 
 /// What the task's init has to know to start it.
@@ -28,14 +29,13 @@ impl Guest {
         Plan {
             command: self.command,
             environment,
-            filesystem: host.filesystem.clone(),
-            working_directory: host.working_directory.clone(),
             // It is in the task's namespaces already.
             hostname: None,
             namespaces: Namespaces::NONE,
+            network: Network::Host,
             identity: self.identity.or_else(|| host.identity.clone()),
             cgroup_procs: self.cgroup_procs,
-            descriptor_limit: host.descriptor_limit,
+            ..host.clone()
         }
     }
 
@@ -113,7 +113,8 @@ mod tests {
         let plan = guest.plan_beside(&host);
         assert_eq!(plan.identity, host.identity);
         assert_eq!(plan.working_directory, host.working_directory);
-        assert_eq!(plan.descriptor_limit, host.descriptor_limit);
+        assert_eq!(plan.rlimits, host.rlimits);
+        assert_eq!(plan.privileges, host.privileges);
         assert_eq!(plan.environment["PATH"], host.environment["PATH"]);
         assert_eq!(plan.environment["A"], "b");
         assert_eq!(plan.cgroup_procs, [PathBuf::from("/c")]);

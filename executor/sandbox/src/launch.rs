@@ -10,6 +10,7 @@ use std::thread;
 use crate::conversation::{Conversation, Pause};
 use crate::error::LaunchError;
 use crate::line;
+use crate::namespaces::Own;
 use crate::plan::{Command, Plan};
 use crate::process::Process;
 use crate::report::{Degraded, Feature};
@@ -178,7 +179,8 @@ impl Launcher {
         let preparing = |source| LaunchError::Prepare { source };
         let (ours, theirs) = UnixStream::pair().map_err(preparing)?;
         let mut conversation = Conversation::new(ours).map_err(preparing)?;
-        let zygote = self.zygotes.request(plan.namespaces, &theirs, cancelled)?;
+        let own = Own::of(plan.namespaces, &plan.network);
+        let zygote = self.zygotes.request(own, &theirs, cancelled)?;
         // Were it open here as well, it would never be seen to close.
         drop(theirs);
         let sent = conversation.order(plan, held, descriptors, cancelled);

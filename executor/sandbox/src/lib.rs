@@ -25,8 +25,10 @@
 pub mod directory;
 pub mod identity;
 pub mod init;
+pub mod seccomp;
 
 mod built_in;
+mod capabilities;
 mod conversation;
 mod descendants;
 mod enter;
@@ -36,15 +38,19 @@ mod filesystem;
 mod guest;
 mod launch;
 mod line;
+mod namespaces;
 mod plan;
+mod privileges;
 mod process;
 mod report;
+mod rlimits;
 #[allow(unsafe_code)]
 mod sys;
 mod tail;
 mod zygote;
 
 pub use built_in::{Answer, BuiltIn};
+pub use capabilities::{Capabilities, Capability, CapabilitySet};
 pub use enter::{Door, EnterError, EnterPlan, Entered, Finished};
 pub use error::LaunchError;
 pub use exit::Exit;
@@ -52,6 +58,9 @@ pub use filesystem::{
     Filesystem, PRIVATE_DIRECTORY, PrivateFiles, Propagation, Root, Shm, Source, Volume,
 };
 pub use launch::{Handles, InitProgram, Launcher, Prepared, Stdio};
-pub use plan::{Command, Namespaces, Plan};
+pub use namespaces::{IdMap, IdRange, Namespaces, Network};
+pub use plan::{Command, Plan};
+pub use privileges::Privileges;
 pub use process::{Process, ProcessError, TaskSignal};
 pub use report::{Degraded, Fault, Feature, Step};
+pub use rlimits::{Bound, Resource, Rlimit};

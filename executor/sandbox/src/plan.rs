@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::filesystem::Filesystem;
 use crate::identity::Identity;
+use crate::namespaces::{IdMap, Namespaces, Network};
+use crate::privileges::Privileges;
+use crate::rlimits::Rlimit;
 
 /// Everything the init has to know to set up one task's sandbox and start it. It is handed over as
 /// JSON; descriptors travel beside it ([`crate::Handles`]).
@@ -26,13 +29,23 @@ pub struct Plan {
     pub identity: Option<Identity>,
     /// Which namespaces the task is to have of its own.
     pub namespaces: Namespaces,
+    /// The network it is in.
+    pub network: Network,
+    /// A user namespace of its own.
+    pub users: Option<IdMap>,
+    /// What it may do beyond what its user may.
+    pub privileges: Privileges,
+    /// Limits of each of its processes; of what is not named those of the executor. Core dumps are off unless
+    /// they are named: none is written, and none handed to a program of the host's.
+    pub rlimits: Vec<Rlimit>,
+    /// The mode bits that files it makes do not get: 0o022 as a rule.
+    pub umask: u32,
+    /// How soon the kernel ends it when the host is out of memory, from 0 to 1000, first (proc(5), `oom_score_adj`); never
+    /// less than the executor's own, to which it is raised.
+    pub oom_score_adjustment: i32,
     /// Files that the task's first process writes `0` to, before it gives up its rights
     /// (`cgroup::Cgroup::procs_files`).
     pub cgroup_procs: Vec<PathBuf>,
-    /// The soft limit of open descriptors (RLIMIT_NOFILE), or the hard one when that is lower;
-    /// `None` leaves what is inherited. An executor that has raised its own gives the task the one
-    /// from before: select(2) knows no descriptor above 1023.
-    pub descriptor_limit: Option<u64>,
 }
 
 /// What to run (Mesos: `CommandInfo`).
@@ -83,60 +96,32 @@ impl Command {
     }
 }
 
-/// Which namespaces a task is to have of its own (namespaces(7)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Namespaces {
-    /// It sees no other processes, and when its init dies all of it does.
-    pub pid: bool,
-    /// Its mounts are not seen outside. With `pid` it gets a `/proc` of its own.
-    pub mount: bool,
-    /// System V semaphores, queues and shared memory, and POSIX queues.
-    pub ipc: bool,
-    /// The host name.
-    pub uts: bool,
-}
-
-impl Namespaces {
-    /// All of them.
-    pub const ALL: Namespaces = Namespaces {
-        pid: true,
-        mount: true,
-        ipc: true,
-        uts: true,
-    };
-    /// None of them.
-    pub const NONE: Namespaces = Namespaces {
-        pid: false,
-        mount: false,
-        ipc: false,
-        uts: false,
-    };
-}
-
-impl Namespaces {
-    /// What a request to the zygote says.
-    pub(crate) fn to_byte(self) -> u8 {
-        let all = [self.pid, self.mount, self.ipc, self.uts];
-        let bits = all.iter().zip(0..).map(|(own, bit)| u8::from(*own) << bit);
-        bits.sum()
-    }
-
-    pub(crate) fn from_byte(byte: u8) -> Namespaces {
-        let [pid, mount, ipc, uts] = [0, 1, 2, 3].map(|bit| byte & (1 << bit) != 0);
-        Namespaces {
-            pid,
-            mount,
-            ipc,
-            uts,
-        }
-    }
-}
-
 /// A part of a [`Plan`] that becomes a C string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct NulByte(pub(crate) &'static str);
 
 impl Plan {
+    /// With nothing of its own but its processes: the executor's user, rights, limits, files and namespaces, without
+    /// core dumps.
+    pub fn bare(command: Command) -> Plan {
+        Plan {
+            command,
+            environment: BTreeMap::new(),
+            filesystem: Filesystem::Host,
+            working_directory: PathBuf::from("/"),
+            hostname: None,
+            identity: None,
+            namespaces: Namespaces::NONE,
+            network: Network::Host,
+            users: None,
+            privileges: Privileges::UNCONFINED,
+            rlimits: Vec::new(),
+            umask: 0o022,
+            oom_score_adjustment: 0,
+            cgroup_procs: Vec::new(),
+        }
+    }
+
     /// Whatever reaches the kernel as a C string must not hold a NUL; looked at before anything
     /// is touched.
     pub(crate) fn check(&self) -> Result<(), NulByte> {
@@ -164,13 +149,11 @@ pub(crate) fn check_environment(environment: &BTreeMap<String, String>) -> Resul
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::rlimits::{Bound, Resource};
 
     pub(crate) fn plan(command: Command) -> Plan {
         Plan {
-            command,
             environment: BTreeMap::from([("PATH".to_owned(), "/bin".to_owned())]),
-            filesystem: Filesystem::Host,
-            working_directory: PathBuf::from("/"),
             hostname: Some("box".to_owned()),
             identity: Some(Identity {
                 uid: 1,
@@ -179,8 +162,14 @@ pub(crate) mod tests {
                 home: None,
             }),
             namespaces: Namespaces::ALL,
+            network: Network::Join("/run/netns/blue".into()),
+            rlimits: vec![Rlimit {
+                resource: Resource::OpenFiles,
+                soft: Bound::At(1024),
+                hard: Bound::Inherited,
+            }],
             cgroup_procs: vec![PathBuf::from("/sys/fs/cgroup/x/cgroup.procs")],
-            descriptor_limit: Some(1024),
+            ..Plan::bare(command)
         }
     }
 
@@ -195,14 +184,6 @@ pub(crate) mod tests {
             let text = serde_json::to_string(&plan).unwrap();
             assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
         }
-    }
-
-    #[test]
-    fn namespaces_survive_their_encoding() {
-        for byte in 0..16 {
-            assert_eq!(Namespaces::from_byte(byte).to_byte(), byte);
-        }
-        assert_eq!(Namespaces::from_byte(15), Namespaces::ALL);
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub enum Step {
     CloneInit,
     /// Asking to be killed when the executor dies.
     FollowExecutor,
+    /// A network of its own, or joining one.
+    MakeNetwork,
     /// Keeping mounts made inside from being seen outside.
     MountPropagation,
     /// Making the task's first process.
@@ -63,8 +65,8 @@ pub enum Step {
     Stdio,
     /// Keeping all other descriptors from the task.
     CloseDescriptors,
-    /// The limit of open descriptors.
-    LimitDescriptors,
+    /// The limits of each process.
+    LimitResources,
     /// Waiting to be released.
     Hold,
     /// Executing the program.
@@ -78,6 +80,7 @@ impl fmt::Display for Step {
             Step::Signals => "set up signals",
             Step::CloneInit => "clone init",
             Step::FollowExecutor => "follow executor",
+            Step::MakeNetwork => "set up the network",
             Step::MountPropagation => "make mounts private",
             Step::Fork => "fork",
             Step::NewSession => "new session",
@@ -89,7 +92,7 @@ impl fmt::Display for Step {
             Step::ChangeDirectory => "enter",
             Step::Stdio => "set up stdio",
             Step::CloseDescriptors => "close descriptors",
-            Step::LimitDescriptors => "limit descriptors",
+            Step::LimitResources => "limit",
             Step::Hold => "wait for release",
             Step::Exec => "exec",
         })
@@ -153,6 +156,10 @@ pub enum Feature {
     IpcNamespace,
     /// Without it the host name of the plan is not set.
     UtsNamespace,
+    /// Without it, which the task asked for, it is not started.
+    NetworkNamespace,
+    /// Without it the task sees the names of the host's cgroups.
+    CgroupNamespace,
     /// Without it there is no `/proc`: the executor's own would show the host's processes.
     Proc,
     /// Without it the host name is the executor's.
@@ -166,6 +173,8 @@ impl fmt::Display for Feature {
             Feature::MountNamespace => "mount namespace",
             Feature::IpcNamespace => "ipc namespace",
             Feature::UtsNamespace => "uts namespace",
+            Feature::NetworkNamespace => "network namespace",
+            Feature::CgroupNamespace => "cgroup namespace",
             Feature::Proc => "/proc of its own",
             Feature::Hostname => "host name of its own",
         })

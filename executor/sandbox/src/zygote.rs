@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::error::LaunchError;
 use crate::init::ARGUMENT;
 use crate::line;
-use crate::plan::Namespaces;
+use crate::namespaces::Own;
 
 /// A running zygote. It ends when this is dropped; the sandboxes that came from it do not.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl Zygotes {
     /// There is no zygote, or it was cancelled before the request was made.
     pub(crate) fn request(
         &self,
-        namespaces: Namespaces,
+        namespaces: Own,
         socket: &UnixStream,
         cancelled: &AtomicBool,
     ) -> Result<Arc<Zygote>, LaunchError> {

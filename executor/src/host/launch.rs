@@ -17,7 +17,7 @@ use super::cancellation::Cancellation;
 use super::fault;
 use super::fetching::Fetching;
 use super::limits::TaskLimits;
-use super::site::{Site, discard};
+use super::site::{Site, descriptor_limit, discard};
 use super::tail::Tail;
 use super::workshop::{Way, Workshop};
 
@@ -177,7 +177,7 @@ fn start(
         ..site.plan(workshop)
     };
     if let Some(limit) = request.options.descriptor_limit {
-        plan.descriptor_limit = Some(limit);
+        plan.rlimits = vec![descriptor_limit(limit)];
     }
     let belongings = Belongings {
         cgroup: site.cgroup,

@@ -1,7 +1,6 @@
 //! What a task has before anything of it runs: limits, a user, a directory, a cgroup, made in this order; whatever fails
 //! undoes what was made.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,7 +16,9 @@ use mesos_proto::TaskInfo;
 use nix::unistd::{Gid, Uid, fchown, getegid, geteuid};
 use sandbox::directory::{self, DirectoryError, TaskDirectory};
 use sandbox::identity::{self, Identity};
-use sandbox::{Command, Filesystem, Namespaces, Plan, PrivateFiles, Root, Stdio};
+use sandbox::{
+    Bound, Command, Filesystem, Namespaces, Plan, PrivateFiles, Resource, Rlimit, Root, Stdio,
+};
 use tracing::{debug, warn};
 
 use super::cancellation::Cancellation;
@@ -106,19 +107,24 @@ impl Site {
     /// A plan for something that runs here, with neither command nor environment yet.
     pub(super) fn plan(&self, workshop: &Workshop) -> Plan {
         Plan {
-            command: Command::Shell(String::new()),
-            environment: BTreeMap::new(),
             filesystem: self.filesystem.clone(),
             working_directory: self.working_directory.clone(),
-            hostname: None,
             identity: self.identity.clone(),
-            namespaces: Namespaces::ALL,
-            descriptor_limit: workshop.descriptor_limit,
+            namespaces: Namespaces {
+                cgroup: false,
+                ..Namespaces::ALL
+            },
+            rlimits: workshop
+                .descriptor_limit
+                .map(descriptor_limit)
+                .into_iter()
+                .collect(),
             cgroup_procs: self
                 .cgroup
                 .iter()
                 .flat_map(|cgroup| cgroup.procs_files())
                 .collect(),
+            ..Plan::bare(Command::Shell(String::new()))
         }
     }
 
@@ -156,6 +162,15 @@ impl Site {
             .map(|cgroup| cgroup.broke_memory_limit());
         // Only to word an error that is told in any case.
         matches!(broke, Some(Ok(true)))
+    }
+}
+
+/// A soft limit of open descriptors, or the hard one when that is lower.
+pub(super) fn descriptor_limit(soft: u64) -> Rlimit {
+    Rlimit {
+        resource: Resource::OpenFiles,
+        soft: Bound::At(soft),
+        hard: Bound::Inherited,
     }
 }
 

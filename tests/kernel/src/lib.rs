@@ -23,7 +23,7 @@ use cgroup::{Cgroup, Host, Limits, Parent};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{Mode, umask};
 use sandbox::directory::create_task;
-use sandbox::{Command, Filesystem, InitProgram, LaunchError, Launcher, Namespaces, Plan, Stdio};
+use sandbox::{Command, InitProgram, LaunchError, Launcher, Namespaces, Plan, Stdio};
 
 pub use built_ins::BUILT_INS;
 pub use probe::Probe;
@@ -98,18 +98,12 @@ impl Executor {
     /// A plan for `script`, run by the shell in every namespace there is.
     pub fn plan(script: &str) -> Plan {
         Plan {
-            command: Command::Shell(script.to_owned()),
             environment: BTreeMap::from([(
                 "PATH".to_owned(),
                 "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned(),
             )]),
-            filesystem: Filesystem::Host,
-            working_directory: PathBuf::from("/"),
-            hostname: None,
-            identity: None,
             namespaces: Namespaces::ALL,
-            cgroup_procs: Vec::new(),
-            descriptor_limit: None,
+            ..Plan::bare(Command::Shell(script.to_owned()))
         }
     }
 

@@ -16,7 +16,9 @@ use kernel_tests::{Executor, Task, UNLIMITED, processes_marked, until, wait_read
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sandbox::identity::Identity;
-use sandbox::{Command, EnterError, EnterPlan, Exit, Finished, Namespaces, Plan};
+use sandbox::{
+    Bound, Command, EnterError, EnterPlan, Exit, Finished, Namespaces, Plan, Resource, Rlimit,
+};
 
 const INIT: &str = env!("CARGO_BIN_EXE_probe-executor");
 
@@ -63,7 +65,11 @@ fn it_has_everything_from_the_task() {
             groups: vec![65533, 6],
             home: None,
         }),
-        descriptor_limit: Some(256),
+        rlimits: vec![Rlimit {
+            resource: Resource::OpenFiles,
+            soft: Bound::At(256),
+            hard: Bound::Inherited,
+        }],
         environment: BTreeMap::from([
             ("PATH".to_owned(), "/usr/bin:/bin".to_owned()),
             ("MINE".to_owned(), "task".to_owned()),

@@ -11,7 +11,7 @@ use kernel_tests::{Executor, Probe, Task, UNLIMITED, install, until};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::resource::{Resource, getrlimit};
 use sandbox::identity::{Identity, lookup};
-use sandbox::{Command, Exit};
+use sandbox::{Bound, Command, Exit, Rlimit};
 
 const INIT: &str = env!("CARGO_BIN_EXE_probe-executor");
 
@@ -266,6 +266,14 @@ fn a_task_that_unmounts_proc_finds_no_other_below_it() {
     executor.finish();
 }
 
+fn descriptor_limit(soft: u64) -> Rlimit {
+    Rlimit {
+        resource: sandbox::Resource::OpenFiles,
+        soft: Bound::At(soft),
+        hard: Bound::Inherited,
+    }
+}
+
 #[test]
 fn the_soft_limit_of_descriptors_is_the_plans_or_the_inherited_one() {
     let executor = Executor::start(INIT);
@@ -273,7 +281,7 @@ fn the_soft_limit_of_descriptors_is_the_plans_or_the_inherited_one() {
     assert!(hard > 256, "{hard}");
     for (limit, expected) in [(Some(256), 256), (Some(hard + 1), hard), (None, soft)] {
         let mut plan = Executor::plan("ulimit -S -n; ulimit -H -n");
-        plan.descriptor_limit = limit;
+        plan.rlimits = limit.map(descriptor_limit).into_iter().collect();
         let mut task = executor.launch(plan, &UNLIMITED);
         assert_eq!(task.wait(), Exit::Exited(0));
         assert_eq!(task.stdout(), format!("{expected}\n{hard}\n"), "{limit:?}");

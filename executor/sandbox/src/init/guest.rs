@@ -32,7 +32,8 @@ use super::{failed, kill_tree_signal};
 use crate::built_in::Table;
 use crate::guest::{Guest, Word};
 use crate::line;
-use crate::plan::{Namespaces, Plan};
+use crate::namespaces::Own;
+use crate::plan::Plan;
 use crate::report::{Failure, Step};
 use crate::sys;
 use crate::tail::Tail;
@@ -77,7 +78,7 @@ pub(super) fn run(host: &Plan, built_ins: Table<'_>, mut reporter: Reporter) -> 
                 answer: None,
                 held: false,
                 // Its watcher is the init of no namespace.
-                own: Namespaces::NONE,
+                own: Own::NONE,
                 built_ins,
                 reporter,
                 begin,

@@ -15,6 +15,7 @@
 //! is ever chosen when the task runs out of memory: the task's end is always reported.
 
 mod guest;
+mod limits;
 mod pid1;
 mod reporter;
 mod root;
@@ -23,6 +24,7 @@ mod tree;
 mod zygote;
 
 use std::ffi::OsStr;
+use std::io;
 use std::path::PathBuf;
 
 use nix::errno::Errno;
@@ -48,6 +50,10 @@ pub fn dispatch(built_ins: &[(&str, BuiltIn)]) {
 /// that nobody else uses, the first but one: sent by the executor, and by the kernel at its death.
 pub(crate) fn kill_tree_signal() -> i32 {
     libc::SIGRTMIN() + 1
+}
+
+fn errno_of(error: &io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
 /// A failure of a step that has no path.

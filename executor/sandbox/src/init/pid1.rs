@@ -20,7 +20,8 @@ use super::tree::{self, Tree};
 use super::{failed, failed_at, guest, kill_tree_signal};
 use crate::built_in::Table;
 use crate::line;
-use crate::plan::{Namespaces, Plan};
+use crate::namespaces::Own;
+use crate::plan::Plan;
 use crate::report::{Degraded, Failure, Feature, Report, Step};
 use crate::sys;
 
@@ -61,7 +62,7 @@ impl Inherited {
     }
 }
 
-pub(super) fn run(mut reporter: Reporter, own: Namespaces, built_ins: Table<'_>) -> ! {
+pub(super) fn run(mut reporter: Reporter, own: Own, built_ins: Table<'_>) -> ! {
     let received = reporter.receive::<Plan, DESCRIPTORS>();
     let received = received.and_then(|(order, all)| Ok((order, Inherited::from(all)?)));
     let (order, inherited) = match received {
@@ -120,7 +121,7 @@ pub(super) fn run(mut reporter: Reporter, own: Namespaces, built_ins: Table<'_>)
     .supervise(&signals)
 }
 
-fn prepare(plan: &Plan, reporter: &mut Reporter, own: Namespaces) -> Result<SignalFd, Failure> {
+fn prepare(plan: &Plan, reporter: &mut Reporter, own: Own) -> Result<SignalFd, Failure> {
     // First, that nothing of the task outlives the executor. In a namespace our death is
     // everybody's; otherwise we have to live to kill. Should the executor have died before this,
     // then its end of our line is closed, which is looked at before the task is made, and by every

@@ -8,7 +8,6 @@ use std::os::fd::OwnedFd;
 use std::process::exit;
 
 use nix::errno::Errno;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
 use nix::sys::stat::{Mode, SFlag, stat, umask};
 use nix::unistd::{
@@ -17,10 +16,11 @@ use nix::unistd::{
 };
 
 use super::reporter::Reporter;
-use super::{failed, failed_at, root};
+use super::{errno_of, failed, failed_at, limits, root};
 use crate::built_in::{BuiltIn, Table, find};
 use crate::filesystem::{Filesystem, Root};
-use crate::plan::{Command, Namespaces, Plan};
+use crate::namespaces::Own;
+use crate::plan::{Command, Plan};
 use crate::report::{Failure, Step};
 use crate::sys;
 
@@ -35,7 +35,7 @@ pub(super) struct Task<'a> {
     pub(super) answer: Option<OwnedFd>,
     /// Whether it waits for the word right before exec.
     pub(super) held: bool,
-    pub(super) own: Namespaces,
+    pub(super) own: Own,
     pub(super) built_ins: Table<'a>,
     pub(super) reporter: Reporter,
     /// It begins when the other end of this is closed.
@@ -110,7 +110,7 @@ fn no_built_in(name: &str) -> Failure {
     failed_at(Step::Exec, name)(Errno::ENOENT)
 }
 
-fn set_up(plan: &Plan, stdio: &[OwnedFd; 3], own: Namespaces) -> Result<(), Failure> {
+fn set_up(plan: &Plan, stdio: &[OwnedFd; 3], own: Own) -> Result<(), Failure> {
     // Its own session, and so its own process group, away from any terminal of the executor's.
     setsid().map_err(failed(Step::NewSession))?;
 
@@ -120,9 +120,12 @@ fn set_up(plan: &Plan, stdio: &[OwnedFd; 3], own: Namespaces) -> Result<(), Fail
             .write(true)
             .open(path)
             .and_then(|mut file| file.write_all(b"0"))
-            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
+            .map_err(|error| errno_of(&error))
             .map_err(failed_at(Step::JoinCgroup, path))?;
     }
+
+    // As long as `/proc` is there.
+    limits::raise_oom_score(plan.oom_score_adjustment)?;
 
     // The cgroups are not to be seen any more afterwards.
     if let Filesystem::Private(files) = &plan.filesystem
@@ -130,7 +133,14 @@ fn set_up(plan: &Plan, stdio: &[OwnedFd; 3], own: Namespaces) -> Result<(), Fail
     {
         root::enter(path)?;
     }
-    umask(Mode::from_bits_truncate(0o022));
+    umask(Mode::from_bits_truncate(plan.umask));
+
+    // At exec and not now: until then the way back is needed.
+    sys::close_on_exec_from_3()
+        .map_err(|error| errno_of(&error))
+        .map_err(failed(Step::CloseDescriptors))?;
+    // After everything that opens a file, and as root, who may raise them.
+    limits::set(plan)?;
 
     // Groups, group, user: each needs rights that the next takes away.
     if let Some(identity) = &plan.identity {
@@ -153,20 +163,7 @@ fn set_up(plan: &Plan, stdio: &[OwnedFd; 3], own: Namespaces) -> Result<(), Fail
     dup2_stdin(stdin).map_err(failed(Step::Stdio))?;
     dup2_stdout(stdout).map_err(failed(Step::Stdio))?;
     dup2_stderr(stderr).map_err(failed(Step::Stdio))?;
-    // At exec and not now: until then the way back is needed.
-    sys::close_on_exec_from_3()
-        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO)))
-        .map_err(failed(Step::CloseDescriptors))?;
-    // After everything that needs a descriptor.
-    if let Some(limit) = plan.descriptor_limit {
-        limit_descriptors(limit).map_err(failed(Step::LimitDescriptors))?;
-    }
     Ok(())
-}
-
-fn limit_descriptors(soft: u64) -> Result<(), Errno> {
-    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    setrlimit(Resource::RLIMIT_NOFILE, soft.min(hard), hard)
 }
 
 fn execute(plan: &Plan) -> Result<Infallible, Failure> {

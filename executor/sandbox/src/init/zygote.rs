@@ -17,19 +17,19 @@ use super::reporter::Reporter;
 use super::{failed, pid1};
 use crate::built_in::Table;
 use crate::line;
-use crate::plan::Namespaces;
+use crate::namespaces::Own;
 use crate::report::{Degraded, Feature, Report, Step};
 use crate::sys;
 
 /// A namespace that a sandbox can have: its place in a plan, its flag, and what to say where it
 /// cannot be had.
 struct Kind {
-    of: fn(&mut Namespaces) -> &mut bool,
+    of: fn(&mut Own) -> &mut bool,
     flag: CloneFlags,
     feature: Feature,
 }
 
-const KINDS: [Kind; 4] = [
+const KINDS: [Kind; 5] = [
     Kind {
         of: |own| &mut own.mount,
         flag: CloneFlags::CLONE_NEWNS,
@@ -50,6 +50,11 @@ const KINDS: [Kind; 4] = [
         flag: CloneFlags::CLONE_NEWPID,
         feature: Feature::PidNamespace,
     },
+    Kind {
+        of: |own| &mut own.network,
+        flag: CloneFlags::CLONE_NEWNET,
+        feature: Feature::NetworkNamespace,
+    },
 ];
 
 /// Serves the launcher at the other end of our standard input, until it is gone.
@@ -68,11 +73,16 @@ pub(super) fn run(built_ins: Table<'_>) -> ! {
             continue;
         };
         let mut reporter = Reporter::new(UnixStream::from(socket));
-        match zygote.clone(Namespaces::from_byte(request[0])) {
+        match zygote.clone(Own::from_byte(request[0])) {
             Ok((own, without, None)) => {
                 drop(zygote);
                 reporter.introduce();
                 for degraded in without {
+                    if degraded.feature == Feature::NetworkNamespace {
+                        // No task has it that did not ask for it.
+                        let errno = Errno::from_raw(degraded.errno);
+                        reporter.fail(failed(Step::MakeNetwork)(errno));
+                    }
                     reporter.send(&Report::Without(degraded));
                 }
                 pid1::run(reporter, own, built_ins);
@@ -121,10 +131,7 @@ fn prepare() -> io::Result<Zygote> {
 impl Zygote {
     /// Forks a sibling, so that the executor itself is the parent that is told of pid 1's end and
     /// waits for it. In the sibling the last of the three is `None`; here it is its id.
-    fn clone(
-        &mut self,
-        wanted: Namespaces,
-    ) -> Result<(Namespaces, Vec<Degraded>, Option<i32>), Errno> {
+    fn clone(&mut self, wanted: Own) -> Result<(Own, Vec<Degraded>, Option<i32>), Errno> {
         let (own, flags, without) = to_be_had(wanted, self.answers);
         match sys::clone_sibling(flags) {
             Ok(pid) => return Ok((own, without, pid)),
@@ -146,7 +153,7 @@ impl Zygote {
 const LASTING: [i32; 4] = [0, libc::EPERM, libc::EINVAL, libc::ENOSYS];
 
 /// What of `wanted` is not refused, its flags, and what is.
-fn to_be_had(wanted: Namespaces, answers: Answers) -> (Namespaces, CloneFlags, Vec<Degraded>) {
+fn to_be_had(wanted: Own, answers: Answers) -> (Own, CloneFlags, Vec<Degraded>) {
     let mut own = wanted;
     let mut flags = CloneFlags::empty();
     let mut without = Vec::new();
