@@ -21,6 +21,14 @@ pub enum Controller {
     Pids,
     /// Stopping every process at once (v1).
     Freezer,
+    /// Counting cpu time; on v2 part of [`Controller::Cpu`].
+    CpuAccounting,
+    /// Where to run.
+    Cpuset,
+    /// Disks; `blkio` on v1.
+    Io,
+    /// Which devices can be opened; on v2 no controller but a program.
+    Devices,
 }
 
 impl Controller {
@@ -38,6 +46,10 @@ impl Controller {
             Controller::Memory => "memory",
             Controller::Pids => "pids",
             Controller::Freezer => "freezer",
+            Controller::CpuAccounting => "cpuacct",
+            Controller::Cpuset => "cpuset",
+            Controller::Io => "io",
+            Controller::Devices => "devices",
         }
     }
 }

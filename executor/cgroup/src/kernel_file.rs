@@ -34,19 +34,50 @@ pub(crate) fn read_number(path: &Path) -> Result<u64, Error> {
         .map_err(|_| malformed(path, 1, text.trim()))
 }
 
+/// A file that holds one number; `None` when this kernel does not have it, or when it says `max`.
+pub(crate) fn read_number_if_present(path: &Path) -> Result<Option<u64>, Error> {
+    match read_if_present(path)?.as_deref().map(str::trim) {
+        None | Some("max") => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|_| malformed(path, 1, text)),
+    }
+}
+
 /// The value of `key` in a file of `key value` lines; `None` when the key is absent.
 pub(crate) fn read_keyed(path: &Path, key: &str) -> Result<Option<u64>, Error> {
-    for (index, line) in read(path)?.lines().enumerate() {
-        if let Some((name, value)) = line.split_once(' ')
-            && name == key
-        {
-            return value
-                .parse()
-                .map(Some)
-                .map_err(|_| malformed(path, index + 1, line));
-        }
+    Keyed {
+        path,
+        text: read(path)?,
     }
-    Ok(None)
+    .get(key)
+}
+
+/// A file of `key value` lines, read once for several keys.
+pub(crate) struct Keyed<'a> {
+    path: &'a Path,
+    text: String,
+}
+
+impl Keyed<'_> {
+    /// An absent file has no keys.
+    pub(crate) fn read_if_present(path: &Path) -> Result<Keyed<'_>, Error> {
+        let text = read_if_present(path)?.unwrap_or_default();
+        Ok(Keyed { path, text })
+    }
+
+    /// The value of `key`; `None` when it is absent.
+    pub(crate) fn get(&self, key: &str) -> Result<Option<u64>, Error> {
+        for (index, line) in self.text.lines().enumerate() {
+            if let Some((name, value)) = line.split_once(' ')
+                && name == key
+            {
+                return value
+                    .parse()
+                    .map(Some)
+                    .map_err(|_| malformed(self.path, index + 1, line));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// Writes to a file that exists; never creates one.

@@ -32,7 +32,9 @@
 //! have to name the path that failed, and to go on after a failure.
 #![forbid(unsafe_code)]
 
+mod degraded;
 mod error;
+mod figures;
 mod freezer;
 mod host;
 mod kernel_file;
@@ -49,9 +51,13 @@ mod sweep;
 mod task;
 mod version;
 
+pub use degraded::{Degraded, Limit, Why};
 pub use error::{Error, Errors};
+pub use figures::{
+    CpuFigures, Figures, IoFigures, MemoryFigures, PidsFigures, PressureFigures, Stalls,
+};
 pub use host::{Controller, Host, Mode};
-pub use limits::Limits;
+pub use limits::{Cpuset, Device, DeviceKind, DeviceRule, Devices, Io, IoCeiling, Limits};
 pub use memory::{Ceiling, MemoryStatistics};
 pub use name::safe_name;
 pub use oom::OomEvents;

@@ -1,7 +1,9 @@
 use std::path::Path;
 
 use crate::Error;
-use crate::kernel_file::{malformed, read, read_if_present, read_keyed, read_number};
+use crate::kernel_file::{
+    malformed, read, read_if_present, read_keyed, read_number, read_number_if_present,
+};
 use crate::version::Version;
 
 /// A limit as the kernel holds it.
@@ -31,33 +33,36 @@ pub struct MemoryStatistics {
 /// more is that, whatever the page size.
 const V1_UNLIMITED: u64 = 1 << 60;
 
-pub(crate) fn statistics(directory: &Path, version: Version) -> Result<MemoryStatistics, Error> {
-    let (limit, max_usage) = match version {
-        Version::V1 => {
-            let limit = match read_number(&directory.join("memory.limit_in_bytes"))? {
-                V1_UNLIMITED.. => Ceiling::Max,
-                bytes => Ceiling::Bytes(bytes),
-            };
-            (
-                limit,
-                read_number(&directory.join("memory.max_usage_in_bytes"))?,
-            )
-        }
+/// The limit of the cgroup itself.
+pub(crate) fn limit(directory: &Path, version: Version) -> Result<Ceiling, Error> {
+    match version {
+        Version::V1 => match read_number(&directory.join("memory.limit_in_bytes"))? {
+            V1_UNLIMITED.. => Ok(Ceiling::Max),
+            bytes => Ok(Ceiling::Bytes(bytes)),
+        },
         Version::V2 => {
             let path = directory.join("memory.max");
-            let limit = match read(&path)?.trim() {
-                "max" => Ceiling::Max,
-                text => Ceiling::Bytes(text.parse().map_err(|_| malformed(&path, 1, text))?),
-            };
+            match read(&path)?.trim() {
+                "max" => Ok(Ceiling::Max),
+                text => {
+                    let bytes = text.parse().map_err(|_| malformed(&path, 1, text))?;
+                    Ok(Ceiling::Bytes(bytes))
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn statistics(directory: &Path, version: Version) -> Result<MemoryStatistics, Error> {
+    let limit = limit(directory, version)?;
+    let max_usage = match version {
+        Version::V1 => read_number(&directory.join("memory.max_usage_in_bytes"))?,
+        Version::V2 => {
             let peak = directory.join("memory.peak");
-            let max_usage = match read_if_present(&peak)? {
-                Some(text) => text
-                    .trim()
-                    .parse()
-                    .map_err(|_| malformed(&peak, 1, text.trim()))?,
+            match read_number_if_present(&peak)? {
+                Some(peak) => peak,
                 None => read_number(&directory.join("memory.current"))?,
-            };
-            (limit, max_usage)
+            }
         }
     };
     Ok(MemoryStatistics {

@@ -9,7 +9,10 @@ use crate::kill::{kill_all, processes, remove_tree};
 use crate::memory::{broke_limit, oom_kills, statistics};
 use crate::parent::Parent;
 use crate::version::Version;
-use crate::{Error, Errors, Limits, MemoryStatistics, OomEvents, Subgroup, safe_name};
+use crate::{
+    Degraded, Error, Errors, Figures, Limit, Limits, MemoryStatistics, OomEvents, Subgroup, Why,
+    safe_name,
+};
 
 /// The cgroup of one task: a directory in each hierarchy used.
 ///
@@ -20,6 +23,7 @@ pub struct Cgroup {
     directories: Vec<Directory>,
     /// How many subgroups there have been.
     subgroups: AtomicU32,
+    degraded: Vec<Degraded>,
 }
 
 #[derive(Debug)]
@@ -41,6 +45,7 @@ impl Cgroup {
         let mut cgroup = Cgroup {
             directories: Vec::new(),
             subgroups: AtomicU32::new(0),
+            degraded: Vec::new(),
         };
         let made = parent.directories().iter().try_for_each(|owned| {
             let path = owned.path.join(&name);
@@ -60,7 +65,29 @@ impl Cgroup {
             let _ = cgroup.remove();
             return Err(error);
         }
+        cgroup.degraded = cgroup.not_held(limits);
         Ok(cgroup)
+    }
+
+    /// The limits it was made with that do not hold here. Who asked for them explicitly may not want
+    /// to run without.
+    pub fn degraded(&self) -> &[Degraded] {
+        &self.degraded
+    }
+
+    fn not_held(&self, limits: &Limits) -> Vec<Degraded> {
+        let has = |controller| {
+            let mut directories = self.directories.iter();
+            directories.any(|directory| directory.controllers.contains(&controller))
+        };
+        let missing = |limit: Limit| {
+            let controller = limit.controller();
+            (!has(controller)).then_some(Degraded {
+                limit,
+                why: Why::NoController(controller),
+            })
+        };
+        limits.asked().into_iter().filter_map(missing).collect()
     }
 
     /// Changes the limits of the running task.
@@ -89,6 +116,16 @@ impl Cgroup {
         let (last, first): (Vec<_>, Vec<_>) = self.directories.iter().partition(shares_cpu);
         let file = |directory: &Directory| directory.version.file_to_join(&directory.path);
         first.into_iter().chain(last).map(file).collect()
+    }
+
+    /// The directory to make a process in with `CLONE_INTO_CGROUP` (clone3(2), Linux 5.7), which then
+    /// need not write to the file of [`Cgroup::procs_files`] in that directory: a process that joins
+    /// there later waits some ten milliseconds for the kernel. `None` on v1, which has no such thing
+    /// and lets threads join at once.
+    pub fn directory_to_clone_into(&self) -> Option<&Path> {
+        let mut directories = self.directories.iter();
+        let v2 = directories.find(|directory| directory.version == Version::V2);
+        v2.map(|directory| directory.path.as_path())
     }
 
     /// Makes a cgroup inside this one, for processes that are to be killed without the rest.
@@ -162,6 +199,18 @@ impl Cgroup {
     pub fn memory_statistics(&self) -> Result<MemoryStatistics, Error> {
         let (path, version) = self.memory()?;
         statistics(path, version)
+    }
+
+    /// What it has used until now.
+    ///
+    /// # Errors
+    /// A file is there and cannot be read or understood, as when the cgroup is removed already.
+    pub fn figures(&self) -> Result<Figures, Error> {
+        let mut figures = Figures::default();
+        for directory in &self.directories {
+            figures.read(&directory.path, directory.version, &directory.controllers)?;
+        }
+        Ok(figures)
     }
 
     /// Kills every process in it, and waits until there is none; at most ten seconds.

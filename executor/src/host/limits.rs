@@ -38,8 +38,6 @@ impl TaskLimits {
         };
         Self {
             cgroup: Limits {
-                cpus: scalar("cpus").unwrap_or_default(),
-                cpu_quota: None,
                 memory: memory.map(Bytes::as_u64),
                 pids: scalar("pids")
                     .map(|pids| pids.ceil() as u64)
@@ -47,6 +45,7 @@ impl TaskLimits {
                     .chain(process_limit)
                     .min()
                     .or(Some(DEFAULT_PIDS)),
+                ..Limits::of_cpus(scalar("cpus").unwrap_or_default())
             },
             memory,
             disk: resources::sandbox_disk(&task.resources)

@@ -15,12 +15,13 @@ use sandbox::{InitProgram, Launcher, Plan};
 
 const ROUNDS: u32 = 400;
 
-const LIMITS: Limits = Limits {
-    cpus: 0.1,
-    cpu_quota: None,
-    memory: Some(64 << 20),
-    pids: Some(8192),
-};
+fn limits() -> Limits {
+    Limits {
+        memory: Some(64 << 20),
+        pids: Some(8192),
+        ..Limits::of_cpus(0.1)
+    }
+}
 
 fn main() {
     sandbox::init::dispatch(BUILT_INS);
@@ -77,7 +78,7 @@ fn one(
     number: u32,
 ) -> [(&'static str, Duration); 5] {
     let begin = Instant::now();
-    let cgroup = Cgroup::create(parent, &format!("task-{number}"), &LIMITS).expect("a cgroup");
+    let cgroup = Cgroup::create(parent, &format!("task-{number}"), &limits()).expect("a cgroup");
     plan.cgroup_procs = cgroup.procs_files();
     let made = Instant::now();
     let launched = launcher.launch(plan, nowhere(), &Arc::default());

@@ -39,12 +39,7 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 pub const MARK: &str = "KERNEL_TEST";
 
 /// Limits that limit nothing.
-pub const UNLIMITED: Limits = Limits {
-    cpus: 0.1,
-    cpu_quota: None,
-    memory: None,
-    pids: None,
-};
+pub const UNLIMITED: Limits = Limits::of_cpus(0.1);
 
 /// An executor as far as the kernel is concerned.
 #[derive(Debug)]

@@ -168,6 +168,7 @@ fn limits_can_be_changed_and_lifted_while_the_task_runs() {
         cpu_quota: Some(0.5),
         memory: Some(64 * MEBIBYTE),
         pids: Some(5),
+        ..UNLIMITED
     };
     task.cgroup.update(&some).unwrap();
     assert_eq!(limit(), Ceiling::Bytes(64 * MEBIBYTE));

@@ -5,6 +5,7 @@ use crate::Error;
 use crate::error::kernel_answer;
 use crate::host::Controller;
 use crate::kernel_file::{malformed, read_if_present, write_if_present};
+use crate::limits::Limits;
 use crate::version::Version;
 
 /// Relative cpu time for each cpu (Mesos: src/slave/containerizer/mesos/isolators/cgroups/constants.hpp).
@@ -15,23 +16,6 @@ const MINIMUM_SHARES: u64 = 2;
 const CFS_PERIOD_US: u64 = 100_000;
 /// The kernel refuses a shorter quota.
 const MINIMUM_QUOTA_US: i64 = 1000;
-
-/// What a task may use.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Limits {
-    /// Cpus, as a weight against other cgroups: 1024 shares each on v1, a weight of 100 each on v2.
-    pub cpus: f64,
-    /// Cpus, as a ceiling of cpu time however idle the machine is. Leave it out where the
-    /// executor's own cgroup has a ceiling: on v1 the kernel refuses a child's that is above its
-    /// parent's, and later refuses the agent lowering the parent's below its child's, which makes
-    /// the agent destroy the container.
-    pub cpu_quota: Option<f64>,
-    /// Bytes of memory, page cache included; `None` is no limit. With a limit there is no swap
-    /// beyond it, where the kernel accounts for swap.
-    pub memory: Option<u64>,
-    /// Processes and threads at the same time; `None` is no limit.
-    pub pids: Option<u64>,
-}
 
 impl Limits {
     /// `cpu.shares`: truncated as Mesos truncates it.
@@ -94,7 +78,7 @@ impl Limits {
                     .set_pid_max(limit)
                     .map_err(refused(directory, "pids.max", text))?;
             }
-            Controller::Memory | Controller::Pids | Controller::Freezer => {}
+            _ => {}
         }
         Ok(())
     }
@@ -173,12 +157,7 @@ mod tests {
     use std::fs;
 
     fn limits(cpus: f64) -> Limits {
-        Limits {
-            cpus,
-            cpu_quota: None,
-            memory: None,
-            pids: None,
-        }
+        Limits::of_cpus(cpus)
     }
 
     #[test]
