@@ -124,8 +124,19 @@ pub struct Ended {
     pub description: String,
     /// The limit that the kernel ended it for, when that was found out only now.
     pub limitation: Option<Limitation>,
+    /// It was at its limit of processes, and was refused more.
+    pub refused: Option<RefusedProcesses>,
     /// The last lines that it wrote to stderr, when it wrote any: bounded, and UTF-8 whatever the task wrote.
     pub stderr_tail: Option<String>,
+}
+
+/// That a task wanted more processes and threads than it may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefusedProcesses {
+    /// How many it may have at the same time.
+    pub limit: u64,
+    /// How often it was refused one.
+    pub times: u64,
 }
 
 /// How a process ended, of a task or of a check.
@@ -193,4 +204,8 @@ pub enum LimitKind {
     Memory,
     /// REASON_CONTAINER_LIMITATION_DISK.
     Disk,
+    /// Cpu time of one process (RLIMIT_CPU). REASON_CONTAINER_LIMITATION, as Mesos has no narrower one.
+    CpuTime,
+    /// The size of one file (RLIMIT_FSIZE). REASON_CONTAINER_LIMITATION, as Mesos has no narrower one.
+    FileSize,
 }

@@ -46,7 +46,7 @@ pub use config::Config;
 pub use core::Core;
 pub use event::{
     CommandEnd, Ended, Event, Fault, LimitKind, Limitation, LinkEvent, Probed, Refusal,
-    StartFailure, TaskEvent,
+    RefusedProcesses, StartFailure, TaskEvent,
 };
 pub use journal::Record;
 pub use time::{Instant, Now};

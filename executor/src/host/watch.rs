@@ -76,6 +76,7 @@ pub(super) fn ended(process: &mut Process, belongings: &Belongings) -> Ended {
         exit,
         description,
         limitation,
+        refused: None,
         stderr_tail,
     }
 }

@@ -33,6 +33,8 @@ const DISK: u8 = 123;
 const TIMEOUT: u8 = 124;
 const NOT_STARTED: u8 = 126;
 const SIGNALS: i32 = 128;
+const SIGXCPU: i32 = 24;
+const SIGXFSZ: i32 = 25;
 
 impl Ending {
     /// The exit status.
@@ -47,6 +49,9 @@ impl Ending {
             Self::Limit(limitation) => match limitation.kind {
                 LimitKind::Memory => MEMORY,
                 LimitKind::Disk => DISK,
+                // As a shell has it.
+                LimitKind::CpuTime => of_signal(SIGXCPU),
+                LimitKind::FileSize => of_signal(SIGXFSZ),
             },
             Self::Timeout(_) => TIMEOUT,
             Self::NotStarted(failure) => match failure.fault {
@@ -89,6 +94,7 @@ mod tests {
             exit,
             description: "exited with status 3".to_owned(),
             limitation: None,
+            refused: None,
             stderr_tail: None,
         })
     }

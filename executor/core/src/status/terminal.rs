@@ -9,7 +9,9 @@ use mesos_proto::v1::task_status::Reason;
 use mesos_proto::v1::{TaskResourceLimitation, TaskState};
 
 use super::{Report, text};
-use crate::event::{CommandEnd, Ended, Fault, LimitKind, Limitation, StartFailure};
+use crate::event::{
+    CommandEnd, Ended, Fault, LimitKind, Limitation, RefusedProcesses, StartFailure,
+};
 use crate::task::{Cause, Over, Task};
 
 impl Report {
@@ -56,14 +58,19 @@ impl Report {
             CommandEnd::Exited(status) => task.options().success_codes.contains(&status),
             CommandEnd::Signalled(_) | CommandEnd::Unknown => false,
         };
-        let message = format!("Command {}", ended.description);
-        if is_success {
-            Self::because(TaskState::TaskFinished, None, message).with_exit(ended)
-        } else {
-            Self::because(TaskState::TaskFailed, None, message)
-                .with_exit(ended)
-                .with_tail(ended)
+        let mut message = format!("Command {}", ended.description);
+        if let Some(RefusedProcesses { limit, times }) = ended.refused {
+            message = format!(
+                "{message} (its limit of {limit} processes and threads was reached, and {times} more were refused)"
+            );
         }
+        if is_success {
+            return Self::because(TaskState::TaskFinished, None, message).with_exit(ended);
+        }
+        let mut report = Self::because(TaskState::TaskFailed, None, message);
+        let refused = ended.refused.map(|_| ("cause", "pids".to_owned()));
+        report.labels.extend(refused);
+        report.with_exit(ended).with_tail(ended)
     }
 
     fn made_to_end(ended: &Ended, cause: Cause, task: &Task) -> Self {
@@ -99,6 +106,7 @@ impl Report {
         let reason = match limitation.kind {
             LimitKind::Memory => Reason::ContainerLimitationMemory,
             LimitKind::Disk => Reason::ContainerLimitationDisk,
+            LimitKind::CpuTime | LimitKind::FileSize => Reason::ContainerLimitation,
         };
         Self {
             limitation: Some(TaskResourceLimitation {
@@ -154,6 +162,8 @@ fn label_of(cause: &Cause) -> Option<(&'static str, String)> {
         Cause::Limited(limitation) => match limitation.kind {
             LimitKind::Memory => "memory",
             LimitKind::Disk => "disk",
+            LimitKind::CpuTime => "cpu-time",
+            LimitKind::FileSize => "file-size",
         },
         Cause::TooLong(_) => "max-completion-time",
         Cause::Unhealthy(_) => "unhealthy",

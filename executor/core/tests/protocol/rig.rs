@@ -229,6 +229,7 @@ pub(crate) fn ended(exit: CommandEnd) -> Ended {
         exit,
         description,
         limitation: None,
+        refused: None,
         stderr_tail: None,
     }
 }

@@ -1,6 +1,8 @@
 //! What a terminal update says.
 
-use executor_core::{CommandEnd, Ended, Fault, LimitKind, Limitation, StartFailure, TaskEvent};
+use executor_core::{
+    CommandEnd, Ended, Fault, LimitKind, Limitation, RefusedProcesses, StartFailure, TaskEvent,
+};
 use mesos_proto::v1::TaskState::{TaskError, TaskFailed, TaskFinished};
 use mesos_proto::v1::task_status::Reason;
 use mesos_proto::v1::{TaskInfoFields, TaskStatus};
@@ -110,6 +112,70 @@ fn what_must_outlast_a_reconciliation_is_in_labels() {
     rig.agent(kill("t", None));
     let status = end(&mut rig, ended(CommandEnd::Signalled(15)));
     assert_eq!(labels(&status), [label("signal", "15")]);
+}
+
+#[test]
+fn every_broken_limit_has_a_reason_and_a_cause_of_its_own() {
+    for (kind, reason, cause) in [
+        (
+            LimitKind::Memory,
+            Reason::ContainerLimitationMemory,
+            "memory",
+        ),
+        (LimitKind::Disk, Reason::ContainerLimitationDisk, "disk"),
+        (LimitKind::CpuTime, Reason::ContainerLimitation, "cpu-time"),
+        (
+            LimitKind::FileSize,
+            Reason::ContainerLimitation,
+            "file-size",
+        ),
+    ] {
+        let mut rig = Rig::running(task("t"));
+        let limitation = Limitation {
+            kind,
+            message: "it had enough".into(),
+            resources: vec![],
+        };
+        let status = end(
+            &mut rig,
+            Ended {
+                limitation: Some(limitation),
+                ..ended(CommandEnd::Signalled(9))
+            },
+        );
+        assert_eq!(status.state(), TaskFailed);
+        assert_eq!(status.reason(), reason);
+        assert_eq!(status.message(), "it had enough");
+        assert!(status.limitation.is_some());
+        assert_eq!(labels(&status)[0], label("cause", cause));
+    }
+}
+
+#[test]
+fn a_task_that_was_refused_processes_says_so_however_it_ends() {
+    let refused = Some(RefusedProcesses {
+        limit: 20,
+        times: 3,
+    });
+    for (exit, causes) in [(0, vec![]), (1, vec![label("cause", "pids")])] {
+        let mut rig = Rig::running(task("t"));
+        let status = end(
+            &mut rig,
+            Ended {
+                refused,
+                ..ended(CommandEnd::Exited(exit))
+            },
+        );
+        assert_eq!(
+            status.message(),
+            format!(
+                "Command exited with status {exit} (its limit of 20 processes and threads was reached, \
+                 and 3 more were refused)"
+            )
+        );
+        let exit = label("exit-status", &exit.to_string());
+        assert_eq!(labels(&status), [causes, vec![exit]].concat());
+    }
 }
 
 #[test]

@@ -188,6 +188,7 @@ impl World {
             exit: CommandEnd::Exited(status),
             description: format!("exited with status {status}"),
             limitation,
+            refused: None,
             stderr_tail: Some("an end\n".to_owned()),
         };
         self.task_event(delay, id, TaskEvent::Ended(ended));

@@ -108,6 +108,7 @@ impl World {
                     exit: CommandEnd::Exited(1),
                     description: "exited with status 1".to_owned(),
                     limitation: None,
+                    refused: None,
                     stderr_tail: Some("what it said".to_owned()),
                 };
                 self.task(input.byte()?, TaskEvent::Ended(ended));
