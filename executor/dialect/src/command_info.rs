@@ -105,7 +105,7 @@ pub(crate) fn check(program: &Program) -> Result<(), ProgramError> {
 }
 
 /// `cache` is the agent's affair: what the executor fetches, it fetches for one task.
-fn uri(from: &command_info::Uri) -> Result<Uri, UriError> {
+pub(crate) fn uri(from: &command_info::Uri) -> Result<Uri, UriError> {
     let output_file = from.output_file.as_deref();
     Ok(Uri {
         value: checked_value(&from.value)?,

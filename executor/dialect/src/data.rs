@@ -23,15 +23,18 @@
 //!   "messages": [ "signal", "usage" ],
 //!   "hooks": { ... },
 //!   "stop": { ... },
-//!   "restart": { ... }
+//!   "restart": { ... },
+//!   "sandbox": { ... },
+//!   "limits": { ... }
 //! }
 //! ```
 //!
 //! `version` alone must be there. `command` is a v1 `CommandInfo` and may be left out where another source names the
 //! command; an object that is a `CommandInfo` by itself does too. `crate::check_json` has the form of a check,
-//! `crate::life_json` that of hooks, stop and restart. An object with a `cmd` is Singularity's (`crate::singularity`).
+//! `crate::life_json` that of hooks, stop and restart, `crate::sandbox_keys` and `crate::limit_keys` those of `sandbox`
+//! and `limits`. An object with a `cmd` is Singularity's (`crate::singularity`).
 
-use mesos_proto::v1::{CommandInfo, Environment, command_info::Uri as UriInfo};
+use mesos_proto::v1::{CommandInfo, Environment, TaskInfoFields, command_info::Uri as UriInfo};
 use mesos_proto::v1::{environment::Variable, environment::variable::Type};
 
 use crate::command_info::{self, Wanted};
@@ -39,7 +42,7 @@ use crate::json::{self, Element, JsonError, Keys};
 use crate::life_json::LifeWishes;
 use crate::wishes::Wishes;
 use crate::{CommandError, Place, Program, Role, Uri};
-use crate::{check_json, logs, messages, singularity, wishes};
+use crate::{check_json, limit_keys, logs, messages, sandbox_keys, singularity, wishes};
 
 const PLACE: Place = Place::Data;
 
@@ -58,9 +61,10 @@ pub(crate) fn bad(source: JsonError) -> CommandError {
     }
 }
 
-/// Reads `TaskInfo.data` of a task with these ports.
-pub(crate) fn read(data: Option<&[u8]>, ports: &[u16]) -> Result<Said, CommandError> {
-    let text = std::str::from_utf8(data.unwrap_or_default()).map_err(CommandError::NotText)?;
+/// Reads the data of a task with these ports.
+pub(crate) fn read(task: &TaskInfoFields, ports: &[u16]) -> Result<Said, CommandError> {
+    let data = task.data.as_deref().unwrap_or_default();
+    let text = std::str::from_utf8(data).map_err(CommandError::NotText)?;
     if text.trim().is_empty() {
         return Ok(Said::default());
     }
@@ -73,7 +77,7 @@ pub(crate) fn read(data: Option<&[u8]>, ports: &[u16]) -> Result<Said, CommandEr
     let value = json::parse(text).map_err(bad)?;
     let mut keys = Keys::of(String::new(), value).map_err(bad)?;
     if keys.has("version") {
-        versioned(keys, ports)
+        versioned(keys, task, ports)
     } else if keys.has("cmd") {
         singularity::read(keys)
     } else if keys.has("value") {
@@ -102,7 +106,7 @@ fn is_shell_group(text: &str) -> bool {
     text.trim_end().ends_with("; }") || text.trim_end().ends_with(";}")
 }
 
-fn versioned(mut keys: Keys, ports: &[u16]) -> Result<Said, CommandError> {
+fn versioned(mut keys: Keys, task: &TaskInfoFields, ports: &[u16]) -> Result<Said, CommandError> {
     if keys.number("version").map_err(bad)? != Some(1.0) {
         return Err(CommandError::Version);
     }
@@ -114,7 +118,7 @@ fn versioned(mut keys: Keys, ports: &[u16]) -> Result<Said, CommandError> {
         }
         None => None,
     };
-    let wishes = wishes(&mut keys, ports)?;
+    let wishes = wishes(&mut keys, task, ports)?;
     keys.end().map_err(bad)?;
     Ok(Said {
         wanted,
@@ -123,7 +127,7 @@ fn versioned(mut keys: Keys, ports: &[u16]) -> Result<Said, CommandError> {
     })
 }
 
-fn wishes(keys: &mut Keys, ports: &[u16]) -> Result<Wishes, CommandError> {
+fn wishes(keys: &mut Keys, task: &TaskInfoFields, ports: &[u16]) -> Result<Wishes, CommandError> {
     let mut checks = |key, role| match keys.has(key) {
         true => {
             let list = keys.list(key).map_err(bad)?;
@@ -160,6 +164,8 @@ fn wishes(keys: &mut Keys, ports: &[u16]) -> Result<Wishes, CommandError> {
         place: PLACE,
         source,
     })?;
+    let sandbox = keys.object(sandbox_keys::KEY).map_err(bad)?;
+    let limits = keys.object(limit_keys::KEY).map_err(bad)?;
     let mut limit = |key| {
         let wanted = keys.count(key).map_err(bad)?;
         wanted
@@ -172,6 +178,12 @@ fn wishes(keys: &mut Keys, ports: &[u16]) -> Result<Wishes, CommandError> {
         success_codes,
         descriptor_limit: limit("descriptor_limit")?,
         process_limit: limit("process_limit")?,
+        sandbox: sandbox
+            .map(|inner| sandbox_keys::read(inner, PLACE))
+            .transpose()?,
+        limits: limits
+            .map(|inner| limit_keys::read(inner, task, PLACE))
+            .transpose()?,
         unhealthy_is_failed: unhealthy
             .map(|text| wishes::unhealthy_is_failed(PLACE, &text))
             .transpose()?,
@@ -190,7 +202,7 @@ fn command(keys: &mut Keys) -> Result<Wanted, CommandError> {
     let uris = keys.list("uris").map_err(bad)?;
     let mut checksums = Vec::with_capacity(uris.len());
     for (index, element) in uris.into_iter().enumerate() {
-        let (uri, checksum) = uri(element).map_err(bad)?;
+        let (uri, checksum) = element.keys().and_then(uri).map_err(bad)?;
         info.uris.push(uri);
         let checksum = checksum.as_deref().map(command_info::checksum).transpose();
         checksums.push(checksum.map_err(|source| CommandError::Uri {
@@ -243,8 +255,8 @@ fn variable(mut keys: Keys) -> Result<Variable, JsonError> {
     })
 }
 
-fn uri(element: Element) -> Result<(UriInfo, Option<String>), JsonError> {
-    let mut keys = element.keys()?;
+/// A URI, and what its content must hash to.
+pub(crate) fn uri(mut keys: Keys) -> Result<(UriInfo, Option<String>), JsonError> {
     let value = keys.text("value")?;
     let uri = UriInfo {
         value: keys.must("value", value)?,

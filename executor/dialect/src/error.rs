@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::{CheckError, JsonError, LABEL, LabelError, LifeError};
+use crate::{CheckError, FieldError, JsonError, LABEL, LabelError, LifeError};
 
 /// Where a framework says something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,13 +115,13 @@ pub enum CommandError {
         /// What it must be.
         wanted: &'static str,
     },
-    /// A task of a group wants a container of its own.
-    #[error(
-        "TaskInfo.container asks for {what}, which this executor does not give: its tasks share the executor's container"
-    )]
-    Container {
-        /// What it asks for.
-        what: &'static str,
+    /// What a task asks of its sandbox or its limits cannot be had, or makes no sense.
+    #[error("{field} {source}")]
+    Field {
+        /// The path to it: `TaskInfo.container.tty_info`.
+        field: String,
+        /// What is wrong.
+        source: FieldError,
     },
 }
 

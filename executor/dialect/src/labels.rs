@@ -14,6 +14,8 @@
 //! | `mesos-sandbox-executor.logs` | a JSON object, as `logs` of the data |
 //! | `mesos-sandbox-executor.messages` | a JSON list, as `messages` of the data |
 //! | `mesos-sandbox-executor.hooks`, `.stop`, `.restart` | a JSON object, as under the same key of the data |
+//! | `mesos-sandbox-executor.sandbox` | a JSON object, as `sandbox` of the data |
+//! | `mesos-sandbox-executor.limits` | a JSON object, as `limits` of the data |
 //!
 //! Any other that begins like these is a slip of the pen, and refused.
 
@@ -24,7 +26,7 @@ use crate::json::{self, JsonError, Keys};
 use crate::life_json::{self, LifeError};
 use crate::wishes::{self, Wishes};
 use crate::{Check, CommandError, Place, Role};
-use crate::{check_json, logs, messages};
+use crate::{check_json, limit_keys, logs, messages, sandbox_keys};
 
 const PREFIX: &str = "mesos-sandbox-executor.";
 
@@ -42,6 +44,8 @@ const MESSAGES: &str = "mesos-sandbox-executor.messages";
 const HOOKS: &str = "mesos-sandbox-executor.hooks";
 const STOP: &str = "mesos-sandbox-executor.stop";
 const RESTART: &str = "mesos-sandbox-executor.restart";
+const SANDBOX: &str = "mesos-sandbox-executor.sandbox";
+const LIMITS: &str = "mesos-sandbox-executor.limits";
 
 /// What is wrong with a label of ours.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -130,6 +134,14 @@ pub(crate) fn read(task: &TaskInfoFields, ports: &[u16]) -> Result<Labels, Comma
             HOOKS => wishes.life.hooks = Some(life(HOOKS, value, life_json::hooks)?),
             STOP => wishes.life.stop = Some(life(STOP, value, life_json::stop)?),
             RESTART => wishes.life.restart = Some(life(RESTART, value, life_json::restart)?),
+            SANDBOX => {
+                let read = sandbox_keys::read(object(SANDBOX, value)?, Place::Label(SANDBOX))?;
+                wishes.sandbox = Some(read);
+            }
+            LIMITS => {
+                let read = limit_keys::read(object(LIMITS, value)?, task, Place::Label(LIMITS))?;
+                wishes.limits = Some(read);
+            }
             _ => return bad(LabelError::Unknown),
         }
     }
@@ -171,6 +183,11 @@ fn life<T>(
         place: Place::Label(label),
         source,
     })
+}
+
+/// The keys of an object that is all of a label.
+fn object(label: &'static str, text: &str) -> Result<Keys, CommandError> {
+    json_of(label, text, |value| Keys::of(String::new(), value))
 }
 
 fn limit(label: &'static str, key: &'static str, text: &str) -> Result<u64, CommandError> {

@@ -11,28 +11,35 @@ mod check;
 mod check_error;
 mod check_json;
 mod command_info;
+mod container;
 mod data;
 pub mod environment;
 mod error;
+mod field;
 mod health;
 mod json;
 mod labels;
 mod life;
 mod life_json;
+mod limit_keys;
 mod limits;
+mod linux;
 mod logs;
 mod messages;
 mod ports;
 mod request;
 mod resolve;
 mod sandbox;
+mod sandbox_keys;
 mod singularity;
 mod splice;
+mod volume;
 mod wishes;
 
 pub use check::{Check, HttpProbe, Probe, Role, Target};
 pub use check_error::CheckError;
 pub use error::{CommandError, Place, ProgramError, UriError};
+pub use field::FieldError;
 pub use json::JsonError;
 pub use labels::{LABEL, LabelError};
 pub use life::{Hook, Hooks, Life, Restart, RestartPolicy, Stop, StopSignal};
@@ -43,6 +50,6 @@ pub use messages::Allowed;
 pub use request::{Checksum, Options, Program, Request, Uri};
 pub use resolve::resolve;
 pub use sandbox::{
-    CapabilityWishes, NetworkWish, RlimitWish, RootWish, SandboxWishes, SeccompWish, VolumeSource,
-    VolumeWish,
+    CapabilityWishes, NetworkWish, PersistentVolume, RlimitWish, RootWish, SandboxWishes,
+    SeccompWish, VolumeRoot, VolumeSource, VolumeWish,
 };

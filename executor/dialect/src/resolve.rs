@@ -1,15 +1,13 @@
 //! From a task to a [`Request`].
 
 use mesos_proto::TaskInfo;
-use mesos_proto::v1::{ContainerInfo, ExecutorInfo};
+use mesos_proto::v1::ExecutorInfo;
 
 use crate::command_info::{self, Wanted};
 use crate::data::Said;
 use crate::labels::Labels;
-use crate::{
-    CommandError, LABEL, LimitWishes, Place, Program, ProgramError, Request, SandboxWishes,
-};
-use crate::{data, health, labels, ports, splice};
+use crate::{CommandError, LABEL, Place, Program, ProgramError, Request};
+use crate::{container, data, health, labels, limit_keys, ports, splice};
 
 /// Finds what `task` asks for. `executor` is the description that the agent sent, `arguments` are the executor's own,
 /// its name first.
@@ -29,7 +27,8 @@ use crate::{data, health, labels, ports, splice};
 /// (Mesos: src/slave/slave.cpp, `getExecutorInfo`).
 ///
 /// Checks are `TaskInfo.health_check` and `TaskInfo.check`, then those of the data, or, where it names none, those of
-/// the labels; so with each of the options.
+/// the labels; so with each of the options, and with `sandbox` and `limits` as a whole, of which `TaskInfo.container` and
+/// `TaskInfo.limits` count before.
 ///
 /// # Errors
 ///
@@ -45,10 +44,7 @@ pub fn resolve(
     let is_command_task = task.executor.is_none() && task.command.is_some();
     let said = match is_command_task {
         true => Said::default(),
-        false => {
-            no_container(task.container.as_ref())?;
-            data::read(task.data.as_deref(), &ports)?
-        }
+        false => data::read(task, &ports)?,
     };
     let (mut wanted, source) = match said.wanted {
         Some(wanted) => (wanted, Place::Data),
@@ -64,6 +60,11 @@ pub fn resolve(
     let mut wishes = said.wishes.or(labels.wishes);
     let logs = wishes.logs.take().unwrap_or_default();
     let messages = wishes.messages.take().unwrap_or_default();
+    let sandbox = container::over(
+        container::of(task, is_command_task)?,
+        wishes.sandbox.take().unwrap_or_default(),
+    )?;
+    let limits = limit_keys::of_task(task, wishes.limits.take().unwrap_or_default())?;
     let (more_checks, options, life) = wishes.granted();
     let mut checks = health::of(task)?;
     checks.extend(more_checks);
@@ -73,11 +74,11 @@ pub fn resolve(
         user: wanted.user,
         uris: wanted.uris,
         checks,
-        sandbox: SandboxWishes::default(),
-        limits: LimitWishes::default(),
         logs,
         messages,
         life,
+        sandbox,
+        limits,
         options,
         without_effect: said.without_effect,
         source,
@@ -124,27 +125,4 @@ fn elsewhere(
         argv: argv.to_vec(),
     };
     Ok((Wanted::of(program), Place::Arguments))
-}
-
-/// What a container of a task's own would be must not be ignored: the task would run in something else than it asks for.
-fn no_container(container: Option<&ContainerInfo>) -> Result<(), CommandError> {
-    let Some(container) = container else {
-        return Ok(());
-    };
-    let image = container
-        .mesos
-        .as_ref()
-        .is_some_and(|mesos| mesos.image.is_some());
-    let asked = [
-        (image || container.docker.is_some(), "an image"),
-        (!container.volumes.is_empty(), "volumes"),
-        (!container.network_infos.is_empty(), "networks"),
-        (container.linux_info.is_some(), "Linux settings"),
-        (container.rlimit_info.is_some(), "resource limits"),
-        (container.tty_info.is_some(), "a terminal"),
-    ];
-    match asked.into_iter().find(|(asked, _)| *asked) {
-        Some((_, what)) => Err(CommandError::Container { what }),
-        None => Ok(()),
-    }
 }

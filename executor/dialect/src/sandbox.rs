@@ -72,9 +72,38 @@ pub enum VolumeSource {
     /// A relative path below the task's own sandbox. A directory is made where there is nothing (Mesos:
     /// `SandboxPath::SELF`).
     TaskSandbox(String),
-    /// What the agent itself has put into the executor's container: a persistent volume, or, for a task in the command
-    /// executor's place, any volume. A path as the executor sees it: absolute, or below its sandbox.
+    /// A persistent volume.
+    Persistent(PersistentVolume),
+    /// What the agent itself has mounted into the container of a task in the command executor's place: a path as the
+    /// executor sees it, absolute or below its sandbox.
     Agents(String),
+}
+
+/// A disk resource that outlives the task. The agent links or mounts it into the executor's sandbox (Mesos:
+/// src/slave/containerizer/mesos/isolators/filesystem/posix.cpp and linux.cpp); whether that is still what is found there
+/// can be told by where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersistentVolume {
+    /// Where the agent puts it: a relative path below the executor's sandbox.
+    pub container_path: String,
+    /// Its id: one name.
+    pub id: String,
+    /// Whom the disk is reserved for.
+    pub role: String,
+    /// What it is a part of.
+    pub root: VolumeRoot,
+}
+
+/// The disk that a persistent volume is on (Mesos: `Resource.DiskInfo.Source`). A path that is relative counts from the
+/// agent's work directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VolumeRoot {
+    /// The agent's own.
+    WorkDirectory,
+    /// A directory, for many volumes.
+    Path(String),
+    /// A whole file system, for this volume alone.
+    Mount(String),
 }
 
 /// The network that a task is in.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use mesos_proto::MesosDuration;
 
 use crate::life_json::LifeWishes;
-use crate::{Allowed, Check, CommandError, Life, LogWishes, Options, Place};
+use crate::{
+    Allowed, Check, CommandError, Life, LimitWishes, LogWishes, Options, Place, SandboxWishes,
+};
 
 /// What one source asks for; none where it is silent.
 #[derive(Debug, Default)]
@@ -20,6 +22,8 @@ pub(crate) struct Wishes {
     pub(crate) logs: Option<LogWishes>,
     pub(crate) messages: Option<Allowed>,
     pub(crate) life: LifeWishes,
+    pub(crate) sandbox: Option<SandboxWishes>,
+    pub(crate) limits: Option<LimitWishes>,
 }
 
 impl Wishes {
@@ -36,6 +40,8 @@ impl Wishes {
             logs: self.logs.or(weaker.logs),
             messages: self.messages.or(weaker.messages),
             life: self.life.or(weaker.life),
+            sandbox: self.sandbox.or(weaker.sandbox),
+            limits: self.limits.or(weaker.limits),
         }
     }
 

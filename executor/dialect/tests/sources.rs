@@ -2,9 +2,7 @@
 
 use bytes::Bytes;
 use dialect::{CommandError, LABEL, Place, Program, ProgramError};
-use mesos_proto::v1::{
-    CommandInfo, ContainerInfo, Environment, Image, container_info, environment::Variable,
-};
+use mesos_proto::v1::{CommandInfo, ContainerInfo, Environment, environment::Variable};
 
 use crate::task::{
     command, exec, executor, labels, line, own, refusal, resolve, task, variables, with_data,
@@ -180,30 +178,6 @@ fn a_nul_byte_in_data_or_a_label_is_refused_too() {
         refusal(&label),
         format!("the label '{LABEL}': the command holds a NUL byte")
     );
-}
-
-#[test]
-fn a_container_of_a_tasks_own_is_refused_by_what_it_asks_for() {
-    let container = |change: &dyn Fn(&mut ContainerInfo)| {
-        let mut container = ContainerInfo {
-            r#type: container_info::Type::Mesos as i32,
-            ..Default::default()
-        };
-        change(&mut container);
-        task(|task| {
-            task.command = Some(command("x"));
-            task.container = Some(container);
-        })
-    };
-    assert_eq!(line(&container(&|_| ())).as_deref(), Ok("x"));
-    let image = container(&|container| {
-        container.mesos = Some(container_info::MesosInfo {
-            image: Some(Image::default()),
-        });
-    });
-    assert!(refusal(&image).contains("an image"), "{}", refusal(&image));
-    let volumes = container(&|container| container.volumes = vec![Default::default()]);
-    assert!(refusal(&volumes).contains("volumes"));
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Messages as tests build them.
 
 use bytes::Bytes;
-use dialect::{CommandError, Program, Request};
+use dialect::{CommandError, Program, Request, SandboxWishes};
 use mesos_proto::TaskInfo;
+use mesos_proto::v1::container_info::Type;
+use mesos_proto::v1::volume::Mode;
 use mesos_proto::v1::{
-    AgentId, CommandInfo, Environment, ExecutorId, ExecutorInfo, Label, Labels, TaskId,
-    TaskInfoFields, environment::Variable,
+    AgentId, CommandInfo, ContainerInfo, Environment, ExecutorId, ExecutorInfo, Label, Labels,
+    TaskId, TaskInfoFields, Volume, environment::Variable,
 };
 
 /// The name that the executor is started by.
@@ -99,5 +101,38 @@ pub(crate) fn exec(argv: &[&str]) -> Program {
     Program::Exec {
         file: argv[0].into(),
         argv: argv.iter().map(|word| (*word).into()).collect(),
+    }
+}
+
+/// A task with a container of its own, which runs something.
+pub(crate) fn contained(change: impl FnOnce(&mut ContainerInfo)) -> TaskInfo {
+    let mut container = ContainerInfo {
+        r#type: Type::Mesos as i32,
+        ..Default::default()
+    };
+    change(&mut container);
+    task(|task| {
+        task.data = Some("run".into());
+        task.container = Some(container);
+    })
+}
+
+/// A task that says this under `sandbox` of its data.
+pub(crate) fn with_sandbox(json: &str) -> TaskInfo {
+    with_data(&format!(
+        r#"{{"version":1,"command":{{"value":"x"}},"sandbox":{json}}}"#
+    ))
+}
+
+/// What `task` asks of its sandbox.
+pub(crate) fn wishes(task: &TaskInfo) -> SandboxWishes {
+    resolve(task).unwrap().sandbox
+}
+
+pub(crate) fn volume(mode: Mode, at: &str) -> Volume {
+    Volume {
+        mode: mode as i32,
+        container_path: at.into(),
+        ..Default::default()
     }
 }
