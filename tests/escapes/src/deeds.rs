@@ -1,0 +1,106 @@
+//! What comes to no end by itself: exhausting, filling, staying.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::thread::sleep;
+use std::time::Duration;
+
+const PORTION: usize = 1 << 20;
+
+/// Does the deed of this name.
+pub(crate) fn run(deed: &str, argument: &str) -> ExitCode {
+    match deed {
+        "fill" => fill(argument, false),
+        "fill-deleted" => fill(argument, true),
+        "take-memory" => take_memory(),
+        "fork" => fork(argument),
+        "stay" => stay(argument),
+        "leave" => leave(argument),
+        _ => panic!("no deed {deed}"),
+    }
+}
+
+fn forever() -> ! {
+    loop {
+        sleep(Duration::from_secs(1000));
+    }
+}
+
+/// Writes to a new file in a directory without end; to one that has no name any more, if it is `deleted`.
+fn fill(directory: &str, deleted: bool) -> ExitCode {
+    let path = Path::new(directory).join("filler");
+    let mut file = match File::create(&path) {
+        Ok(file) => file,
+        Err(error) => {
+            println!("{error}");
+            return ExitCode::from(3);
+        }
+    };
+    if deleted && let Err(error) = fs::remove_file(&path) {
+        println!("{error}");
+        return ExitCode::from(3);
+    }
+    let portion = vec![1; PORTION];
+    while file.write_all(&portion).is_ok() {
+        // Else a slow look at the usage would cost the host more than the quota.
+        sleep(Duration::from_millis(20));
+    }
+    // It is full, or over a limit: whoever watches is to see it.
+    forever()
+}
+
+fn take_memory() -> ExitCode {
+    let mut taken = Vec::new();
+    loop {
+        taken.push(vec![1_u8; PORTION]);
+        std::hint::black_box(&taken);
+    }
+}
+
+/// Starts itself, twice at a time, over and over, until it is ended. `argument` is only in its command line.
+fn fork(argument: &str) -> ExitCode {
+    loop {
+        for _ in 0..2 {
+            let mut child = Command::new("/proc/self/exe");
+            child.args(["do", "fork", argument]);
+            match child.spawn() {
+                // Not to be waited for: its parent is to have more of them.
+                Ok(child) => drop(child),
+                Err(_) => sleep(Duration::from_millis(1)),
+            }
+        }
+    }
+}
+
+/// Leaves children behind that left the session, the parent and, as root, the user, and ends. `path` is a file that
+/// each of them adds a line to when it is there.
+fn leave(path: &str) -> ExitCode {
+    for user in [0, 65533] {
+        let mut child = Command::new("/proc/self/exe");
+        child.args(["do", "stay", path]);
+        if nix::unistd::getuid().is_root() {
+            child.uid(user);
+        }
+        if let Err(error) = child.spawn() {
+            println!("{error}");
+            return ExitCode::from(3);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Ignores every signal that can be ignored, in a session of its own, says that it is there, and stays.
+fn stay(path: &str) -> ExitCode {
+    // As the task's first process it leads one.
+    let _ = nix::unistd::setsid();
+    crate::sys::ignore_signals();
+    let file = OpenOptions::new().append(true).create(true).open(path);
+    if let Err(error) = file.and_then(|mut file| file.write_all(b"here\n")) {
+        println!("{error}");
+        return ExitCode::from(3);
+    }
+    forever()
+}
