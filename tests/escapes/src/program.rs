@@ -2,6 +2,7 @@ use std::fs;
 use std::io::Read;
 use std::os::fd::RawFd;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::deeds;
 use crate::outcome::Outcome;
 use crate::report::Report;
-use crate::rows::every_row;
+use crate::rows::{Row, every_row};
 use crate::seen::Seen;
 use crate::world::World;
 
@@ -30,7 +31,9 @@ pub fn run() -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["try", world] => println!("{}", try_all(world)),
         ["row", world, name] => println!("{}", try_one(world, name)),
-        ["descriptors"] => println!("{:?}", beyond_the_first_three()),
+        ["descriptors"] => beyond_the_first_three()
+            .iter()
+            .for_each(|number| println!("{number}")),
         ["do", deed, argument] => return deeds::run(deed, argument),
         _ => panic!("usage: try <world> | row <world> <name> | descriptors | do <deed> <argument>"),
     }
@@ -38,10 +41,18 @@ pub fn run() -> ExitCode {
 }
 
 fn try_all(world: &str) -> String {
-    let outcomes = every_row().map(|row| (row.name.to_owned(), in_own_process(world, row.name)));
+    // Asked before anything is tried: a breach may take /proc away.
+    let program = std::env::current_exe().expect("/proc");
+    let try_row = |row: &Row| {
+        (
+            row.name.to_owned(),
+            in_own_process(&program, world, row.name),
+        )
+    };
+    let seen = Seen::here();
     let report = Report {
-        seen: Seen::here(),
-        outcomes: outcomes.collect(),
+        seen,
+        outcomes: every_row().map(try_row).collect(),
     };
     serde_json::to_string(&report).expect("plain data")
 }
@@ -54,8 +65,8 @@ fn try_one(world: &str, name: &str) -> String {
 }
 
 /// So that what it changes of itself, or dies of, is its own.
-fn in_own_process(world: &str, name: &str) -> Outcome {
-    let mut command = Command::new("/proc/self/exe");
+fn in_own_process(program: &Path, world: &str, name: &str) -> Outcome {
+    let mut command = Command::new(program);
     command.args(["row", world, name]);
     // The input stays: it may be a terminal.
     let child = command
@@ -94,7 +105,7 @@ fn outcome_of(mut child: Child) -> Outcome {
         .stderr
         .take()
         .map(|mut stderr| stderr.read_to_string(&mut complaint));
-    serde_json::from_str(&said).unwrap_or_else(|_| Outcome::Broken(complaint))
+    serde_json::from_str(&said).unwrap_or(Outcome::Broken(complaint))
 }
 
 fn beyond_the_first_three() -> Vec<RawFd> {

@@ -7,6 +7,7 @@
 mod built_ins;
 pub mod guests;
 mod probe;
+mod stage;
 mod task;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ use sandbox::{Command, InitProgram, LaunchError, Launcher, Namespaces, Plan, Std
 
 pub use built_ins::BUILT_INS;
 pub use probe::Probe;
+pub use stage::Stage;
 pub use task::{Held, Task};
 
 use task::Place;

@@ -6,18 +6,25 @@
 //! - `probe-executor guest <script> <script>`: with another program beside the task;
 //! - `probe-executor bare <script>`: with what a user without rights can have; kills the task when
 //!   its standard input is closed.
+//! - `probe-executor plan <file>`: the plan in that file, which may be a pipe, with its own input and output, in cgroups
+//!   where it is root; waits for the task's end.
 //! - `probe-executor bare-all <script> <guest>`: everything else with what such a user can have.
 #![forbid(unsafe_code)]
 
-use std::io::Read;
+use std::fs;
+use std::io::{Read, stderr, stdin, stdout};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use cgroup::{Cgroup, Host, Parent};
 use kernel_tests::guests::finish;
-use kernel_tests::{BUILT_INS, Executor, MARK, Task, nowhere, wait_readable};
+use kernel_tests::{BUILT_INS, Executor, MARK, Task, UNLIMITED, nowhere, wait_readable};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use sandbox::{Command, InitProgram, Launcher, Plan, Process, TaskSignal};
+use nix::unistd::geteuid;
+use sandbox::{Command, InitProgram, Launcher, Plan, Process, Stdio, TaskSignal};
 
 fn main() {
     sandbox::init::dispatch(BUILT_INS);
@@ -29,6 +36,7 @@ fn main() {
             share_mounts();
             with_everything(script);
         }
+        ["plan", file] => of_plan(file),
         ["guest", script, guest] => with_guest(script, guest),
         [script] => with_everything(script),
         _ => panic!("usage: probe-executor [shared|bare|bare-all|guest] <script>..."),
@@ -41,6 +49,42 @@ fn with_everything(script: &str) {
     println!("{} {}", executor.container, task.process.pid());
     loop {
         std::thread::park();
+    }
+}
+
+fn of_plan(file: &str) {
+    let plan = fs::read(file).expect("a plan");
+    let mut plan: Plan = serde_json::from_slice(&plan).expect("a plan");
+    let cgroups = geteuid().is_root().then(|| {
+        let host = Host::detect(Path::new("/")).expect("cgroups");
+        let parent = Parent::create(&host, &format!("kernel-test-plan-{}", std::process::id()));
+        let parent = parent.expect("root's rights");
+        let cgroup = Cgroup::create(&parent, "t", &UNLIMITED).expect("root's rights");
+        (parent, cgroup)
+    });
+    if let Some((_, cgroup)) = &cgroups {
+        plan.cgroup_procs = cgroup.procs_files();
+    }
+    let launcher = Launcher::start(InitProgram::own()).expect("a thread");
+    let own = |descriptor: BorrowedFd<'_>| descriptor.try_clone_to_owned().expect("a descriptor");
+    let stdio = Stdio {
+        stdin: Some(own(stdin().as_fd())),
+        stdout: own(stdout().as_fd()),
+        stderr: own(stderr().as_fd()),
+    };
+    // Whoever reads is to hear of the start before the task speaks.
+    let prepared = launcher.prepare(plan, stdio, &Arc::default());
+    let prepared = prepared.unwrap_or_else(|error| panic!("{error}"));
+    println!("started");
+    let mut process = prepared.release().unwrap_or_else(|error| panic!("{error}"));
+    let end = end_of(&mut process);
+    for degraded in process.degraded() {
+        println!("{degraded}");
+    }
+    println!("{end}");
+    if let Some((parent, cgroup)) = cgroups {
+        cgroup.remove().unwrap_or_else(|errors| panic!("{errors}"));
+        parent.remove().unwrap_or_else(|errors| panic!("{errors}"));
     }
 }
 

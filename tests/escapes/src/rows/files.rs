@@ -127,8 +127,8 @@ pub(super) const ROWS: &[Row] = &[
     ),
     Row::each(
         "say how modules are loaded",
-        READ_ONLY,
-        READ_ONLY_OR_DENIED,
+        READ_ONLY_OR_NOTHING,
+        READ_ONLY_OR_NOTHING,
         |_| open_to_write("/proc/sys/kernel/modprobe"),
     ),
     Row::each(

@@ -11,12 +11,12 @@ use crate::outcome::{Expected, Gain};
 use crate::sys::{Argument, call};
 
 pub(super) const ROWS: &[Row] = &[
-    Row::both("load a module", NO, |_| {
+    Row::both("load a module", NO_CALL, |_| {
         let nothing = c"";
         call(libc::SYS_init_module, [0.into(), 0.into(), nothing.into()])?;
         Gain::escape("loaded")
     }),
-    Row::both("load a module from a file", NO, |_| {
+    Row::both("load a module from a file", NO_CALL, |_| {
         let nothing = c"";
         call(
             libc::SYS_finit_module,
@@ -24,7 +24,7 @@ pub(super) const ROWS: &[Row] = &[
         )?;
         Gain::escape("loaded")
     }),
-    Row::both("unload a module", NO, |_| {
+    Row::both("unload a module", NO_CALL, |_| {
         let name = c"no-such-module";
         call(
             libc::SYS_delete_module,

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -177,22 +178,35 @@ fn break_out(world: &World) -> Attempt {
     Gain::escape("/ is another")
 }
 
-/// Tries to write to the root of each mount that is not said to be the sandbox's.
+/// Mounts that are writable by their nature, and in which the kernel lets nobody make a file.
+const OF_THE_KERNEL: [&str; 3] = ["/proc", "/dev/pts", "/dev/mqueue"];
+
+/// Tries to write to the root of each mount that is not said to be the sandbox's, and looks for those that are writable
+/// to whoever has the rights.
 fn write_to_mounts(world: &World) -> Attempt {
     let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(|error| errno(&error))?;
-    let points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
     let mut count = 0;
-    for point in points {
-        if world.writable.iter().any(|path| path.as_os_str() == point) {
+    for mount in mounts.lines() {
+        let mut fields = mount.split(' ').skip(4);
+        let (Some(point), Some(options)) = (fields.next(), fields.next()) else {
+            return Err(Errno::EBADMSG);
+        };
+        let point = Path::new(point);
+        if world.writable.iter().any(|path| path == point) {
             continue;
         }
         count += 1;
-        let made = fs::File::create(format!("{point}/{}", world.mark));
-        // A file that is one mount.
-        let opened = fs::metadata(point).is_ok_and(|found| found.is_file())
-            && fs::File::options().write(true).open(point).is_ok();
-        if made.is_ok() || opened {
-            return Gain::escape(format!("{point} can be written to"));
+        let is_file = fs::metadata(point).is_ok_and(|found| found.is_file());
+        let is_writable = !OF_THE_KERNEL.iter().any(|path| Path::new(path) == point)
+            && fs::metadata(point).is_ok_and(|found| found.is_dir() || found.is_file())
+            && options.split(',').any(|option| option == "rw");
+        let written = if is_file {
+            fs::File::options().write(true).open(point)
+        } else {
+            fs::File::create(point.join(&world.mark))
+        };
+        if is_writable || written.is_ok() {
+            return Gain::escape(mount);
         }
     }
     Gain::contained(format!("none of {count}"))
