@@ -77,6 +77,8 @@ pub enum TaskEvent {
     Prepared,
     /// The command runs.
     Started,
+    /// The command runs, though not with all that tasks have here: what it lacks, for a person to read.
+    StartedWithout(String),
     /// The command does not run, and nothing of the attempt is left.
     StartFailed(StartFailure),
     /// A limit was broken; the task still runs, or its end was not seen yet.

@@ -47,6 +47,14 @@ impl Report {
         }
     }
 
+    /// A task that runs, and what it runs without.
+    pub(crate) fn running(lacks: Option<String>) -> Self {
+        Self {
+            message: lacks.map(|lacks| format!("The task runs with {lacks}")),
+            ..Self::of(TaskState::TaskRunning)
+        }
+    }
+
     fn because(state: TaskState, reason: Option<Reason>, message: String) -> Self {
         Self {
             reason,

@@ -41,6 +41,8 @@ pub(crate) struct Task {
     /// `TaskInfo.max_completion_time`.
     time_limit: Option<Duration>,
     wanted_checks: Vec<dialect::Check>,
+    /// What it runs without, to be told with its first TASK_RUNNING.
+    pub(crate) lacks: Option<String>,
     checks: Checks,
     /// The state that was reported last, and when it was new, in seconds since the epoch.
     reported: (TaskState, f64),
@@ -141,6 +143,7 @@ impl Task {
             options: Options::default(),
             time_limit: info.max_completion_time.as_ref().map(length_of),
             wanted_checks: Vec::new(),
+            lacks: None,
             checks: Checks::new(&[], Instant::default()),
             reported: (TaskState::TaskStaging, 0.0),
             state: State::AwaitingAck,

@@ -150,7 +150,8 @@ impl Supervised {
 
     fn take(&mut self, event: TaskEvent) -> Option<Ending> {
         match event {
-            TaskEvent::Started => {
+            // What it lacks is in the log, which whoever started this reads.
+            TaskEvent::Started | TaskEvent::StartedWithout(_) => {
                 self.runs = true;
                 self.timeout_at = self.patience.timeout.map(|after| Instant::now() + after);
                 for signal in self.early.drain(..) {

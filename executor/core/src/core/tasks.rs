@@ -96,6 +96,12 @@ impl Core {
             TaskEvent::Prepared => Input::Prepared,
             TaskEvent::Probed { check, outcome } => Input::Probed(check, outcome),
             TaskEvent::Started => Input::Started,
+            TaskEvent::StartedWithout(lacks) => {
+                if let Some(task) = self.tasks.get_mut(&task_id.value) {
+                    task.lacks = Some(lacks);
+                }
+                Input::Started
+            }
             TaskEvent::StartFailed(failure) => Input::StartFailed(failure),
             TaskEvent::Limited(limitation) => Input::Limited(limitation),
             TaskEvent::Ended(ended) => Input::Ended(ended),
@@ -146,7 +152,11 @@ impl Core {
                 self.actions
                     .push_back(Action::CancelProbe { task_id, check });
             }
-            Effect::Running => self.update(now, &task_id, Report::of(TaskState::TaskRunning)),
+            Effect::Running => {
+                let task = self.tasks.get(&task_id.value);
+                let lacks = task.and_then(|task| task.lacks.clone());
+                self.update(now, &task_id, Report::running(lacks));
+            }
             Effect::Killing if self.sends_killing => {
                 self.update(now, &task_id, Report::of(TaskState::TaskKilling));
             }

@@ -28,6 +28,24 @@ fn a_task_stays_among_the_unacknowledged_until_the_first_acknowledgement() {
     assert_eq!(call.unacknowledged_updates[0].status, running);
 }
 
+#[test]
+fn what_a_task_runs_without_is_told_with_its_first_running_and_no_later_one() {
+    let mut rig = Rig::subscribed(config());
+    rig.agent(launch(task("t")));
+    let lacks = "no limit of memory: no cgroups".to_owned();
+    let running = update(&rig.task("t", TaskEvent::StartedWithout(lacks)));
+    assert_eq!(running.state(), TaskRunning);
+    assert_eq!(
+        running.message.as_deref(),
+        Some("The task runs with no limit of memory: no cgroups")
+    );
+    let finished = update(&rig.end("t", CommandEnd::Exited(0)));
+    assert_eq!(
+        finished.message.as_deref(),
+        Some("Command exited with status 0")
+    );
+}
+
 /// P-19
 #[test]
 fn an_update_has_what_the_agent_asks_for() {
