@@ -1,5 +1,6 @@
 # The only door, for people and for CI. Everything a target needs beyond Rust, gcc, make and python3 it installs itself
-# (Debian packages) or keeps in the user's cache directory (the real Mesos, cargo-deny), checked by checksum.
+# (Debian packages) or keeps in the user's cache directory (the real Mesos, cargo-deny, both checked by checksum; a
+# virtual machine made of Debian packages).
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -29,7 +30,7 @@ demo-program:
 	@echo '== built the demo'
 
 .PHONY: test
-test: lint setup foreign dist fuzz ## Lint, then run every test: unit, fuzzed, real Mesos, real kernel, real Graphite
+test: lint setup foreign machine dist fuzz ## Lint, then run every test: unit, fuzzed, real Mesos, real kernels, real Graphite
 	@echo '== testing'
 	cargo test --locked --workspace -- --test-threads=2
 
@@ -73,6 +74,10 @@ setup: ## Install the Debian packages and set up the real Mesos that the tests a
 foreign: setup
 	@tests/setup/pymesos >/dev/null
 	@tests/setup/mesos-framework >/dev/null
+
+.PHONY: machine
+machine: setup
+	@tests/vm/setup >/dev/null
 
 CARGO_DENY := cargo-deny-0.20.2
 .PHONY: cargo-deny

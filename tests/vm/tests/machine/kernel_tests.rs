@@ -1,0 +1,35 @@
+//! The tests on the real kernel, where cgroup v2 is the only hierarchy.
+
+use vm_tests::run_inner_tests;
+
+use crate::MACHINE;
+
+/// Fewer than there are; an empty run is no proof.
+const AT_LEAST: usize = 90;
+
+#[test]
+fn systemd_runs_and_cgroup_v2_is_the_only_hierarchy() {
+    let machine = &MACHINE;
+    assert_eq!(machine.succeed("cat /proc/1/comm"), "systemd");
+    let mounts = machine.succeed("grep cgroup /proc/mounts");
+    assert!(
+        mounts.starts_with("cgroup2 /sys/fs/cgroup cgroup2"),
+        "{mounts}"
+    );
+    assert_eq!(mounts.lines().count(), 1, "{mounts}");
+    let own = machine.succeed("cat /proc/self/cgroup");
+    assert!(own.starts_with("0::/"), "{own}");
+    assert_eq!(own.lines().count(), 1, "{own}");
+    for controller in ["cpu", "memory", "pids", "io", "cpuset"] {
+        let available = machine.succeed("cat /sys/fs/cgroup/cgroup.controllers");
+        assert!(available.contains(controller), "{available}");
+    }
+}
+
+#[test]
+fn the_sandbox_holds_on_cgroup_v2_all_that_it_promises() {
+    let outcomes = run_inner_tests(&MACHINE, "");
+    let failed: Vec<_> = outcomes.iter().filter(|outcome| !outcome.passed).collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+    assert!(outcomes.len() >= AT_LEAST, "only {} ran", outcomes.len());
+}

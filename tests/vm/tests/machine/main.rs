@@ -1,0 +1,11 @@
+//! What runs in the virtual machine: one boot for all of it.
+#![forbid(unsafe_code)]
+
+mod kernel_tests;
+
+use std::sync::LazyLock;
+
+use vm_tests::Machine;
+
+/// A machine that did not boot fails every test at once.
+static MACHINE: LazyLock<Machine> = LazyLock::new(|| Machine::boot(env!("CARGO_BIN_EXE_vm-guest")));
