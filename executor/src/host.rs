@@ -8,6 +8,7 @@ mod cancellation;
 mod fetching;
 mod launch;
 mod limits;
+mod output;
 mod site;
 mod tail;
 mod watch;

@@ -16,6 +16,7 @@ mod host;
 mod install;
 mod janitor;
 mod journal;
+mod logs;
 mod probe;
 mod run;
 mod serve;

@@ -16,6 +16,7 @@ use crate::driver::Driver;
 use crate::groundwork;
 use crate::host::{FetchSettings, Host, MOST_TURNS, Way, Workshop};
 use crate::journal::{Journal, Owner};
+use crate::logs::Turns;
 use crate::settings::Settings;
 use crate::{settings, sys};
 
@@ -86,6 +87,7 @@ fn run(
             .map(ToOwned::to_owned),
         way: command_executor.map_or(Way::Custom, |flags| Way::Command(Box::new(flags))),
         fetching: FetchSettings::of_environment(fetch_timeout),
+        copying: Turns::new(),
         turns: Semaphore::new(MOST_TURNS),
     };
     let journal = Journal::open(&workshop.sandbox, owner).unwrap_or_else(|error| {

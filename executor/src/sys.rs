@@ -11,7 +11,11 @@ use tokio::io::unix::AsyncFd;
 
 /// A duplicate of `descriptor` that the runtime tells about when it becomes readable or is hung up.
 pub(crate) fn readable(descriptor: &impl AsFd) -> io::Result<AsyncFd<OwnedFd>> {
-    let descriptor = descriptor.as_fd().try_clone_to_owned()?;
+    when_readable(descriptor.as_fd().try_clone_to_owned()?)
+}
+
+/// The descriptor itself, which the runtime tells about when it becomes readable or is hung up.
+pub(crate) fn when_readable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: `AsyncFd` wants a value whose `as_raw_fd` always gives the same open descriptor. An `OwnedFd` keeps its
     // one descriptor open until it is dropped, and it is moved into the `AsyncFd`, which drops it after deregistering.
     let registered = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) };

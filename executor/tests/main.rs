@@ -19,6 +19,7 @@ mod fetching;
 mod holding;
 mod journal;
 mod killing;
+mod logs;
 mod reconnection;
 mod silence;
 mod subscription;

@@ -26,10 +26,6 @@ const DIRECTORY: OFlag = OFlag::O_RDONLY
     .union(OFlag::O_NOFOLLOW)
     .union(OFlag::O_CLOEXEC);
 
-const READING: OFlag = OFlag::O_RDONLY
-    .union(OFlag::O_NOFOLLOW)
-    .union(OFlag::O_CLOEXEC);
-
 /// Why a task has no directory.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectoryError {
@@ -74,12 +70,10 @@ pub struct TaskDirectory {
     pub path: PathBuf,
     /// The directory itself, wherever it may be moved.
     pub handle: OwnedFd,
-    /// `stdout` in it, open for appending.
+    /// `stdout` in it, as [`log_file`] makes it.
     pub stdout: File,
-    /// `stderr` in it, open for appending.
+    /// `stderr` in it, alike.
     pub stderr: File,
-    /// The same file, open for reading, whatever comes to stand in its place.
-    pub stderr_reader: File,
 }
 
 /// Makes `tasks/<task>` below `sandbox`, mode 0750 and owned by `owner` as Mesos makes sandboxes,
@@ -117,26 +111,28 @@ pub fn create_task(
     // The files first: once the directory is the owner's, anything may stand under these names.
     let stdout = log_file(&handle, &path, "stdout", owner)?;
     let stderr = log_file(&handle, &path, "stderr", owner)?;
-    let stderr_reader =
-        openat(&handle, "stderr", READING, Mode::empty()).map_err(opening(&path.join("stderr")))?;
     hand_over(&handle, &path, owner, Mode::from_bits_truncate(0o750))?;
     Ok(TaskDirectory {
         path,
         handle,
         stdout,
         stderr,
-        stderr_reader: stderr_reader.into(),
     })
 }
 
-fn log_file(
+/// Makes the empty file `name` in `directory`, whose path is `path`, open for reading and appending, mode 0644 and owned
+/// by `owner`. The name must be free: nothing that is there already is opened.
+///
+/// # Errors
+/// See [`DirectoryError`].
+pub fn log_file(
     directory: &OwnedFd,
     path: &Path,
     name: &str,
     owner: Option<&Identity>,
 ) -> Result<File, DirectoryError> {
     let path = path.join(name);
-    let flags = OFlag::O_WRONLY
+    let flags = OFlag::O_RDWR
         | OFlag::O_APPEND
         | OFlag::O_CREAT
         | OFlag::O_EXCL

@@ -99,11 +99,7 @@ impl Fetching {
             let outcome = outcome(process, &site, &cancelled);
             let (mut site, ()) = site.or_abandon(outcome)?;
             // What was told of fetching are not the task's own words.
-            if let Some(tail) = &mut site.tail
-                && let Err(error) = tail.begin_here()
-            {
-                warn!("the last words of a task may be those of fetching: {error}");
-            }
+            site.output.kept.begin_here();
             Ok(site)
         })
         .await

@@ -11,14 +11,14 @@ use mesos_proto::TaskInfo;
 use mesos_proto::v1::TaskId;
 use sandbox::{Command, LaunchError, Plan, Prepared, Process};
 use tokio::task::spawn_blocking;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::cancellation::Cancellation;
 use super::fault;
 use super::fetching::Fetching;
 use super::limits::TaskLimits;
+use super::output::Kept;
 use super::site::{Site, descriptor_limit, discard};
-use super::tail::Tail;
 use super::workshop::{Way, Workshop};
 
 /// What is to be launched.
@@ -59,7 +59,7 @@ pub(super) struct Started {
 pub(super) struct Belongings {
     pub(super) cgroup: Option<Arc<Cgroup>>,
     pub(super) directory: OwnedFd,
-    pub(super) tail: Option<Tail>,
+    pub(super) kept: Kept,
     pub(super) limits: TaskLimits,
     /// The exit statuses that are no failure, of which nobody needs the last words.
     pub(super) success_codes: Vec<i32>,
@@ -179,19 +179,20 @@ fn start(
     if let Some(limit) = request.options.descriptor_limit {
         plan.rlimits = vec![descriptor_limit(limit)];
     }
+    let stdio = site.output.stdio;
     let belongings = Belongings {
         cgroup: site.cgroup,
         directory: site.directory,
-        tail: site.tail,
+        kept: site.output.kept,
         limits: site.limits,
         success_codes: request.options.success_codes,
     };
     let launcher = &workshop.launcher;
     if !held {
-        let process = launcher.launch(plan, site.stdio, cancelled.flag());
+        let process = launcher.launch(plan, stdio, cancelled.flag());
         return started(process, belongings);
     }
-    match launcher.prepare(plan, site.stdio, cancelled.flag()) {
+    match launcher.prepare(plan, stdio, cancelled.flag()) {
         Ok(prepared) => Ok(Stage::Held(Box::new(Held {
             prepared,
             belongings,
@@ -235,20 +236,12 @@ impl Held {
 }
 
 impl Belongings {
-    /// Removes the cgroup, killing what is in it; the directory stays for people to read. Blocks.
+    /// Removes the cgroup, killing what is in it; the directory stays for people to read, with all that was said. Blocks.
     pub(super) fn discard(&self) {
         if let Some(cgroup) = &self.cgroup {
             discard(cgroup);
         }
-    }
-
-    /// The last lines that the task wrote to its standard error. Blocks.
-    pub(super) fn last_words(&self) -> Option<String> {
-        let tail = self.tail.as_ref()?;
-        tail.read().unwrap_or_else(|error| {
-            warn!("what a task wrote last to its standard error is not shown: {error}");
-            None
-        })
+        self.kept.drain();
     }
 
     fn without_process(&self, error: &LaunchError) -> StartFailure {

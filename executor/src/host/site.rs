@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,9 +24,10 @@ use tracing::{debug, warn};
 use super::cancellation::Cancellation;
 use super::failure;
 use super::limits::TaskLimits;
-use super::tail::Tail;
+use super::output::{Orders, Output};
 use super::workshop::{Way, Workshop};
 use crate::command_executor::CommandExecutor;
+use crate::logs::Directory;
 
 /// A framework may use a task's id again; then the directories are numbered, this many at the most.
 const MOST_RUNS_OF_ONE_ID: u32 = 1000;
@@ -41,9 +42,8 @@ pub(super) struct Site {
     filesystem: Filesystem,
     /// The directory itself, wherever it may be moved.
     pub(super) directory: OwnedFd,
-    pub(super) stdio: Stdio,
-    /// None when the task's standard error is no file.
-    pub(super) tail: Option<Tail>,
+    /// Where its output goes.
+    pub(super) output: Output,
     /// Who the task runs as, when that is not who the executor is.
     pub(super) identity: Option<Identity>,
     pub(super) cgroup: Option<Arc<Cgroup>>,
@@ -61,10 +61,15 @@ impl Site {
         cancelled.check()?;
         let id = &task.task_id.value;
         let limits = TaskLimits::of(task, request.options.process_limit);
+        let orders = Orders {
+            wishes: &request.logs,
+            quota: limits.disk,
+            turns: &workshop.copying,
+        };
         let (identity, place) = match &workshop.way {
             Way::Custom => {
                 let identity = identity_of(request.user.as_deref())?;
-                let place = own_place(workshop, id, identity.as_ref())?;
+                let place = own_place(workshop, id, identity.as_ref(), &orders)?;
                 (identity, place)
             }
             // The agent has made the executor the task's user, but for a task with an image.
@@ -74,7 +79,7 @@ impl Site {
                 if let Some(identity) = &mut identity {
                     identity.groups.extend(&flags.groups);
                 }
-                let place = shared_place(&workshop.sandbox, flags, identity.as_ref())?;
+                let place = shared_place(&workshop.sandbox, flags, identity.as_ref(), &orders)?;
                 (identity, place)
             }
             Way::Alone { user } => {
@@ -96,8 +101,7 @@ impl Site {
             working_directory: place.working_directory,
             filesystem: place.filesystem,
             directory: place.directory,
-            stdio: place.stdio,
-            tail: place.tail,
+            output: place.output,
             identity,
             cgroup,
             limits,
@@ -132,8 +136,8 @@ impl Site {
     pub(super) fn stdio_again(&self) -> io::Result<Stdio> {
         Ok(Stdio {
             stdin: None,
-            stdout: self.stdio.stdout.try_clone()?,
-            stderr: self.stdio.stderr.try_clone()?,
+            stdout: self.output.stdio.stdout.try_clone()?,
+            stderr: self.output.stdio.stderr.try_clone()?,
         })
     }
 
@@ -145,7 +149,8 @@ impl Site {
         match outcome {
             Ok(done) => Ok((self, done)),
             Err(failure) => {
-                // The directory stays for people to read.
+                // The directory stays for people to read, with all that was said.
+                self.output.kept.drain();
                 if let Some(cgroup) = &self.cgroup {
                     discard(cgroup);
                 }
@@ -209,8 +214,7 @@ struct Place {
     working_directory: PathBuf,
     filesystem: Filesystem,
     directory: OwnedFd,
-    stdio: Stdio,
-    tail: Option<Tail>,
+    output: Output,
 }
 
 /// A directory of the task's own below the executor's sandbox.
@@ -218,6 +222,7 @@ fn own_place(
     workshop: &Workshop,
     id: &str,
     owner: Option<&Identity>,
+    orders: &Orders<'_>,
 ) -> Result<Place, StartFailure> {
     let made = own_directory(&workshop.sandbox, id, owner)
         .map_err(|error| failure(Fault::Host, &error))?;
@@ -225,17 +230,19 @@ fn own_place(
         let_through(&workshop.sandbox);
     }
     link_fetched_files(workshop, &made);
+    let files = Directory {
+        handle: &made.handle,
+        path: made.path.clone(),
+        owner,
+        stdout: made.stdout,
+        stderr: made.stderr,
+    };
     Ok(Place {
+        output: Output::own(files, orders)?,
         working_directory: made.path.clone(),
         path: made.path,
         filesystem: Filesystem::Host,
         directory: made.handle,
-        stdio: Stdio {
-            stdin: None,
-            stdout: made.stdout.into(),
-            stderr: made.stderr.into(),
-        },
-        tail: Some(Tail::of(made.stderr_reader)),
     })
 }
 
@@ -244,17 +251,14 @@ fn shared_place(
     sandbox: &Path,
     flags: &CommandExecutor,
     owner: Option<&Identity>,
+    orders: &Orders<'_>,
 ) -> Result<Place, StartFailure> {
     let in_sandbox = |source: io::Error| StartFailure {
         fault: Fault::Host,
         message: format!("prepare the sandbox {}: {source}", sandbox.display()),
     };
     let directory = OwnedFd::from(fs::File::open(sandbox).map_err(in_sandbox)?);
-    let stdio = own_stdio().map_err(in_sandbox)?;
-    let tail = Tail::of_own_stderr(&directory).unwrap_or_else(|error| {
-        warn!("what the task writes to its standard error is not shown at its end: {error}");
-        None
-    });
+    let output = Output::shared(sandbox, &directory, owner, orders)?;
     if let Some(owner) = owner.filter(|_| flags.rootfs.is_some()) {
         // An agent that has not switched the user, as for an image, has not given it the sandbox either (Mesos:
         // src/launcher/executor.cpp, `launchTaskSubprocess`).
@@ -289,8 +293,7 @@ fn shared_place(
         path,
         filesystem,
         directory,
-        stdio,
-        tail,
+        output,
     })
 }
 
@@ -308,18 +311,7 @@ fn this_place(directory: &Path) -> Result<Place, StartFailure> {
         working_directory: directory.to_owned(),
         filesystem: Filesystem::Host,
         directory: opened.into(),
-        stdio: own_stdio().map_err(in_directory)?,
-        tail: None,
-    })
-}
-
-/// This process's own input and output.
-fn own_stdio() -> io::Result<Stdio> {
-    Ok(Stdio {
-        // Under an agent /dev/null.
-        stdin: Some(io::stdin().as_fd().try_clone_to_owned()?),
-        stdout: io::stdout().as_fd().try_clone_to_owned()?,
-        stderr: io::stderr().as_fd().try_clone_to_owned()?,
+        output: Output::inherited().map_err(in_directory)?,
     })
 }
 

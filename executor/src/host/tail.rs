@@ -8,22 +8,38 @@ use nix::errno::Errno;
 use nix::fcntl::AtFlags;
 use nix::sys::stat::{SFlag, fstat, fstatat};
 
+use crate::logs::Ending;
+
 /// What a status can carry: the master keeps every one of them in memory.
 const MOST_BYTES: u64 = 4096;
 
-/// A task's standard error, to be read at its end. The file is held from before the task has it, so that whatever the
-/// task puts in its place later is never looked at.
+/// A task's standard error, to be read at its end. It is held from before the task has it, so that whatever the task puts
+/// in its place later is never looked at.
 #[derive(Debug)]
 pub(crate) struct Tail {
-    file: File,
+    source: Source,
     /// What is before this offset is somebody else's.
     begin: u64,
+}
+
+#[derive(Debug)]
+enum Source {
+    File(File),
+    /// Files that the executor itself writes and rotates.
+    Log(Ending),
 }
 
 impl Tail {
     /// Of a file that the task has to itself, open for reading.
     pub(crate) fn of(file: File) -> Self {
-        Self { file, begin: 0 }
+        let source = Source::File(file);
+        Self { source, begin: 0 }
+    }
+
+    /// Of a log that the executor holds.
+    pub(crate) fn of_log(log: Ending) -> Self {
+        let source = Source::Log(log);
+        Self { source, begin: 0 }
     }
 
     /// Of this process's own standard error, which the task is about to share; none when that is not the file `stderr` in
@@ -40,33 +56,43 @@ impl Tail {
             return Ok(None);
         }
         // It is open for writing alone. The link leads to the open file itself, not to its name.
-        let file = File::open(format!("/proc/self/fd/{}", stderr.as_raw_fd()))?;
-        let mut tail = Self { file, begin: 0 };
+        let mut tail = Self::of(File::open(format!("/proc/self/fd/{}", stderr.as_raw_fd()))?);
         tail.begin_here()?;
         Ok(Some(tail))
     }
 
     /// What is there until now is somebody else's.
     pub(crate) fn begin_here(&mut self) -> io::Result<()> {
-        self.begin = self.file.metadata()?.len();
+        self.begin = match &self.source {
+            Source::File(file) => file.metadata()?.len(),
+            Source::Log(log) => log.written()?,
+        };
         Ok(())
     }
 
     /// The last whole lines, [`MOST_BYTES`] at the most; a line that is longer than that loses its begin. Nothing when
     /// there is nothing but blanks.
     pub(crate) fn read(&self) -> io::Result<Option<String>> {
-        let end = self.file.metadata()?.len();
-        // The task may have truncated the file.
-        let first = self.begin.min(end);
-        let begin = end.saturating_sub(MOST_BYTES).max(first);
         // With the byte before, which tells whether a line begins here.
-        let from = begin.saturating_sub(1).max(first);
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(from))?;
-        let mut bytes = Vec::new();
-        file.take(end - from).read_to_end(&mut bytes)?;
-        Ok(last_lines(&bytes, from > first))
+        let most = MOST_BYTES + 1;
+        let (bytes, is_cut) = match &self.source {
+            Source::File(file) => last_bytes(file, self.begin, most)?,
+            Source::Log(log) => log.last(self.begin, most)?,
+        };
+        Ok(last_lines(&bytes, is_cut))
     }
+}
+
+/// The last bytes after the first `since` of a file, `most` at the most, and whether there are more.
+fn last_bytes(mut file: &File, since: u64, most: u64) -> io::Result<(Vec<u8>, bool)> {
+    let end = file.metadata()?.len();
+    // The task may have truncated the file.
+    let first = since.min(end);
+    let from = end.saturating_sub(most).max(first);
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(end - from).read_to_end(&mut bytes)?;
+    Ok((bytes, from > first))
 }
 
 /// What is worth showing of the end of a text, which may begin in the middle of a line.
@@ -142,7 +168,8 @@ mod tests {
         let path = directory.path().join("stderr");
         std::fs::write(&path, "the executor's\nthe task's\n").unwrap();
         let file = File::open(&path).unwrap();
-        let tail = Tail { file, begin: 15 };
+        let source = Source::File(file);
+        let tail = Tail { source, begin: 15 };
         assert_eq!(tail.read().unwrap().as_deref(), Some("the task's"));
         std::fs::write(&path, "less").unwrap();
         assert_eq!(tail.read().unwrap(), None);

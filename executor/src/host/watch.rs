@@ -65,11 +65,13 @@ pub(super) fn ended(process: &mut Process, belongings: &Belongings) -> Ended {
             .then(|| memory_limitation(cgroup, &belongings.limits))
             .flatten()
     });
+    // Nobody of it is left to say more.
+    belongings.kept.drain();
     let stderr_tail = match exit {
         // Nobody needs the last words of what went well.
         CommandEnd::Exited(code) if belongings.success_codes.contains(&code) => None,
         CommandEnd::Exited(_) | CommandEnd::Signalled(_) | CommandEnd::Unknown => {
-            belongings.last_words()
+            belongings.kept.last_words()
         }
     };
     Ended {

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::fetching::FetchSettings;
 use crate::command_executor::CommandExecutor;
+use crate::logs::Turns;
 
 /// One for the executor's life.
 pub(crate) struct Workshop {
@@ -25,6 +26,8 @@ pub(crate) struct Workshop {
     pub(crate) own_name: Option<OsString>,
     pub(crate) way: Way,
     pub(crate) fetching: FetchSettings,
+    /// Held while a task's output is copied.
+    pub(crate) copying: Turns,
     /// Held while a launch does what can block, so that some that hang leave threads for everything else.
     pub(crate) turns: Semaphore,
 }

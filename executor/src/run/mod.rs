@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 use crate::cli::Run;
 use crate::groundwork;
 use crate::host::{FetchSettings, Host, MOST_TURNS, Way, Workshop};
+use crate::logs::Turns;
 use crate::settings;
 use ending::Ending;
 use supervision::{Patience, supervise};
@@ -60,6 +61,7 @@ fn attempt(options: Run) -> Result<Ending, Box<dyn std::error::Error>> {
         own_name: None,
         way: Way::Alone { user: options.user },
         fetching: FetchSettings::default(),
+        copying: Turns::new(),
         turns: Semaphore::new(MOST_TURNS),
     };
     let _janitor = groundwork::janitor(workshop.cgroups.as_ref());

@@ -47,6 +47,12 @@ impl Executor {
         Self::start_as(agent, Some(flags), &[], None)
     }
 
+    /// The same, and its log is not the file in its sandbox.
+    pub(crate) fn start_for_command_task_with_another_logger(agent: &Agent) -> Self {
+        let elsewhere = File::options().write(true).open("/dev/null").unwrap();
+        Self::start_as(agent, Some(&[]), &[], Some(elsewhere))
+    }
+
     fn start_as(
         agent: &Agent,
         command_executor: Option<&[&str]>,
