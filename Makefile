@@ -35,7 +35,8 @@ test: lint setup foreign machine dist fuzz ## Lint, then run every test: unit, f
 	cargo test --locked --workspace -- --test-threads=2
 
 .PHONY: bench
-bench: setup foreign dist ## Measure the executor beside a peer on a real Mesos; prints a table in Markdown
+bench: setup foreign dist ## Measure the executor and its sandboxes beside peers; prints tables in Markdown
+	@tests/setup/debian-packages crun
 	@echo '== measuring: some minutes, on a quiet machine'
 	@cargo run --quiet --locked --release --package bench
 

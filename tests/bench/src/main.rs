@@ -1,5 +1,6 @@
-//! What the executor costs, beside a peer without a sandbox on the same real Mesos in the same run. Prints a table in
-//! Markdown and asserts nothing: figures are for people.
+//! What the executor costs, beside a peer without a sandbox on the same real Mesos in the same run, and what a sandbox
+//! costs beside others that make one. Prints tables in Markdown and asserts nothing: figures are for people. With an
+//! argument, `mesos` or `sandbox`, one of the two.
 //!
 //! What cannot be measured panics with the reason, as a fixture does.
 #![forbid(unsafe_code)]
@@ -10,6 +11,7 @@ mod idle;
 mod launches;
 mod processes;
 mod samples;
+mod sandbox;
 mod sides;
 
 use std::fs;
@@ -17,9 +19,22 @@ use std::fs;
 use sides::Side;
 
 fn main() {
+    // Its sandboxes' inits are of this program.
+    ::sandbox::init::dispatch(&[]);
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or_default().to_owned();
     println!("{}; load {load} at the start.\n", machine());
+    let only = std::env::args().nth(1);
+    let is_wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
+    if is_wanted("sandbox") {
+        sandbox::measure();
+    }
+    if is_wanted("mesos") {
+        under_mesos();
+    }
+}
+
+fn under_mesos() {
     let [ours, peer, nothing] = Side::ALL;
     println!("| | {ours} | {peer}, no sandbox | {nothing} |\n|---|---|---|---|");
     let parts: [fn() -> Vec<[String; 4]>; 4] = [

@@ -23,14 +23,11 @@ impl Samples {
     }
 }
 
-/// Median and 90th percentile: `5.6 / 7.1`.
+/// Median and 90th percentile: `5.6 / 7.1`, or with the precision that is asked for.
 impl fmt::Display for Samples {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "{:.1} / {:.1}",
-            self.quantile(0.5),
-            self.quantile(0.9)
-        )
+        let digits = formatter.precision().unwrap_or(1);
+        let [median, high] = [0.5, 0.9].map(|part| self.quantile(part));
+        write!(formatter, "{median:.digits$} / {high:.digits$}")
     }
 }
