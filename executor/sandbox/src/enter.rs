@@ -14,6 +14,7 @@ use crate::error::LaunchError;
 use crate::exit::Exit;
 use crate::guest::{Guest, Word};
 use crate::identity::Identity;
+use crate::launch::open_cgroups;
 use crate::line;
 use crate::plan::Command;
 
@@ -93,15 +94,17 @@ impl Door {
         guest.cgroup_procs = subgroup.iter().flat_map(Subgroup::procs_files).collect();
         // From here on its drop undoes everything.
         let entered = Entered { outcome, subgroup };
+        let cgroups = open_cgroups(&guest.cgroup_procs)?;
 
         match line::pass(&self.line, 0, &theirs) {
             Err(error) if line::is_gone(&error) => return Err(EnterError::TaskEnded),
             passed => passed.map_err(preparing)?,
         }
         drop(theirs);
-        let descriptors = [outcome_of_watcher.as_raw_fd(), null.as_raw_fd()];
+        let mut descriptors = vec![outcome_of_watcher.as_raw_fd(), null.as_raw_fd()];
+        descriptors.extend(cgroups.iter().map(AsRawFd::as_raw_fd));
         let sent = conversation.order(&guest, false, &descriptors, cancelled);
-        drop(outcome_of_watcher);
+        drop((outcome_of_watcher, cgroups));
         match (conversation.listen(cancelled), conversation.heard.failure) {
             (Pause::Cancelled, _) => Err(LaunchError::Cancelled.into()),
             (_, Some(failure)) => Err(LaunchError::from(failure).into()),

@@ -104,7 +104,8 @@ pub enum Source {
     },
 }
 
-/// Who sees mounts that are made below a volume once the task runs (Mesos: `MountPropagation`).
+/// Who sees mounts that are made below a volume once the task runs (Mesos: `MountPropagation`). What a task mounts is
+/// never seen outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Propagation {
@@ -113,8 +114,6 @@ pub enum Propagation {
     Private,
     /// The task sees the host's (`HOST_TO_CONTAINER`), in a read-only volume as writable as they are.
     FromHost,
-    /// And the host sees the task's (`BIDIRECTIONAL`).
-    Both,
 }
 
 /// What `/dev/shm` is.

@@ -7,13 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+
 use crate::conversation::{Conversation, Pause};
 use crate::error::LaunchError;
 use crate::line;
 use crate::namespaces::Own;
 use crate::plan::{Command, Plan};
 use crate::process::Process;
-use crate::report::{Degraded, Feature};
+use crate::report::{Degraded, Fault, Feature, Step};
 use crate::zygote::{Zygote, Zygotes};
 
 /// The program that becomes the init when it is started with the argument `--sandbox-init`: one whose `main`
@@ -137,7 +140,8 @@ impl Launcher {
         // Everything that can be checked is, before the host is touched.
         plan.check()?;
 
-        let Handles { stdio, sandbox: _ } = handles;
+        let Handles { stdio, sandbox } = handles;
+        let cgroups = open_cgroups(&plan.cgroup_procs)?;
         let preparing = |source| LaunchError::Prepare { source };
         let (line, line_of_init) = line::pair().map_err(preparing)?;
         let stdin = match stdio.stdin {
@@ -156,6 +160,8 @@ impl Launcher {
             stdio.stderr.as_raw_fd(),
         ];
         descriptors.extend(answer_of_init.as_ref().map(AsRawFd::as_raw_fd));
+        descriptors.extend(cgroups.iter().map(AsRawFd::as_raw_fd));
+        descriptors.extend(sandbox.as_ref().map(AsRawFd::as_raw_fd));
 
         let mut asked = self.ask(plan, held, &descriptors, cancelled)?;
         if asked.pause == Pause::Closed && asked.conversation.heard.nothing() {
@@ -239,6 +245,22 @@ impl Asked {
     }
 }
 
+/// Opens, by name only, the directories of the `cgroup.procs` that a task is to write to: it may not see them any more when
+/// it does so.
+pub(crate) fn open_cgroups(procs: &[PathBuf]) -> Result<Vec<OwnedFd>, LaunchError> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let open = |path: &PathBuf| {
+        let directory = path.parent().unwrap_or(path);
+        open(directory, flags, Mode::empty()).map_err(|errno| LaunchError::Step {
+            step: Step::JoinCgroup,
+            path: Some(path.clone()),
+            source: errno.into(),
+            fault: Fault::Host,
+        })
+    };
+    procs.iter().map(open).collect()
+}
+
 /// Sees to the end of an init that has not said a word when its launch is given up, in a thread of
 /// its own: what is to make it may be stopped, and whoever gave the launch up is not to wait for it.
 fn outlast(conversation: Conversation) {
@@ -284,7 +306,6 @@ impl Prepared {
 mod tests {
     use super::*;
     use crate::Fault;
-    use crate::plan::tests::plan;
 
     fn nowhere() -> Stdio {
         let null = || OwnedFd::from(File::options().write(true).open("/dev/null").unwrap());
@@ -292,6 +313,13 @@ mod tests {
             stdin: None,
             stdout: null(),
             stderr: null(),
+        }
+    }
+
+    fn plan(command: Command) -> Plan {
+        Plan {
+            cgroup_procs: Vec::new(),
+            ..crate::plan::tests::plan(command)
         }
     }
 

@@ -57,8 +57,26 @@ pub enum Step {
     SetGid,
     /// The user.
     SetUid,
-    /// Making an image's directory the root.
+    /// Opening the task's directory.
+    OpenSandbox,
+    /// Making the task's root.
     EnterRoot,
+    /// Making a private directory, as `/tmp`.
+    MakePrivate,
+    /// Laying something empty over what the task is not to see.
+    Hide,
+    /// Showing something below what is hidden.
+    Show,
+    /// Putting the task's directory where the task sees it.
+    PlaceSandbox,
+    /// Mounting what is the kernel's.
+    Mount,
+    /// Making a device.
+    MakeDevice,
+    /// Opening what a volume is.
+    OpenVolume,
+    /// Putting a volume where the task sees it.
+    MountVolume,
     /// Entering the working directory.
     ChangeDirectory,
     /// Standard input, output and error.
@@ -88,7 +106,16 @@ impl fmt::Display for Step {
             Step::SetGroups => "set groups",
             Step::SetGid => "set group",
             Step::SetUid => "set user",
+            Step::OpenSandbox => "open the task's directory",
             Step::EnterRoot => "make the root of",
+            Step::MakePrivate => "make a private",
+            Step::Hide => "hide",
+            Step::Show => "show",
+            Step::PlaceSandbox => "put the task's directory at",
+            Step::Mount => "mount",
+            Step::MakeDevice => "make the device",
+            Step::OpenVolume => "open the volume",
+            Step::MountVolume => "mount a volume at",
             Step::ChangeDirectory => "enter",
             Step::Stdio => "set up stdio",
             Step::CloseDescriptors => "close descriptors",
@@ -110,8 +137,8 @@ pub enum Fault {
 
 impl Failure {
     pub(crate) fn fault(&self) -> Fault {
-        // The program is the one thing that the task names; its directory is made by the executor.
-        let asked_by_task = self.step == Step::Exec;
+        // The task names its program and its volumes; its directory is made by the executor.
+        let asked_by_task = matches!(self.step, Step::Exec | Step::OpenVolume | Step::MountVolume);
         let exhausted = matches!(
             Errno::from_raw(self.errno),
             Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE | Errno::EAGAIN | Errno::EIO
@@ -160,6 +187,8 @@ pub enum Feature {
     NetworkNamespace,
     /// Without it the task sees the names of the host's cgroups.
     CgroupNamespace,
+    /// Without it `/tmp` and the like are in memory, which counts as the task's: it may not write to its directory.
+    PrivateDirectories,
     /// Without it there is no `/proc`: the executor's own would show the host's processes.
     Proc,
     /// Without it the host name is the executor's.
@@ -175,6 +204,7 @@ impl fmt::Display for Feature {
             Feature::UtsNamespace => "uts namespace",
             Feature::NetworkNamespace => "network namespace",
             Feature::CgroupNamespace => "cgroup namespace",
+            Feature::PrivateDirectories => "directory for /tmp in the task's own",
             Feature::Proc => "/proc of its own",
             Feature::Hostname => "host name of its own",
         })

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::sched::CloneFlags;
@@ -158,6 +158,37 @@ pub(crate) fn set_parent_death_signal(signal: i32) -> nix::Result<()> {
     // SAFETY: PR_SET_PDEATHSIG takes one integer and touches no memory.
     let result =
         unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_long::from(signal), 0, 0, 0) };
+    Errno::result(result).map(drop)
+}
+
+/// Changes the mount whose root is `mount`, and those below it when `recursive` (mount_setattr(2), Linux 5.12): `set` and
+/// `clear` are `MOUNT_ATTR_*`, `propagation` a propagation type or 0.
+pub(crate) fn mount_setattr(
+    mount: &impl AsFd,
+    recursive: bool,
+    set: u64,
+    clear: u64,
+    propagation: u64,
+) -> nix::Result<()> {
+    let attributes = libc::mount_attr {
+        attr_set: set,
+        attr_clr: clear,
+        propagation,
+        userns_fd: 0,
+    };
+    let flags = libc::AT_EMPTY_PATH | (libc::AT_RECURSIVE * libc::c_int::from(recursive));
+    // SAFETY: the path is a C string and `attributes` a struct of the size that is said, both alive during the call, and
+    // only read. The descriptor is borrowed until after it.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_fd().as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            &raw const attributes,
+            size_of::<libc::mount_attr>(),
+        )
+    };
     Errno::result(result).map(drop)
 }
 

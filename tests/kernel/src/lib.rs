@@ -24,7 +24,10 @@ use cgroup::{Cgroup, Host, Limits, Parent};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::{Mode, umask};
 use sandbox::directory::create_task;
-use sandbox::{Command, InitProgram, LaunchError, Launcher, Namespaces, Plan, Stdio};
+use sandbox::{
+    Command, Filesystem, Handles, InitProgram, LaunchError, Launcher, Namespaces, Plan,
+    PrivateFiles, Stdio,
+};
 
 pub use built_ins::BUILT_INS;
 pub use probe::Probe;
@@ -104,6 +107,16 @@ impl Executor {
         }
     }
 
+    /// The same with a file system of its own, in the directory that the task gets at its launch.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn private_plan(script: &str) -> Plan {
+        let mut plan = Executor::plan(script);
+        plan.filesystem = Filesystem::Private(PrivateFiles::of_host(""));
+        plan
+    }
+
     /// Starts `plan` in a cgroup of its own, with output into a directory of its own.
     ///
     /// # Errors
@@ -128,8 +141,8 @@ impl Executor {
         plan: Plan,
         limits: &Limits,
     ) -> Result<Task, LaunchError> {
-        let (plan, stdio, place) = self.furnish(plan, limits);
-        match self.launcher.launch(plan, stdio, cancelled) {
+        let (plan, handles, place) = self.furnish(plan, limits);
+        match self.launcher.launch(plan, handles, cancelled) {
             Ok(process) => Ok(place.task(process)),
             Err(error) => Err(place.refused(error)),
         }
@@ -143,14 +156,14 @@ impl Executor {
     /// # Panics
     /// When the cgroup or the directory cannot be made.
     pub fn try_prepare(&self, plan: Plan) -> Result<Held, LaunchError> {
-        let (plan, stdio, place) = self.furnish(plan, &UNLIMITED);
-        match self.launcher.prepare(plan, stdio, &Arc::default()) {
+        let (plan, handles, place) = self.furnish(plan, &UNLIMITED);
+        match self.launcher.prepare(plan, handles, &Arc::default()) {
             Ok(prepared) => Ok(Held { prepared, place }),
             Err(error) => Err(place.refused(error)),
         }
     }
 
-    fn furnish(&self, mut plan: Plan, limits: &Limits) -> (Plan, Stdio, Place) {
+    fn furnish(&self, mut plan: Plan, limits: &Limits) -> (Plan, Handles, Place) {
         let task = format!("task-{}", self.next_task.fetch_add(1, Ordering::Relaxed));
         let parent = self.parent.as_ref().expect("there until the end");
         let cgroup = Cgroup::create(parent, &task, limits).expect("a cgroup");
@@ -164,7 +177,19 @@ impl Executor {
             stdout: directory.stdout.try_clone().expect("a descriptor").into(),
             stderr: directory.stderr.try_clone().expect("a descriptor").into(),
         };
-        (plan, stdio, Place { cgroup, directory })
+        let mut handles = Handles::from(stdio);
+        if let Filesystem::Private(files) = &mut plan.filesystem {
+            let unknown = Path::new("");
+            if files.sandbox == unknown {
+                files.sandbox.clone_from(&directory.path);
+                handles.sandbox = Some(directory.handle.try_clone().expect("a descriptor"));
+            }
+            if files.sandbox_inside == unknown {
+                files.sandbox_inside.clone_from(&directory.path);
+            }
+            plan.working_directory.clone_from(&files.sandbox_inside);
+        }
+        (plan, handles, Place { cgroup, directory })
     }
 
     /// As [`Executor::try_launch`], for a plan that works.

@@ -38,6 +38,9 @@ use crate::report::{Failure, Step};
 use crate::sys;
 use crate::tail::Tail;
 
+/// So many descriptors come with the order at the most.
+const DESCRIPTORS: usize = 32;
+
 /// How much of the guest's output is taken at once.
 const PORTION: usize = 64 * 1024;
 
@@ -50,12 +53,13 @@ const BREATH: Duration = Duration::from_millis(1);
 
 /// In the child that pid 1 forked for a guest of `host`'s.
 pub(super) fn run(host: &Plan, built_ins: Table<'_>, mut reporter: Reporter) -> ! {
-    let received = reporter.receive::<Guest, 2>().ok();
+    let received = reporter.receive::<Guest, DESCRIPTORS>().ok();
     let received = received.and_then(|(order, descriptors)| {
-        let [outcome, null] = descriptors.try_into().ok()?;
-        Some((order.plan, outcome, null))
+        let mut descriptors = descriptors.into_iter();
+        let (outcome, null) = (descriptors.next()?, descriptors.next()?);
+        Some((order.plan, outcome, null, descriptors.collect::<Vec<_>>()))
     });
-    let Some((guest, outcome, null)) = received else {
+    let Some((guest, outcome, null, cgroups)) = received else {
         // Nobody waits for it any more.
         exit(1);
     };
@@ -76,6 +80,7 @@ pub(super) fn run(host: &Plan, built_ins: Table<'_>, mut reporter: Reporter) -> 
                 plan: &plan,
                 stdio: [null, stdout, stderr],
                 answer: None,
+                cgroups,
                 held: false,
                 // Its watcher is the init of no namespace.
                 own: Own::NONE,
@@ -89,7 +94,7 @@ pub(super) fn run(host: &Plan, built_ins: Table<'_>, mut reporter: Reporter) -> 
         Err(errno) => reporter.fail(failed(Step::Fork)(errno)),
     };
     // From here on the way back and the output are the guest's alone.
-    drop((reporter, stdout, stderr));
+    drop((reporter, stdout, stderr, cgroups));
     drop(gate);
     Watcher {
         tree: Tree::of(main),

@@ -14,11 +14,11 @@
 //! Pid 1 stays outside the task's cgroup, so that it neither counts towards the task's limits nor
 //! is ever chosen when the task runs out of memory: the task's end is always reported.
 
+mod filesystem;
 mod guest;
 mod limits;
 mod pid1;
 mod reporter;
-mod root;
 mod task;
 mod tree;
 mod zygote;

@@ -17,11 +17,12 @@ use nix::unistd::{ForkResult, sethostname};
 use super::reporter::Reporter;
 use super::task::{self, Task};
 use super::tree::{self, Tree};
-use super::{failed, failed_at, guest, kill_tree_signal};
+use super::{failed, failed_at, filesystem, guest, kill_tree_signal};
 use crate::built_in::Table;
+use crate::filesystem::Filesystem;
 use crate::line;
 use crate::namespaces::Own;
-use crate::plan::Plan;
+use crate::plan::{Command, Plan};
 use crate::report::{Degraded, Failure, Feature, Report, Step};
 use crate::sys;
 
@@ -34,8 +35,8 @@ const FOR_THE_MAIN_GROUP: [i32; 5] = [
     libc::SIGUSR2,
 ];
 
-/// So many descriptors come with the plan at the most.
-const DESCRIPTORS: usize = 5;
+/// So many descriptors come with the plan at the most: there are no more hierarchies of cgroups than controllers.
+const DESCRIPTORS: usize = 32;
 
 /// The descriptors that come with the plan, in this order.
 struct Inherited {
@@ -45,10 +46,14 @@ struct Inherited {
     stdio: [OwnedFd; 3],
     /// Where a built-in function's answer goes.
     answer: Option<OwnedFd>,
+    /// Its cgroups, one for each `cgroup.procs` that the plan names: from inside they are not to be seen.
+    cgroups: Vec<OwnedFd>,
+    /// Its directory.
+    sandbox: Option<OwnedFd>,
 }
 
 impl Inherited {
-    fn from(descriptors: Vec<OwnedFd>) -> io::Result<Inherited> {
+    fn from(plan: &Plan, descriptors: Vec<OwnedFd>) -> io::Result<Inherited> {
         let mut descriptors = descriptors.into_iter();
         let mut next = || {
             let next = descriptors.next();
@@ -57,14 +62,26 @@ impl Inherited {
         Ok(Inherited {
             line: next()?,
             stdio: [next()?, next()?, next()?],
-            answer: next().ok(),
+            answer: match plan.command {
+                Command::BuiltIn { .. } => Some(next()?),
+                Command::Shell(_) | Command::Exec { .. } => None,
+            },
+            cgroups: plan
+                .cgroup_procs
+                .iter()
+                .map(|_| next())
+                .collect::<io::Result<_>>()?,
+            sandbox: next().ok(),
         })
     }
 }
 
 pub(super) fn run(mut reporter: Reporter, own: Own, built_ins: Table<'_>) -> ! {
     let received = reporter.receive::<Plan, DESCRIPTORS>();
-    let received = received.and_then(|(order, all)| Ok((order, Inherited::from(all)?)));
+    let received = received.and_then(|(order, all)| {
+        let inherited = Inherited::from(&order.plan, all)?;
+        Ok((order, inherited))
+    });
     let (order, inherited) = match received {
         Ok(received) => received,
         Err(error) => {
@@ -73,15 +90,17 @@ pub(super) fn run(mut reporter: Reporter, own: Own, built_ins: Table<'_>) -> ! {
         }
     };
     let plan = &order.plan;
-    let signals = match prepare(plan, &mut reporter, own) {
-        Ok(signals) => signals,
-        Err(failure) => reporter.fail(failure),
-    };
     let Inherited {
         line,
         stdio,
         answer,
+        cgroups,
+        sandbox,
     } = inherited;
+    let signals = match prepare(plan, sandbox, &mut reporter, own) {
+        Ok(signals) => signals,
+        Err(failure) => reporter.fail(failure),
+    };
     if line::is_left(&line) {
         // The executor is gone, or gave the launch up before there was anybody to be told.
         exit(1);
@@ -97,6 +116,7 @@ pub(super) fn run(mut reporter: Reporter, own: Own, built_ins: Table<'_>) -> ! {
                 plan,
                 stdio,
                 answer,
+                cgroups,
                 held: order.held,
                 own,
                 built_ins,
@@ -109,7 +129,7 @@ pub(super) fn run(mut reporter: Reporter, own: Own, built_ins: Table<'_>) -> ! {
         Err(errno) => reporter.fail(failed(Step::Fork)(errno)),
     };
     // From here on the way back and the output are the task's alone.
-    drop((reporter, stdio, answer));
+    drop((reporter, stdio, answer, cgroups));
     drop(gate);
     Init {
         plan,
@@ -121,7 +141,12 @@ pub(super) fn run(mut reporter: Reporter, own: Own, built_ins: Table<'_>) -> ! {
     .supervise(&signals)
 }
 
-fn prepare(plan: &Plan, reporter: &mut Reporter, own: Own) -> Result<SignalFd, Failure> {
+fn prepare(
+    plan: &Plan,
+    sandbox: Option<OwnedFd>,
+    reporter: &mut Reporter,
+    own: Own,
+) -> Result<SignalFd, Failure> {
     // First, that nothing of the task outlives the executor. In a namespace our death is
     // everybody's; otherwise we have to live to kill. Should the executor have died before this,
     // then its end of our line is closed, which is looked at before the task is made, and by every
@@ -140,16 +165,16 @@ fn prepare(plan: &Plan, reporter: &mut Reporter, own: Own) -> Result<SignalFd, F
         mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
             .map_err(failed_at(Step::MountPropagation, "/"))?;
     }
-    if own.mount && own.pid {
-        // Over the executor's it would hide it only until a task of root unmounts it, and there
-        // the executor's environment can be read. As often as it goes: mounts can be stacked.
-        while umount2("/proc", MntFlags::MNT_DETACH).is_ok() {}
-        // Only pid 1 of the namespace can mount the /proc that shows it.
-        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-        if let Err(errno) = mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>) {
-            without(reporter, Feature::Proc, errno);
+    match &plan.filesystem {
+        Filesystem::Private(files) if own.mount => {
+            let mut without = |feature, errno| without(reporter, feature, errno);
+            filesystem::enter(files, plan, sandbox.as_ref(), own, &mut without)?;
         }
+        Filesystem::Private(files) => filesystem::is_dispensable(files)?,
+        Filesystem::Host if own.mount && own.pid => lay_own_proc(reporter),
+        Filesystem::Host => {}
     }
+    drop(sandbox);
     if let Some(name) = plan.hostname.as_ref().filter(|_| own.uts)
         && let Err(errno) = sethostname(name)
     {
@@ -165,6 +190,18 @@ fn prepare(plan: &Plan, reporter: &mut Reporter, own: Own) -> Result<SignalFd, F
         SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK,
     )
     .map_err(failed(Step::Signals))
+}
+
+/// A `/proc` that shows the task's own namespace, among the host's files.
+fn lay_own_proc(reporter: &mut Reporter) {
+    // Over the executor's it would hide it only until a task of root unmounts it, and there
+    // the executor's environment can be read. As often as it goes: mounts can be stacked.
+    while umount2("/proc", MntFlags::MNT_DETACH).is_ok() {}
+    // Only pid 1 of the namespace can mount the /proc that shows it.
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    if let Err(errno) = mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>) {
+        without(reporter, Feature::Proc, errno);
+    }
 }
 
 fn without(reporter: &mut Reporter, feature: Feature, errno: Errno) {

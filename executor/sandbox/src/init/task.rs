@@ -3,11 +3,15 @@
 
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
+use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::mem::take;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::exit;
 
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
 use nix::sys::signal::SigSet;
 use nix::sys::stat::{Mode, SFlag, stat, umask};
 use nix::unistd::{
@@ -16,9 +20,8 @@ use nix::unistd::{
 };
 
 use super::reporter::Reporter;
-use super::{errno_of, failed, failed_at, limits, root};
+use super::{errno_of, failed, failed_at, limits};
 use crate::built_in::{BuiltIn, Table, find};
-use crate::filesystem::{Filesystem, Root};
 use crate::namespaces::Own;
 use crate::plan::{Command, Plan};
 use crate::report::{Failure, Step};
@@ -33,6 +36,8 @@ pub(super) struct Task<'a> {
     pub(super) stdio: [OwnedFd; 3],
     /// Where the answer of a built-in function goes.
     pub(super) answer: Option<OwnedFd>,
+    /// The directories of the `cgroup.procs` that the plan names.
+    pub(super) cgroups: Vec<OwnedFd>,
     /// Whether it waits for the word right before exec.
     pub(super) held: bool,
     pub(super) own: Own,
@@ -60,7 +65,7 @@ impl Task<'_> {
             // Nothing is ever written: this returns at the end.
             let _ = begin.read(&mut [0]);
         }
-        if let Err(failure) = set_up(self.plan, &self.stdio, self.own) {
+        if let Err(failure) = set_up(self.plan, &self.stdio, take(&mut self.cgroups), self.own) {
             self.reporter.fail(failure);
         }
         if self.held {
@@ -110,29 +115,24 @@ fn no_built_in(name: &str) -> Failure {
     failed_at(Step::Exec, name)(Errno::ENOENT)
 }
 
-fn set_up(plan: &Plan, stdio: &[OwnedFd; 3], own: Own) -> Result<(), Failure> {
+fn set_up(
+    plan: &Plan,
+    stdio: &[OwnedFd; 3],
+    cgroups: Vec<OwnedFd>,
+    own: Own,
+) -> Result<(), Failure> {
     // Its own session, and so its own process group, away from any terminal of the executor's.
     setsid().map_err(failed(Step::NewSession))?;
 
     // As root, and before anything that costs memory on behalf of the task. "0" is whoever writes.
-    for path in &plan.cgroup_procs {
-        std::fs::OpenOptions::new()
-            .write(true)
-            .open(path)
-            .and_then(|mut file| file.write_all(b"0"))
-            .map_err(|error| errno_of(&error))
-            .map_err(failed_at(Step::JoinCgroup, path))?;
+    for (cgroup, path) in cgroups.iter().zip(&plan.cgroup_procs) {
+        join(cgroup, path).map_err(failed_at(Step::JoinCgroup, path))?;
     }
+    drop(cgroups);
 
     // As long as `/proc` is there.
     limits::raise_oom_score(plan.oom_score_adjustment)?;
 
-    // The cgroups are not to be seen any more afterwards.
-    if let Filesystem::Private(files) = &plan.filesystem
-        && let Root::Directory { path, .. } = &files.root
-    {
-        root::enter(path)?;
-    }
     umask(Mode::from_bits_truncate(plan.umask));
 
     // At exec and not now: until then the way back is needed.
@@ -164,6 +164,19 @@ fn set_up(plan: &Plan, stdio: &[OwnedFd; 3], own: Own) -> Result<(), Failure> {
     dup2_stdout(stdout).map_err(failed(Step::Stdio))?;
     dup2_stderr(stderr).map_err(failed(Step::Stdio))?;
     Ok(())
+}
+
+fn join(cgroup: &OwnedFd, procs: &Path) -> Result<(), Errno> {
+    let name = procs.file_name().ok_or(Errno::EINVAL)?;
+    let procs = openat(
+        cgroup,
+        name,
+        OFlag::O_WRONLY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )?;
+    File::from(procs)
+        .write_all(b"0")
+        .map_err(|error| errno_of(&error))
 }
 
 fn execute(plan: &Plan) -> Result<Infallible, Failure> {

@@ -1,0 +1,175 @@
+//! Banning something for a tree of mounts one by one, on kernels that cannot do it at once (before Linux 5.12).
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+
+use super::super::errno_of;
+use super::mounts::{Bans, name, take_away};
+use super::tree::Tree;
+
+/// One line of `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
+#[derive(Debug, PartialEq, Eq)]
+struct Mount {
+    id: u64,
+    parent: u64,
+    point: PathBuf,
+    flags: MsFlags,
+}
+
+/// See [`super::mounts::ban_below`]. A mount that cannot be changed, as of a server that is gone, is left out: nothing can
+/// be written to what is not there.
+pub(super) fn ban(top: &impl AsFd, bans: Bans) -> Result<(), Errno> {
+    let none = None::<&str>;
+    if bans == Bans::default() {
+        return Ok(());
+    }
+    let text = fs::read("/proc/self/mountinfo").map_err(|error| errno_of(&error))?;
+    let lines = text.split(|byte| *byte == b'\n').filter_map(parse);
+    let (mounts, start) = below(lines.collect(), id_of(top)?);
+    let tree = Tree::new(
+        top.as_fd()
+            .try_clone_to_owned()
+            .map_err(|error| errno_of(&error))?,
+    );
+    for one in mounts {
+        let Ok(inside) = one.point.strip_prefix(&start) else {
+            continue;
+        };
+        // Where it is covered by another, nobody gets to it either.
+        let Ok(place) = tree.open(inside) else {
+            continue;
+        };
+        if id_of(&place)? != one.id {
+            continue;
+        }
+        let change = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | bans.flags() | one.flags;
+        if mount(none, &*name(&place), none, change, none).is_err() {
+            take_away(&place)?;
+        }
+    }
+    Ok(())
+}
+
+/// The mount with this id and all below it, and where it is.
+fn below(mounts: Vec<Mount>, top: u64) -> (Vec<Mount>, PathBuf) {
+    let mut ids = vec![top];
+    let mut found = Vec::new();
+    let mut start = PathBuf::new();
+    let mut rest = mounts;
+    // A parent need not come before its children: a mount can be moved.
+    loop {
+        let before = rest.len();
+        let (mine, others): (Vec<_>, Vec<_>) = rest
+            .into_iter()
+            .partition(|one| one.id == top || ids.contains(&one.parent));
+        for one in mine {
+            if one.id == top {
+                start.clone_from(&one.point);
+            }
+            ids.push(one.id);
+            found.push(one);
+        }
+        rest = others;
+        if rest.len() == before {
+            return (found, start);
+        }
+    }
+}
+
+/// The id of the mount that is open.
+fn id_of(what: &impl AsFd) -> Result<u64, Errno> {
+    let number = what.as_fd().as_raw_fd();
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{number}"));
+    let info = info.map_err(|error| errno_of(&error))?;
+    let id = info.lines().find_map(|line| line.strip_prefix("mnt_id:"));
+    id.and_then(|id| id.trim().parse().ok()).ok_or(Errno::EIO)
+}
+
+fn parse(line: &[u8]) -> Option<Mount> {
+    let mut fields = line.split(|byte| *byte == b' ');
+    let mut number = || std::str::from_utf8(fields.next()?).ok()?.parse().ok();
+    let (id, parent) = (number()?, number()?);
+    let point = plain(fields.nth(2)?);
+    let flags = fields.next()?.split(|byte| *byte == b',').map(flag);
+    Some(Mount {
+        id,
+        parent,
+        point: Path::new(&point).to_owned(),
+        flags: flags.collect(),
+    })
+}
+
+fn flag(option: &[u8]) -> MsFlags {
+    match option {
+        b"ro" => MsFlags::MS_RDONLY,
+        b"nosuid" => MsFlags::MS_NOSUID,
+        b"nodev" => MsFlags::MS_NODEV,
+        b"noexec" => MsFlags::MS_NOEXEC,
+        b"noatime" => MsFlags::MS_NOATIME,
+        b"nodiratime" => MsFlags::MS_NODIRATIME,
+        b"relatime" => MsFlags::MS_RELATIME,
+        _ => MsFlags::empty(),
+    }
+}
+
+/// Without the octal escapes of space, tab, line feed and backslash.
+fn plain(escaped: &[u8]) -> OsString {
+    let mut bytes = Vec::with_capacity(escaped.len());
+    let mut rest = escaped;
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after
+            .get(..3)
+            .and_then(|digits| std::str::from_utf8(digits).ok());
+        let octal = digits.and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match octal.filter(|_| *first == b'\\') {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[3..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    OsString::from_vec(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINES: [&str; 6] = [
+        r"22 27 0:21 / /proc rw,nosuid,relatime - proc proc rw",
+        r"40 39 0:40 / /root/deep\040er/x ro,noexec - tmpfs x rw",
+        r"39 38 0:39 / /root/deep\040er rw,nodev,noatime shared:3 - tmpfs x rw",
+        r"38 37 254:0 / /root rw,relatime - ext4 /dev/vda rw",
+        r"27 1 254:0 / / rw,relatime - ext4 /dev/vda rw",
+        r"nonsense",
+    ];
+
+    #[test]
+    fn the_mounts_below_one_are_found_in_any_order_with_what_they_ban() {
+        let mounts = LINES.iter().filter_map(|line| parse(line.as_bytes()));
+        let (mut found, start) = below(mounts.collect(), 38);
+        found.sort_by_key(|mount| mount.id);
+        assert_eq!(start, Path::new("/root"));
+        let points: Vec<_> = found.iter().map(|mount| mount.point.as_path()).collect();
+        let expected = ["/root", "/root/deep er", "/root/deep er/x"];
+        assert_eq!(points, expected.map(Path::new));
+        assert_eq!(found[2].flags, MsFlags::MS_RDONLY | MsFlags::MS_NOEXEC);
+        assert_eq!(found[1].flags, MsFlags::MS_NODEV | MsFlags::MS_NOATIME);
+    }
+
+    #[test]
+    fn escapes_are_undone_and_what_is_none_stays() {
+        assert_eq!(plain(br"/a\040b\134c"), OsString::from(r"/a b\c"));
+        assert_eq!(plain(br"/a\9"), OsString::from(r"/a\9"));
+    }
+}
