@@ -95,7 +95,13 @@ pub(crate) fn cgroups(container: &str, name: &str) -> Option<cgroup::Parent> {
         warn!("this host has no cgroup controller {missing}: nothing limits it");
     }
     match cgroup::Parent::create(&host, name) {
-        Ok(parent) => Some(parent),
+        Ok(parent) => {
+            for refused in parent.refused() {
+                let (controller, why) = (refused.controller, &refused.why);
+                warn!("tasks get nothing of the cgroup controller {controller}: {why}");
+            }
+            Some(parent)
+        }
         Err(error) => {
             warn!("no cgroups, so no memory, cpu or process limits for tasks: {error}");
             None

@@ -83,6 +83,14 @@ pub enum Error {
         /// The controller asked.
         controller: crate::Controller,
     },
+    /// The program that decides about devices could not be loaded or attached.
+    #[error("limit the devices of cgroup {}: {source}", path.display())]
+    DeviceProgram {
+        /// The cgroup.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
     /// Processes outlived every attempt to kill them (they may hang in the kernel).
     #[error("{} process(es) still in cgroup {} after SIGKILL", processes.len(), path.display())]
     StillPopulated {
@@ -91,6 +99,27 @@ pub enum Error {
         /// Their ids; 0 stands for one that this process's pid namespace cannot see.
         processes: Vec<u32>,
     },
+}
+
+impl Error {
+    /// The number of the kernel's answer; 0 when it was not the kernel that refused.
+    pub(crate) fn errno(&self) -> i32 {
+        let source = match self {
+            Error::Read { source, .. }
+            | Error::Write { source, .. }
+            | Error::Create { source, .. }
+            | Error::Lock { source, .. }
+            | Error::Remove { source, .. }
+            | Error::Watch { source, .. }
+            | Error::DeviceProgram { source, .. } => source,
+            Error::Malformed { .. }
+            | Error::NoHierarchy { .. }
+            | Error::Owned { .. }
+            | Error::NoController { .. }
+            | Error::StillPopulated { .. } => return 0,
+        };
+        source.raw_os_error().unwrap_or(0)
+    }
 }
 
 /// Everything that went wrong in a tear-down, which never stops at the first error.

@@ -30,7 +30,7 @@
 //!
 //! Values are written through cgroups-rs. Detection, events, killing and removal are our own: they
 //! have to name the path that failed, and to go on after a failure.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod degraded;
 mod error;
@@ -46,8 +46,11 @@ mod name;
 mod oom;
 mod own_cgroup;
 mod parent;
+mod protection;
 mod subgroup;
 mod sweep;
+#[allow(unsafe_code)]
+mod sys;
 mod task;
 mod version;
 
@@ -61,7 +64,7 @@ pub use limits::{Cpuset, Device, DeviceKind, DeviceRule, Devices, Io, IoCeiling,
 pub use memory::{Ceiling, MemoryStatistics};
 pub use name::safe_name;
 pub use oom::OomEvents;
-pub use parent::Parent;
+pub use parent::{Parent, Refused};
 pub use subgroup::Subgroup;
 pub use sweep::sweep;
 pub use task::Cgroup;

@@ -2,13 +2,17 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::Duration;
 
+use nix::errno::Errno;
+
 use crate::host::{Controller, Hierarchy, Host};
 use crate::kill::{kill_all, remove_one, remove_tree};
+use crate::limits::fill_cpuset;
 use crate::version::Version;
-use crate::{Error, Errors, kernel_file, safe_name};
+use crate::{Error, Errors, Why, kernel_file, safe_name};
 
 /// How often taking a directory is tried: a sweep of another executor may hold it for a moment,
 /// or remove it between our making and our locking it.
@@ -24,6 +28,16 @@ const PAUSE: Duration = Duration::from_millis(25);
 #[derive(Debug)]
 pub struct Parent {
     directories: Vec<Owned>,
+    refused: Vec<Refused>,
+}
+
+/// A controller that the host has, and that this process could not use.
+#[derive(Debug)]
+pub struct Refused {
+    /// Which.
+    pub controller: Controller,
+    /// What was attempted, and the kernel's answer.
+    pub why: Arc<Error>,
 }
 
 #[derive(Debug)]
@@ -36,20 +50,32 @@ pub(crate) struct Owned {
 
 impl Parent {
     /// Makes and locks the directories for `container` (any text; it is made safe by
-    /// [`safe_name`]). On v2 the controllers are handed down to it, from the root on.
-    ///
-    /// What a dead executor of the same container left there is killed and removed.
+    /// [`safe_name`]). On v2 the controllers are handed down to it, after this process and its own
+    /// have moved to a cgroup beside it where they are in the way. What this process has no rights to
+    /// is left out ([`Parent::refused`]).
     ///
     /// # Errors
-    /// A directory cannot be made or locked, a controller cannot be handed down, or
-    /// [`Error::Owned`]. What was made until then is removed.
+    /// A directory cannot be made or locked, or belongs to another running executor; or there are
+    /// rights to nothing at all. Whatever was made until then is removed.
     pub fn create(host: &Host, container: &str) -> Result<Parent, Error> {
         let mut parent = Parent {
             directories: Vec::new(),
+            refused: Vec::new(),
         };
         for hierarchy in host.hierarchies() {
             match take(hierarchy, &safe_name(container)) {
-                Ok(owned) => parent.directories.push(owned),
+                Ok((owned, refused)) => {
+                    parent.directories.push(owned);
+                    parent.refused.extend(refused);
+                }
+                Err(error) if is_denied(&error) => {
+                    let why = Arc::new(error);
+                    let refused = hierarchy.controllers.iter().map(|controller| Refused {
+                        controller: *controller,
+                        why: Arc::clone(&why),
+                    });
+                    parent.refused.extend(refused);
+                }
                 Err(error) => {
                     // The first error is the one that tells.
                     let _ = parent.remove();
@@ -57,7 +83,28 @@ impl Parent {
                 }
             }
         }
-        Ok(parent)
+        if !parent.directories.is_empty() {
+            return Ok(parent);
+        }
+        let first = parent.refused.drain(..).next();
+        let why = first.and_then(|first| Arc::into_inner(first.why));
+        Err(why.unwrap_or_else(|| Error::NoHierarchy {
+            root: PathBuf::from("/"),
+        }))
+    }
+
+    /// What of the host's controllers cannot be used, and why.
+    pub fn refused(&self) -> &[Refused] {
+        &self.refused
+    }
+
+    /// Why tasks have no cgroup of `controller`.
+    pub(crate) fn why_without(&self, controller: Controller) -> Why {
+        let mut refused = self.refused.iter();
+        match refused.find(|refused| refused.controller == controller) {
+            Some(refused) => Why::Refused(refused.why.errno()),
+            None => Why::NoController(controller),
+        }
     }
 
     /// Removes the directories and, when this was the last executor, the one above them.
@@ -84,24 +131,43 @@ impl Parent {
     }
 }
 
-fn take(hierarchy: &Hierarchy, name: &str) -> Result<Owned, Error> {
+impl Owned {
+    /// Hands one more controller down to the cgroups of tasks (v2): one that few want and that would
+    /// cost all.
+    pub(crate) fn hand_down(&self, controller: Controller) -> Result<(), Error> {
+        let above = [&self.hierarchy.anchor, &self.hierarchy.top(), &self.path];
+        above
+            .into_iter()
+            .try_for_each(|directory| hand_down(directory, controller))
+    }
+}
+
+/// Whether it is for want of rights that it did not work.
+fn is_denied(error: &Error) -> bool {
+    let answers = [Errno::EPERM, Errno::EACCES, Errno::EROFS];
+    answers.iter().any(|errno| *errno as i32 == error.errno())
+}
+
+fn take(hierarchy: &Hierarchy, name: &str) -> Result<(Owned, Vec<Refused>), Error> {
     let top = hierarchy.top();
     let path = top.join(name);
     let mut last = Error::Owned { path: path.clone() };
     for _ in 0..ATTEMPTS {
         match try_take(hierarchy, &top, &path)? {
             Attempt::Taken(lock) => {
-                let owned = Owned {
+                let mut owned = Owned {
                     hierarchy: hierarchy.clone(),
                     path,
                     _lock: lock,
                 };
-                if let Err(error) = prepare(&owned) {
-                    let _ = fs::remove_dir(&owned.path);
-                    leave(hierarchy);
-                    return Err(error);
-                }
-                return Ok(owned);
+                return match prepare(&mut owned) {
+                    Ok(refused) => Ok((owned, refused)),
+                    Err(error) => {
+                        let _ = fs::remove_dir(&owned.path);
+                        leave(hierarchy);
+                        Err(error)
+                    }
+                };
             }
             Attempt::Lost(error) => last = error,
         }
@@ -168,35 +234,82 @@ pub(crate) fn try_lock(path: &Path) -> io::Result<Option<File>> {
     Ok(Some(directory))
 }
 
-/// What is to be done once the directory is ours.
-fn prepare(owned: &Owned) -> Result<(), Error> {
+/// What is to be done once the directory is ours. Controllers that cannot be had are taken out of
+/// its own, and told.
+fn prepare(owned: &mut Owned) -> Result<Vec<Refused>, Error> {
     for leftover in children(&owned.path)? {
         kill_all(std::slice::from_ref(&leftover))?;
         // What stays shows when a task of that name is launched.
         let _ = remove_tree(&leftover);
     }
-    if owned.hierarchy.version == Version::V2 {
-        for directory in [&owned.hierarchy.anchor, &owned.hierarchy.top(), &owned.path] {
-            hand_down(directory, &owned.hierarchy.controllers)?;
+    let hierarchy = &owned.hierarchy;
+    if hierarchy.version == Version::V1 {
+        if hierarchy.controllers.contains(&Controller::Cpuset) {
+            fill_cpuset(&hierarchy.top(), &hierarchy.anchor)?;
+            fill_cpuset(&owned.path, &hierarchy.top())?;
+        }
+        return Ok(Vec::new());
+    }
+    if let Some(leaf) = &hierarchy.leaf {
+        move_aside(&hierarchy.anchor, leaf)?;
+    }
+    let mut refused = Vec::new();
+    for controller in owned.hierarchy.controllers.clone() {
+        // Costs every cgroup of the host, and few want it.
+        if controller == Controller::Cpuset {
+            continue;
+        }
+        if let Err(error) = owned.hand_down(controller) {
+            refused.push(Refused {
+                controller,
+                why: Arc::new(error),
+            });
+        }
+    }
+    let is_had = |controller: &Controller| !refused.iter().any(|one| one.controller == *controller);
+    owned.hierarchy.controllers.retain(is_had);
+    Ok(refused)
+}
+
+/// Moves whoever is in the cgroup `from` to `leaf`, which is in it: this process and its own, as
+/// nobody else is there.
+fn move_aside(from: &Path, leaf: &Path) -> Result<(), Error> {
+    match fs::create_dir(leaf) {
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+            let path = leaf.to_owned();
+            return Err(Error::Create { path, source });
+        }
+        Ok(()) | Err(_) => {}
+    }
+    let (ours, theirs) = (from.join("cgroup.procs"), leaf.join("cgroup.procs"));
+    for _ in 0..ATTEMPTS {
+        let processes = kernel_file::read(&ours)?;
+        if processes.is_empty() {
+            break;
+        }
+        for pid in processes.lines() {
+            match kernel_file::write(&theirs, pid) {
+                // It has ended.
+                Err(error) if error.errno() == Errno::ESRCH as i32 => {}
+                moved => moved?,
+            }
         }
     }
     Ok(())
 }
 
-/// Enables `controllers` for the children of `directory` (v2).
-fn hand_down(directory: &Path, controllers: &[Controller]) -> Result<(), Error> {
+/// Enables `controller` for the children of `directory` (v2).
+fn hand_down(directory: &Path, controller: Controller) -> Result<(), Error> {
+    let Some(name) = controller.name_v2() else {
+        return Ok(());
+    };
     let path = directory.join("cgroup.subtree_control");
     let enabled = kernel_file::read(&path)?;
-    for controller in controllers {
-        // Only where it is not: the root's file need not be writable when systemd did it already.
-        if !enabled
-            .split_whitespace()
-            .any(|name| name == controller.name())
-        {
-            kernel_file::write(&path, &format!("+{controller}"))?;
-        }
+    // Only where it is not: the root's file need not be writable when systemd did it already.
+    if enabled.split_whitespace().any(|one| one == name) {
+        return Ok(());
     }
-    Ok(())
+    kernel_file::write(&path, &format!("+{name}"))
 }
 
 /// The cgroups in `directory`; none when it does not exist.

@@ -2,12 +2,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use crate::host::Controller;
+use crate::host::{Controller, Hierarchy};
 use crate::kill::{kill_all, processes, remove_tree};
+use crate::limits::Place;
 use crate::memory::{broke_limit, oom_kills, statistics};
 use crate::parent::Parent;
+use crate::protection::pass_up;
 use crate::version::Version;
 use crate::{
     Degraded, Error, Errors, Figures, Limit, Limits, MemoryStatistics, OomEvents, Subgroup, Why,
@@ -24,6 +26,8 @@ pub struct Cgroup {
     /// How many subgroups there have been.
     subgroups: AtomicU32,
     degraded: Vec<Degraded>,
+    /// Those above are protected for it ([`pass_up`]).
+    is_protected: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -46,27 +50,67 @@ impl Cgroup {
             directories: Vec::new(),
             subgroups: AtomicU32::new(0),
             degraded: Vec::new(),
+            is_protected: AtomicBool::new(false),
         };
-        let made = parent.directories().iter().try_for_each(|owned| {
-            let path = owned.path.join(&name);
-            fs::create_dir(&path).map_err(|source| Error::Create {
-                path: path.clone(),
-                source,
-            })?;
-            cgroup.directories.push(Directory {
-                version: owned.hierarchy.version,
-                controllers: owned.hierarchy.controllers.clone(),
-                path,
-            });
-            Ok(())
-        });
-        if let Err(error) = made.and_then(|()| cgroup.write(limits, true)) {
+        if let Err(error) = cgroup.make(parent, &name, limits) {
             // The first error is the one that tells.
             let _ = cgroup.remove();
             return Err(error);
         }
-        cgroup.degraded = cgroup.not_held(limits);
         Ok(cgroup)
+    }
+
+    fn make(&mut self, parent: &Parent, name: &str, limits: &Limits) -> Result<(), Error> {
+        let mut degraded = Vec::new();
+        for owned in parent.directories() {
+            let Hierarchy {
+                version,
+                controllers,
+                ..
+            } = &owned.hierarchy;
+            if !controllers
+                .iter()
+                .any(|controller| limits.need(*controller))
+            {
+                continue;
+            }
+            let mut controllers = controllers.clone();
+            if *version == Version::V2 {
+                controllers.retain(|controller| limits.need(*controller));
+                if controllers.contains(&Controller::Cpuset)
+                    && let Err(error) = owned.hand_down(Controller::Cpuset)
+                {
+                    controllers.retain(|controller| *controller != Controller::Cpuset);
+                    degraded.push(Degraded {
+                        limit: Limit::Cpuset,
+                        why: Why::Refused(error.errno()),
+                    });
+                }
+            }
+            let path = owned.path.join(name);
+            fs::create_dir(&path).map_err(|source| Error::Create {
+                path: path.clone(),
+                source,
+            })?;
+            self.directories.push(Directory {
+                version: *version,
+                controllers,
+                path,
+            });
+        }
+        degraded.extend(self.write(limits, true)?);
+        for limit in limits.asked() {
+            let controller = limit.controller();
+            let is_told = degraded.iter().any(|one| one.limit == limit);
+            if self.of(controller).is_none() && !is_told {
+                degraded.push(Degraded {
+                    limit,
+                    why: parent.why_without(controller),
+                });
+            }
+        }
+        self.degraded = degraded;
+        Ok(())
     }
 
     /// The limits it was made with that do not hold here. Who asked for them explicitly may not want
@@ -75,36 +119,61 @@ impl Cgroup {
         &self.degraded
     }
 
-    fn not_held(&self, limits: &Limits) -> Vec<Degraded> {
-        let has = |controller| {
-            let mut directories = self.directories.iter();
-            directories.any(|directory| directory.controllers.contains(&controller))
-        };
-        let missing = |limit: Limit| {
-            let controller = limit.controller();
-            (!has(controller)).then_some(Degraded {
-                limit,
-                why: Why::NoController(controller),
-            })
-        };
-        limits.asked().into_iter().filter_map(missing).collect()
-    }
-
-    /// Changes the limits of the running task.
+    /// Changes the limits of the running task, and tells which do not hold.
+    ///
+    /// What the task was not limited in at all when it was made, and for which it has no cgroup, it
+    /// cannot be limited in later on: its cpus and its devices, where those are a matter of their own
+    /// hierarchy.
     ///
     /// # Errors
     /// A value is refused; those before it hold. A memory limit below what is in use is such.
-    pub fn update(&self, limits: &Limits) -> Result<(), Error> {
-        self.write(limits, false)
-    }
-
-    fn write(&self, limits: &Limits, first: bool) -> Result<(), Error> {
-        for directory in &self.directories {
-            for controller in &directory.controllers {
-                limits.write(*controller, directory.version, &directory.path, first)?;
+    pub fn update(&self, limits: &Limits) -> Result<Vec<Degraded>, Error> {
+        let mut degraded = self.write(limits, false)?;
+        for limit in limits.asked() {
+            let controller = limit.controller();
+            if self.of(controller).is_none() {
+                degraded.push(Degraded {
+                    limit,
+                    why: Why::NoController(controller),
+                });
             }
         }
-        Ok(())
+        Ok(degraded)
+    }
+
+    fn write(&self, limits: &Limits, is_new: bool) -> Result<Vec<Degraded>, Error> {
+        let mut degraded = Vec::new();
+        for directory in &self.directories {
+            let place = Place {
+                version: directory.version,
+                directory: &directory.path,
+                is_new,
+            };
+            for controller in &directory.controllers {
+                limits.write(*controller, place, &mut degraded)?;
+            }
+        }
+        let is_protected = limits.memory_soft.is_some();
+        if self.is_protected.swap(is_protected, Ordering::Relaxed) || is_protected {
+            self.protect()?;
+        }
+        Ok(degraded)
+    }
+
+    /// Has those above protected with it (v2).
+    fn protect(&self) -> Result<(), Error> {
+        match self.of(Controller::Memory) {
+            Some(directory) if directory.version == Version::V2 => {
+                directory.path.parent().map_or(Ok(()), pass_up)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The directory in the hierarchy of `controller`.
+    fn of(&self, controller: Controller) -> Option<&Directory> {
+        let mut directories = self.directories.iter();
+        directories.find(|directory| directory.controllers.contains(&controller))
     }
 
     /// The files that a process with one thread writes `0` to in order to join.
@@ -232,7 +301,7 @@ impl Cgroup {
             Ok(()) => true,
         };
         if self.directories.iter().rev().filter(removed).count() == self.directories.len() {
-            return Ok(());
+            return self.unprotect().map_err(|error| Errors(vec![error]));
         }
         let killed = self.kill();
         let mut errors: Vec<Error> = killed.err().into_iter().collect();
@@ -254,7 +323,16 @@ impl Cgroup {
                 errors.extend(more);
             }
         }
+        errors.extend(self.unprotect().err());
         Errors(errors).or(())
+    }
+
+    /// Takes back from those above what they had for it.
+    fn unprotect(&self) -> Result<(), Error> {
+        match self.is_protected.swap(false, Ordering::Relaxed) {
+            true => self.protect(),
+            false => Ok(()),
+        }
     }
 
     fn paths(&self) -> Vec<PathBuf> {
@@ -265,9 +343,7 @@ impl Cgroup {
     }
 
     fn memory(&self) -> Result<(&Path, Version), Error> {
-        self.directories
-            .iter()
-            .find(|directory| directory.controllers.contains(&Controller::Memory))
+        self.of(Controller::Memory)
             .map(|directory| (directory.path.as_path(), directory.version))
             .ok_or(Error::NoController {
                 controller: Controller::Memory,

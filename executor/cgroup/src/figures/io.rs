@@ -18,14 +18,6 @@ fn of(device: Device, found: &mut ByDevice) -> &mut IoFigures {
     })
 }
 
-fn device(text: &str) -> Option<Device> {
-    let (major, minor) = text.split_once(':')?;
-    Some(Device {
-        major: major.parse().ok()?,
-        minor: minor.parse().ok()?,
-    })
-}
-
 /// Lines are `8:0 Read 4096`, and so on for `Write`, `Sync`, `Total`; at the end is `Total 4096`.
 pub(super) fn read_v1(directory: &Path) -> Result<Option<Vec<IoFigures>>, Error> {
     let mut found = ByDevice::new();
@@ -64,7 +56,7 @@ pub(super) fn read_v1(directory: &Path) -> Result<Option<Vec<IoFigures>>, Error>
             };
             let bad = || malformed(&path, index + 1, line);
             let number = value.parse().map_err(|_| bad())?;
-            let figures = of(device(first).ok_or_else(bad)?, &mut found);
+            let figures = of(Device::parse(first).ok_or_else(bad)?, &mut found);
             match (kind, bytes) {
                 ("Read", true) => figures.read_bytes = number,
                 ("Write", true) => figures.written_bytes = number,
@@ -88,7 +80,7 @@ pub(super) fn read_v2(directory: &Path) -> Result<Option<Vec<IoFigures>>, Error>
     for (index, line) in text.lines().enumerate() {
         let bad = || malformed(&path, index + 1, line);
         let mut fields = line.split_whitespace();
-        let first = fields.next().and_then(device).ok_or_else(bad)?;
+        let first = fields.next().and_then(Device::parse).ok_or_else(bad)?;
         for (key, value) in fields.filter_map(|field| field.split_once('=')) {
             let figures = of(first, &mut found);
             let place = match key {

@@ -1,13 +1,24 @@
 //! What a task may use, and how each limit is written where the kernel keeps it.
 
+mod cpu;
+mod cpuset;
 mod devices;
 mod io;
-mod write;
+mod memory;
+mod pids;
 
 pub use devices::{Device, DeviceKind, DeviceRule, Devices};
 pub use io::{Io, IoCeiling};
 
+pub(crate) use cpuset::fill as fill_cpuset;
+
+use std::path::{Path, PathBuf};
+
+use crate::Error;
 use crate::degraded::{Degraded, Limit, Why};
+use crate::error::kernel_answer;
+use crate::host::Controller;
+use crate::version::Version;
 
 /// What a task may use.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,5 +110,131 @@ impl Limits {
             why: Why::NoCgroups,
         };
         asked.map(degraded).collect()
+    }
+
+    /// Whether a task with these has to be in a cgroup of `controller`: of some it is for what they
+    /// count and can do, of others only when it is limited, as each costs time.
+    pub(crate) fn need(&self, controller: Controller) -> bool {
+        match controller {
+            Controller::Cpu
+            | Controller::CpuAccounting
+            | Controller::Memory
+            | Controller::Pids
+            | Controller::Io
+            | Controller::Freezer => true,
+            Controller::Cpuset => self.cpuset != Cpuset::default(),
+            Controller::Devices => self.devices != Devices::Any,
+        }
+    }
+
+    /// Writes what `controller` limits to a cgroup, and adds what it cannot to `degraded`.
+    pub(crate) fn write(
+        &self,
+        controller: Controller,
+        place: Place<'_>,
+        degraded: &mut Vec<Degraded>,
+    ) -> Result<(), Error> {
+        match controller {
+            Controller::Cpu => cpu::write(self, place),
+            Controller::Memory => memory::write(self, place, degraded),
+            Controller::Pids => pids::write(self, place),
+            Controller::Cpuset => cpuset::write(self, place),
+            Controller::Io => io::write(&self.io, place, degraded),
+            Controller::Devices => devices::write(&self.devices, place, degraded),
+            Controller::CpuAccounting | Controller::Freezer => Ok(()),
+        }
+    }
+}
+
+/// The cgroup that limits are written to.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) version: Version,
+    pub(crate) directory: &'a Path,
+    /// It was just made: a file that would hold its default anyway is left alone, since it may not
+    /// exist.
+    pub(crate) is_new: bool,
+}
+
+fn refused(
+    directory: &Path,
+    file: &str,
+    value: impl ToString,
+) -> impl FnOnce(cgroups_rs::fs::error::Error) -> Error {
+    let path: PathBuf = directory.join(file);
+    let value = value.to_string();
+    move |error| Error::Write {
+        path,
+        value,
+        source: kernel_answer(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn write(limits: &Limits, controller: Controller, version: Version, directory: &Path) {
+        let place = Place {
+            version,
+            directory,
+            is_new: false,
+        };
+        limits.write(controller, place, &mut Vec::new()).unwrap();
+    }
+
+    #[test]
+    fn a_lifted_limit_is_written_as_the_files_own_word_for_none() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = directory.path();
+        let none = Limits::of_cpus(1.0);
+        write(&none, Controller::Memory, Version::V1, at);
+        write(&none, Controller::Memory, Version::V2, at);
+        write(&none, Controller::Pids, Version::V1, at);
+        for (file, text) in [
+            ("memory.limit_in_bytes", "-1"),
+            ("memory.max", "max"),
+            ("pids.max", "max"),
+        ] {
+            assert_eq!(fs::read_to_string(at.join(file)).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_refused_value_names_the_file_the_value_and_the_kernels_answer() {
+        let limits = Limits {
+            memory: Some(4096),
+            ..Limits::of_cpus(1.0)
+        };
+        let place = Place {
+            version: Version::V1,
+            directory: Path::new("/proc/self/no-such-cgroup"),
+            is_new: true,
+        };
+        let error = limits.write(Controller::Memory, place, &mut Vec::new());
+        let text = error.unwrap_err().to_string();
+        assert!(
+            text.contains("write '4096' to /proc/self/no-such-cgroup/memory.limit_in_bytes"),
+            "{text}"
+        );
+        assert!(text.contains("No such file"), "{text}");
+    }
+
+    #[test]
+    fn what_is_asked_for_is_told_by_name_and_a_share_of_cpu_time_always_is() {
+        assert_eq!(Limits::of_cpus(0.1).asked(), [Limit::Cpus]);
+        let all = Limits {
+            cpu_quota: Some(1.0),
+            memory: Some(1),
+            devices: Devices::standard([]),
+            ..Limits::of_cpus(0.1)
+        };
+        let expected = [Limit::Cpus, Limit::CpuQuota, Limit::Memory, Limit::Devices];
+        assert_eq!(all.asked(), expected);
+        assert_eq!(
+            all.without_cgroups()[2].to_string(),
+            "no limit of memory: no cgroups"
+        );
     }
 }

@@ -1,6 +1,19 @@
 //! Which devices a task may open, however it comes by a node of them.
 
+mod program;
+mod v1;
+
 use std::fmt;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+
+use super::Place;
+use crate::degraded::{Degraded, Limit, Why};
+use crate::version::Version;
+use crate::{Error, sys};
 
 /// A device by its numbers (stat(2)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -9,6 +22,17 @@ pub struct Device {
     pub major: u32,
     /// Which of the driver's.
     pub minor: u32,
+}
+
+impl Device {
+    /// As the kernel writes it: `8:0`.
+    pub(crate) fn parse(text: &str) -> Option<Device> {
+        let (major, minor) = text.split_once(':')?;
+        Some(Device {
+            major: major.parse().ok()?,
+            minor: minor.parse().ok()?,
+        })
+    }
 }
 
 impl fmt::Display for Device {
@@ -86,5 +110,50 @@ impl Devices {
     /// terminal, and pseudo terminals; and `more`.
     pub fn standard(more: impl IntoIterator<Item = DeviceRule>) -> Devices {
         Devices::Only(STANDARD.into_iter().chain(more).collect())
+    }
+}
+
+/// Holds a task to `devices`.
+pub(super) fn write(
+    devices: &Devices,
+    place: Place<'_>,
+    degraded: &mut Vec<Degraded>,
+) -> Result<(), Error> {
+    let outcome = match place.version {
+        Version::V1 => v1::write(devices, place),
+        Version::V2 => write_v2(devices, place),
+    };
+    match outcome {
+        // Whoever is not root may not; and there are kernels without it.
+        Err(error) if is_not_to_be_had(&error) => degraded.push(Degraded {
+            limit: Limit::Devices,
+            why: Why::Refused(error.errno()),
+        }),
+        outcome => outcome?,
+    }
+    Ok(())
+}
+
+fn is_not_to_be_had(error: &Error) -> bool {
+    let answers = [Errno::EPERM, Errno::EACCES, Errno::EINVAL, Errno::ENOSYS];
+    answers.iter().any(|errno| *errno as i32 == error.errno())
+}
+
+fn write_v2(devices: &Devices, place: Place<'_>) -> Result<(), Error> {
+    let refused = |source| Error::DeviceProgram {
+        path: place.directory.to_owned(),
+        source,
+    };
+    let cgroup = File::open(place.directory).map_err(refused)?;
+    match devices {
+        Devices::Only(rules) => {
+            let program = sys::load_device_program(&program::of(rules)).map_err(refused)?;
+            sys::attach_device_program(cgroup.as_fd(), program.as_fd()).map_err(refused)
+        }
+        Devices::Any if place.is_new => Ok(()),
+        Devices::Any => match sys::detach_device_program(cgroup.as_fd()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            outcome => outcome.map_err(refused),
+        },
     }
 }
