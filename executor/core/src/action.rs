@@ -3,11 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use dialect::{Probe, Request};
+use dialect::{Hook, Probe, Request, StopSignal};
 use mesos_proto::TaskInfo;
 use mesos_proto::v1::executor::Call;
 use mesos_proto::v1::{TaskId, TaskState};
 
+use crate::hook::Moment;
 use crate::journal::Record;
 
 /// One thing to do. Actions are carried out in the order they are polled; none is waited for.
@@ -43,7 +44,8 @@ pub enum Action {
         /// What to write.
         record: Record,
     },
-    /// Start a task. Answered by `Started` or `StartFailed`; when held, by `Prepared` or `StartFailed`.
+    /// Start a task. Answered by `Started` or `StartFailed`; when held, by `Prepared` or `StartFailed`. Its hook before the
+    /// start is part of it, and may come to `Hooked` before that.
     Launch {
         /// The task as the agent sent it.
         task: Box<TaskInfo>,
@@ -89,6 +91,25 @@ pub enum Action {
         /// The check's place in [`Request::checks`].
         check: usize,
     },
+    /// Run a hook of a task: beside its program, or after its stop in its place. Answered by exactly one `Hooked`, also
+    /// when the task has ended meanwhile.
+    Hook {
+        /// The task.
+        task_id: TaskId,
+        /// Which one.
+        moment: Moment,
+        /// What to run.
+        hook: Box<Hook>,
+        /// How long it may take: its own timeout, or less.
+        timeout: Duration,
+    },
+    /// The answer to a hook is of no use any more; nothing that it started may stay. Its answer may be anything.
+    CancelHook {
+        /// The task.
+        task_id: TaskId,
+        /// Which one.
+        moment: Moment,
+    },
     /// End every process of a task at once, by force. Answered by `Ended`.
     KillTree {
         /// The task.
@@ -96,6 +117,18 @@ pub enum Action {
     },
     /// Remove what a task left on the host, its sandbox directory excepted. Answered by `CleanedUp`.
     CleanUp {
+        /// The task.
+        task_id: TaskId,
+    },
+    /// Remove what a run of a task left on the host, but for what another run needs. Answered by `CleanedUp`. A `CleanUp`
+    /// follows if there is to be none after all.
+    PutAside {
+        /// The task.
+        task_id: TaskId,
+    },
+    /// Start a task again that was put aside: the same, in the same place. Answered as a launch that is not held, and
+    /// cancelled as one.
+    Relaunch {
         /// The task.
         task_id: TaskId,
     },
@@ -110,7 +143,7 @@ pub enum Action {
 pub enum Signal {
     /// SIGTERM: the begin of the grace period.
     Terminate,
-    /// SIGHUP, on a framework's request, as are all below.
+    /// SIGHUP, on a framework's request or as the first signal of a stop sequence, as are all below.
     Hangup,
     /// SIGUSR1
     User1,
@@ -120,6 +153,18 @@ pub enum Signal {
     Interrupt,
     /// SIGQUIT
     Quit,
+}
+
+impl From<StopSignal> for Signal {
+    fn from(signal: StopSignal) -> Self {
+        match signal {
+            StopSignal::Hangup => Self::Hangup,
+            StopSignal::Interrupt => Self::Interrupt,
+            StopSignal::Quit => Self::Quit,
+            StopSignal::User1 => Self::User1,
+            StopSignal::User2 => Self::User2,
+        }
+    }
 }
 
 /// How the executor ends.
@@ -182,6 +227,22 @@ pub enum Note {
         /// Which check, and what it found.
         message: String,
     },
+    /// A hook failed, or was not run.
+    HookFailed {
+        /// The task.
+        task_id: TaskId,
+        /// Which hook, and what went wrong.
+        message: String,
+    },
+    /// A task is started again soon.
+    WillRestart {
+        /// The task.
+        task_id: TaskId,
+        /// How soon.
+        after: Duration,
+        /// How its last run ended.
+        how: String,
+    },
     /// A task's processes or leavings took too long.
     Overdue {
         /// The task.
@@ -216,8 +277,16 @@ impl fmt::Display for Note {
                 Some(task_id) => write!(f, "ignored {what} for task '{}': {why}", task_id.value),
                 None => write!(f, "ignored {what}: {why}"),
             },
-            Self::CheckFailed { task_id, message } => {
+            Self::CheckFailed { task_id, message } | Self::HookFailed { task_id, message } => {
                 write!(f, "task '{}': {message}", task_id.value)
+            }
+            Self::WillRestart {
+                task_id,
+                after,
+                how,
+            } => {
+                let id = &task_id.value;
+                write!(f, "task '{id}' is started again in {after:?}: {how}")
             }
             Self::Overdue { task_id, what } => {
                 write!(f, "task '{}': {what} is overdue", task_id.value)

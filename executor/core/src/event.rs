@@ -2,6 +2,8 @@
 
 use mesos_proto::v1::{self, Resource, TaskId};
 
+use crate::hook::Moment;
+
 /// Everything the world tells the core.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -90,9 +92,17 @@ pub enum TaskEvent {
         /// What was seen.
         outcome: Probed,
     },
+    /// A hook is through. [`Moment::BeforeStart`] comes before `Prepared` and `Started`, and only when it failed and the
+    /// task starts all the same.
+    Hooked {
+        /// Which one.
+        moment: Moment,
+        /// How it ended; never by HTTP or TCP.
+        outcome: Probed,
+    },
     /// The command ended and was reaped.
     Ended(Ended),
-    /// Nothing of the task is left on the host.
+    /// Nothing of the task is left on the host. No event of this run comes any more but answers to what was called off.
     CleanedUp,
 }
 

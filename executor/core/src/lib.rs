@@ -32,6 +32,7 @@ mod command_task;
 mod config;
 mod core;
 mod event;
+mod hook;
 mod journal;
 mod ledger;
 mod link;
@@ -48,5 +49,6 @@ pub use event::{
     CommandEnd, Ended, Event, Fault, LimitKind, Limitation, LinkEvent, Probed, Refusal,
     RefusedProcesses, StartFailure, TaskEvent,
 };
+pub use hook::{Moment, hook_failure};
 pub use journal::Record;
 pub use time::{Instant, Now};

@@ -10,6 +10,7 @@ use mesos_proto::v1::{
     TaskResourceLimitation, TaskState, TaskStatus,
 };
 
+use crate::task::Task;
 use crate::time::Now;
 
 /// What differs from one update of a task to another.
@@ -47,12 +48,22 @@ impl Report {
         }
     }
 
-    /// A task that runs, and what it runs without.
-    pub(crate) fn running(lacks: Option<String>) -> Self {
+    /// A task runs: for the first time, or again. What there is to tell is in the message.
+    pub(crate) fn running(message: Option<String>, task: &Task) -> Self {
         Self {
-            message: lacks.map(|lacks| format!("The task runs with {lacks}")),
+            message: message.map(|message| text::tame(&message)),
             ..Self::of(TaskState::TaskRunning)
         }
+        .with_restarts(task)
+    }
+
+    /// How often the task was started again, if it was.
+    fn with_restarts(mut self, task: &Task) -> Self {
+        let restarts = task.runs().restarts();
+        if restarts > 0 {
+            self.labels.push(("restarts", restarts.to_string()));
+        }
+        self
     }
 
     fn because(state: TaskState, reason: Option<Reason>, message: String) -> Self {

@@ -1,33 +1,46 @@
 //! One task, from LAUNCH to its last acknowledgement.
 //!
 //! ```text
-//!   Launching --started--> Running --kill, limit, time, health--> Killing --ended--> CleaningUp --clean--> AwaitingAck
-//!     |  ^ | \------ started, kill came before ------------------>/  ^ \deadline: kill by force             ^
-//!     |  | |  \------------------------ ended ---------------------------------------->/                    |
-//!     |  | \--------------------------- start failed -------------------------------------------------------/
-//!     v  |release                                                                                           |
-//!    Held ---------------------------- start failed --------------------------------------------------------/
+//!   Launching --started--> Running --kill, health--> Stopping --SIGTERM--> Killing --ended--> AfterStop --> CleaningUp
+//!     |  ^ | ^                | \---- limit, time: by force ----------------->/ ^ \deadline: by force           |  |
+//!     |  | | |                \------------------- ended ---------------------|-------------->/                 |  |
+//!     |  | | \---- its wait is over ---- Backoff <----- restart policy -------|----------------------- clean ---/  |
+//!     |  | |                                \---- kill, time ---> AwaitingAck |                         clean      |
+//!     |  | |---- started, kill came before ---------------------------------->/                           v        |
+//!     |  | \---- start failed ------------------------------------------------------------------->  AwaitingAck <--/
+//!     v  |release                                                                                         ^
+//!    Held ------ start failed ----------------------------------------------------------------------------/
 //!       \------ kill: back to Launching, cancelled
 //! ```
 //!
 //! Happy path: Launching, Running, CleaningUp, AwaitingAck; a member of a group is Held in between until all of them are.
-//! TERM then KILL is a deadline that passes, not a sleeping task. The first cause wins: a task that was told to die and
-//! then breaks a limit was killed, a task that broke a limit and is then told to die failed. Its checks look while it is
-//! Running and at no other time. Only [`crate::Core`] drives this machine; the table in [`Task::on`] names every state
-//! with every input.
+//! Stopping has the steps of `stop`, AfterStop is there for a hook alone, Backoff for a restart policy: a task that asks
+//! for none of them is never there. TERM then KILL is a deadline that passes, not a sleeping task. The first cause wins: a
+//! task that was told to die and then breaks a limit was killed, a task that broke a limit and is then told to die failed.
+//! Its checks look while it is Running and at no other time. Only [`crate::Core`] drives this machine; the table in
+//! [`Task::step`] names every state with every input.
 
+mod after;
+mod ending;
+mod hooks;
 mod over;
+mod runs;
+mod stop;
+mod table;
 
 use std::time::Duration;
 
-use dialect::{Options, Request};
+use dialect::{Hook, Life, Options, Request, Restart, StopSignal};
 use mesos_proto::TaskInfo;
 use mesos_proto::v1::{CheckStatusInfo, KillPolicy, TaskId, TaskState};
 
-use crate::checks::{CheckEffect, Checks, Look};
-use crate::event::{Ended, Limitation, Probed, StartFailure};
+use crate::checks::{Checks, Look};
+use crate::event::{CommandEnd, Ended, Limitation, Probed, StartFailure};
+use crate::hook::Moment;
 use crate::time::{Instant, Now};
 pub(crate) use over::{Cause, Over};
+pub(crate) use runs::Runs;
+use stop::{Step, Times};
 
 /// A task that the agent launched and whose terminal update is not acknowledged yet.
 #[derive(Debug)]
@@ -52,6 +65,20 @@ pub(crate) struct Task {
     asked_at: Option<Instant>,
     /// How long it had taken no notice of SIGTERM when SIGKILL was sent.
     ignored_for: Option<Duration>,
+    life: Life,
+    runs: Runs,
+    /// The time of all runs together is over then.
+    time_is_over: Option<Instant>,
+    /// How the last run ended, and how that is told, while the next one is on its way.
+    last: Option<(Ended, String)>,
+    /// The hook that runs, and the time that it was given.
+    hook: Option<(Moment, Duration)>,
+    /// No hook runs after this.
+    hooks_by: Option<Instant>,
+    /// What went wrong with hooks, and was not told yet.
+    troubles: Vec<String>,
+    /// Hooks and looks of checks that were called off and are not answered yet.
+    unanswered: usize,
 }
 
 #[derive(Debug)]
@@ -62,10 +89,25 @@ enum State {
     Held,
     /// At `until` its time is over.
     Running { until: Option<Instant> },
-    /// Told to end. At `until` by force; after that the same again, should it still be there.
+    /// Told to end, and on the way to SIGTERM: this step is over at `until`.
+    Stopping {
+        step: Step,
+        until: Instant,
+        times: Times,
+    },
+    /// SIGTERM was sent. At `until` by force; after that the same again, should it still be there.
     Killing { until: Instant },
-    /// Ended and reaped; what it left on the host is being removed, until `until` at the longest.
-    CleaningUp { ended: Ended, until: Instant },
+    /// Ended and reaped; its hook for that runs, until `until` at the longest.
+    AfterStop { ended: Ended, until: Instant },
+    /// What it left on the host is being removed, until `until` at the longest; with `aside`, all but what another run
+    /// needs.
+    CleaningUp {
+        ended: Ended,
+        until: Instant,
+        aside: bool,
+    },
+    /// Started again at `until`.
+    Backoff { ended: Ended, until: Instant },
     /// The terminal update is in the ledger.
     AwaitingAck,
 }
@@ -80,6 +122,7 @@ pub(crate) enum Input {
     StartFailed(StartFailure),
     Limited(Limitation),
     Probed(usize, Probed),
+    Hooked(Moment, Probed),
     Ended(Ended),
     CleanedUp,
     /// End it, by force after this long.
@@ -94,7 +137,8 @@ pub(crate) enum Effect {
     /// It is ready, and held.
     Prepared,
     Release,
-    Running,
+    /// It runs: what is to be told beside that.
+    Running(Option<String>),
     /// TASK_RUNNING again, for what a health check found.
     Health(Option<String>),
     /// TASK_RUNNING again, for what a check found.
@@ -102,9 +146,21 @@ pub(crate) enum Effect {
     Killing,
     /// Do not start it, if that is still to be had.
     CancelLaunch,
+    StopSignal(StopSignal),
     Terminate,
     KillTree,
     CleanUp,
+    /// Clean up, but for what another run needs.
+    PutAside,
+    /// It is started again after this long, since the last run ended like that.
+    WillRestart(Duration, String),
+    Relaunch,
+    Hook(Moment, Box<Hook>, Duration),
+    CancelHook(Moment),
+    /// A hook failed, or was not run.
+    HookFailed(String),
+    /// A hook failed that the task cannot do without: it is to end.
+    Broken(String),
     Probe(Look),
     CancelProbe(usize),
     Overdue(&'static str),
@@ -117,9 +173,6 @@ pub(crate) enum Effect {
     Over(Over),
 }
 
-/// How long a task's processes may outlive their SIGKILL before it is sent again.
-const KILL_AGAIN_AFTER: Duration = Duration::from_secs(1);
-
 impl Task {
     /// A task whose launch was asked for.
     pub(crate) fn launching(info: &TaskInfo, request: &Request, group: Option<u64>) -> Self {
@@ -127,6 +180,8 @@ impl Task {
             grace: grace_of_task(info).or(request.options.kill_grace),
             group,
             options: request.options.clone(),
+            life: request.life.clone(),
+            runs: Runs::of(request.life.restart.clone()),
             wanted_checks: request.checks.clone(),
             checks: Checks::new(&request.checks, Instant::default()),
             state: State::Launching { kill: None },
@@ -150,6 +205,14 @@ impl Task {
             cause: None,
             asked_at: None,
             ignored_for: None,
+            life: Life::default(),
+            runs: Runs::of(Restart::default()),
+            time_is_over: None,
+            last: None,
+            hook: None,
+            hooks_by: None,
+            troubles: Vec::new(),
+            unanswered: 0,
         }
     }
 
@@ -194,10 +257,36 @@ impl Task {
         self.ignored_for
     }
 
+    /// What it is started again for, and how often it was.
+    pub(crate) fn runs(&self) -> &Runs {
+        &self.runs
+    }
+
+    /// What went wrong with its hooks, and was not told yet.
+    pub(crate) fn troubles(&self) -> &[String] {
+        &self.troubles
+    }
+
+    /// Whether a command that ends like this has done what it should.
+    pub(crate) fn is_success(&self, exit: CommandEnd) -> bool {
+        match exit {
+            CommandEnd::Exited(status) => self.options.success_codes.contains(&status),
+            CommandEnd::Signalled(_) | CommandEnd::Unknown => false,
+        }
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         match self.state {
-            State::Killing { until } | State::CleaningUp { until, .. } => Some(until),
+            State::Killing { until }
+            | State::AfterStop { until, .. }
+            | State::CleaningUp { until, .. } => Some(until),
             State::Running { until } => until.into_iter().chain(self.checks.next_deadline()).min(),
+            State::Stopping { until, times, .. } => Some(until.min(times.kill)),
+            State::Backoff { until, .. } => {
+                // What was called off keeps it waiting; its answer is an event of its own.
+                let until = (self.unanswered == 0).then_some(until);
+                until.into_iter().chain(self.time_is_over).min()
+            }
             State::Launching { .. } | State::Held | State::AwaitingAck => None,
         }
     }
@@ -208,226 +297,30 @@ impl Task {
         let (next, mut effects) = self.step(state, input, now, clean_up);
         self.state = next;
         if !self.is_running() {
-            let under_way = self.checks.stop().into_iter();
-            effects.splice(0..0, under_way.map(Effect::CancelProbe));
+            let under_way = self.checks.stop();
+            self.unanswered += under_way.len();
+            effects.splice(0..0, under_way.into_iter().map(Effect::CancelProbe));
+        }
+        if !self.state.has_a_hook() {
+            effects.splice(0..0, self.call_off());
         }
         effects
     }
+}
 
-    fn step(
-        &mut self,
-        state: State,
-        input: Input,
-        now: Instant,
-        clean_up: Duration,
-    ) -> (State, Vec<Effect>) {
-        match (state, input) {
-            (State::Launching { kill: None }, Input::Prepared) => {
-                (State::Held, vec![Effect::Prepared])
-            }
-            // Its cancellation is on its way, and always comes in time.
-            (State::Launching { kill: Some(grace) }, Input::Prepared) => {
-                (State::Launching { kill: Some(grace) }, vec![])
-            }
-            (State::Held, Input::Release) => {
-                (State::Launching { kill: None }, vec![Effect::Release])
-            }
-            (State::Launching { kill: None }, Input::Started) => {
-                self.checks = Checks::new(&self.wanted_checks, now);
-                let until = self.time_limit.map(|limit| now.plus(limit));
-                (State::Running { until }, vec![Effect::Running])
-            }
-            // TASK_KILLING was sent when the kill came: RUNNING after it would be a step back.
-            (State::Launching { kill: Some(grace) }, Input::Started) => self.begin_kill(grace, now),
-            (State::Launching { .. } | State::Held, Input::StartFailed(failure)) => {
-                let over = match self.cause.take() {
-                    Some(cause) => Over::Stopped(cause),
-                    None => Over::NotStarted(failure),
-                };
-                (State::AwaitingAck, vec![Effect::Over(over)])
-            }
-            (State::Launching { kill: None } | State::Held, Input::Kill(grace, cause)) => {
-                self.cause = Some(cause);
-                (
-                    State::Launching { kill: Some(grace) },
-                    vec![Effect::Killing, Effect::CancelLaunch],
-                )
-            }
-            (State::Launching { kill: Some(old) }, Input::Kill(grace, _)) => {
-                let kill = Some(old.min(grace));
-                (State::Launching { kill }, vec![])
-            }
-            // The end overtook the start: a command can be over before its launch was reported.
-            (
-                State::Launching { .. }
-                | State::Held
-                | State::Running { .. }
-                | State::Killing { .. },
-                Input::Ended(ended),
-            ) => {
-                let until = now.plus(clean_up);
-                (State::CleaningUp { ended, until }, vec![Effect::CleanUp])
-            }
-            // Already what is fetched for a task counts toward its quota.
-            (State::Launching { .. } | State::Held, Input::Limited(limitation)) => {
-                self.cause.get_or_insert(Cause::Limited(limitation));
-                let kill = Some(Duration::ZERO);
-                (State::Launching { kill }, vec![Effect::CancelLaunch])
-            }
-
-            (State::Running { .. }, Input::Kill(grace, cause)) => self.end(grace, cause, now),
-            (State::Running { .. }, Input::Limited(limitation)) => {
-                self.cause = Some(Cause::Limited(limitation));
-                self.begin_kill(Duration::ZERO, now)
-            }
-            (State::Running { until: Some(at) }, Input::Deadline) if now >= at => {
-                self.cause = self.time_limit.map(Cause::TooLong);
-                self.begin_kill(Duration::ZERO, now)
-            }
-            (State::Running { until }, Input::Deadline) => {
-                let looks = self.checks.due(now).into_iter();
-                (State::Running { until }, looks.map(Effect::Probe).collect())
-            }
-            (State::Running { until }, Input::Probed(check, outcome)) => {
-                self.probed(until, check, &outcome, now)
-            }
-
-            // A later kill only shortens what is left.
-            (State::Killing { until }, Input::Kill(grace, _)) => {
-                if now.plus(grace) >= until {
-                    (State::Killing { until }, vec![])
-                } else if grace.is_zero() {
-                    self.force(now, now)
-                } else {
-                    let until = now.plus(grace);
-                    (State::Killing { until }, vec![])
-                }
-            }
-            (State::Killing { .. }, Input::Limited(limitation)) => {
-                self.cause.get_or_insert(Cause::Limited(limitation));
-                self.begin_kill(Duration::ZERO, now)
-            }
-            (State::Killing { until }, Input::Deadline) if now >= until => self.force(until, now),
-
-            (State::CleaningUp { ended, .. }, Input::CleanedUp) => self.over(ended),
-            (State::CleaningUp { ended, until }, Input::Deadline) if now >= until => {
-                let (state, mut effects) = self.over(ended);
-                effects.insert(0, Effect::Overdue("removing its cgroup and mounts"));
-                (state, effects)
-            }
-
-            // Nothing is due yet, or the task is past caring.
-            (
-                state @ (State::Launching { .. }
-                | State::Held
-                | State::Killing { .. }
-                | State::CleaningUp { .. }
-                | State::AwaitingAck),
-                Input::Deadline,
-            ) => (state, vec![]),
-            (
-                state @ (State::CleaningUp { .. } | State::AwaitingAck),
-                Input::Kill(..) | Input::Limited(_),
-            ) => (state, vec![]),
-            // The answer to a probe that was cancelled.
-            (
-                state @ (State::Launching { .. }
-                | State::Held
-                | State::Killing { .. }
-                | State::CleaningUp { .. }
-                | State::AwaitingAck),
-                Input::Probed(..),
-            ) => (state, vec![]),
-            // The clean-up was overdue and is done after all.
-            (State::AwaitingAck, Input::CleanedUp) => (State::AwaitingAck, vec![]),
-
-            // What neither edges nor the core ever say in these states.
-            (
-                state @ (State::Launching { .. }
-                | State::Running { .. }
-                | State::Killing { .. }
-                | State::CleaningUp { .. }
-                | State::AwaitingAck),
-                Input::Release,
-            )
-            | (state @ State::Held, Input::Prepared | Input::Started) => {
-                (state, vec![Effect::Ignored("it comes out of turn")])
-            }
-            (
-                state @ (State::Running { .. }
-                | State::Killing { .. }
-                | State::CleaningUp { .. }
-                | State::AwaitingAck),
-                Input::Prepared | Input::Started | Input::StartFailed(_),
-            ) => (state, vec![Effect::Ignored("it was started before")]),
-            (state @ (State::CleaningUp { .. } | State::AwaitingAck), Input::Ended(_)) => {
-                (state, vec![Effect::Ignored("it had ended before")])
-            }
-            (
-                state @ (State::Launching { .. }
-                | State::Held
-                | State::Running { .. }
-                | State::Killing { .. }),
-                Input::CleanedUp,
-            ) => (state, vec![Effect::Ignored("it has not ended")]),
+impl State {
+    /// Whether a hook may be under way.
+    fn has_a_hook(&self) -> bool {
+        match self {
+            Self::Running { .. } | Self::AfterStop { .. } => true,
+            Self::Stopping { step, .. } => matches!(step, Step::Hook(_)),
+            Self::Launching { .. }
+            | Self::Held
+            | Self::Killing { .. }
+            | Self::CleaningUp { .. }
+            | Self::Backoff { .. }
+            | Self::AwaitingAck => false,
         }
-    }
-
-    /// What a look of a check leads to.
-    fn probed(
-        &mut self,
-        until: Option<Instant>,
-        check: usize,
-        outcome: &Probed,
-        now: Instant,
-    ) -> (State, Vec<Effect>) {
-        let found = self.checks.probed(now, check, outcome).into_iter();
-        let effects = found.map(|found| match found {
-            CheckEffect::Health { message, .. } => Effect::Health(message),
-            CheckEffect::Status { message } => Effect::CheckStatus(message),
-            CheckEffect::Spared { message } => Effect::Spared(message),
-            CheckEffect::Unhealthy { message } => Effect::Unhealthy(message),
-        });
-        (State::Running { until }, effects.collect())
-    }
-
-    /// A task that runs is told to end.
-    fn end(&mut self, grace: Duration, cause: Cause, now: Instant) -> (State, Vec<Effect>) {
-        self.cause = Some(cause);
-        let (state, mut effects) = self.begin_kill(grace, now);
-        effects.insert(0, Effect::Killing);
-        (state, effects)
-    }
-
-    /// SIGTERM and a deadline; without grace, force at once.
-    fn begin_kill(&mut self, grace: Duration, now: Instant) -> (State, Vec<Effect>) {
-        if grace.is_zero() {
-            let until = now.plus(KILL_AGAIN_AFTER);
-            (State::Killing { until }, vec![Effect::KillTree])
-        } else {
-            let until = now.plus(grace);
-            self.asked_at = Some(now);
-            (State::Killing { until }, vec![Effect::Terminate])
-        }
-    }
-
-    /// The grace was over at `until`.
-    fn force(&mut self, until: Instant, now: Instant) -> (State, Vec<Effect>) {
-        if let Some(asked_at) = self.asked_at.take() {
-            self.ignored_for = Some(until.since(asked_at));
-        }
-        self.begin_kill(Duration::ZERO, now)
-    }
-
-    /// The terminal update's time has come. A limit that was only found at the end counts unless something else had
-    /// been made the cause before.
-    fn over(&mut self, mut ended: Ended) -> (State, Vec<Effect>) {
-        let found = ended.limitation.take().map(Cause::Limited);
-        let cause = self.cause.take().or(found);
-        (
-            State::AwaitingAck,
-            vec![Effect::Over(Over::Ended(ended, cause))],
-        )
     }
 }
 

@@ -21,7 +21,7 @@ mod general;
 mod probed;
 #[cfg(test)]
 mod tests;
-mod text;
+pub(crate) mod text;
 
 use std::time::Duration;
 

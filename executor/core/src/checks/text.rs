@@ -1,14 +1,14 @@
 //! Bounded text: what a task or a server says ends up in a status update, which master and agent keep.
 
 /// How much of a probe's output or cause a message shows, in bytes.
-pub(super) const DETAIL_LIMIT: usize = 1024;
+pub(crate) const DETAIL_LIMIT: usize = 1024;
 
 /// How much of a path or a host's name a message shows, in bytes.
-pub(super) const PATH_LIMIT: usize = 128;
+pub(crate) const PATH_LIMIT: usize = 128;
 
 /// The end of `text`, where a program says why it ends: at most `limit` bytes, from the begin of a line where there is
 /// one, without the white space around it.
-pub(super) fn tail(text: &str, limit: usize) -> String {
+pub(crate) fn tail(text: &str, limit: usize) -> String {
     let text = text.trim();
     let Some(cut) = text.len().checked_sub(limit).filter(|cut| *cut > 0) else {
         return text.to_owned();
@@ -19,7 +19,7 @@ pub(super) fn tail(text: &str, limit: usize) -> String {
 }
 
 /// The begin of `text`, at most `limit` bytes.
-pub(super) fn head(text: &str, limit: usize) -> &str {
+pub(crate) fn head(text: &str, limit: usize) -> &str {
     &text[..text.floor_char_boundary(limit)]
 }
 

@@ -95,6 +95,7 @@ impl Core {
         let input = match event {
             TaskEvent::Prepared => Input::Prepared,
             TaskEvent::Probed { check, outcome } => Input::Probed(check, outcome),
+            TaskEvent::Hooked { moment, outcome } => Input::Hooked(moment, outcome),
             TaskEvent::Started => Input::Started,
             TaskEvent::StartedWithout(lacks) => {
                 if let Some(task) = self.tasks.get_mut(&task_id.value) {
@@ -142,6 +143,27 @@ impl Core {
                 let input = Input::Kill(self.grace(task, None), Cause::Unhealthy(message));
                 self.drive(now, &task_id.value, input);
             }
+            Effect::Broken(message) => {
+                let Some(task) = self.tasks.get(&task_id.value) else {
+                    return;
+                };
+                let input = Input::Kill(self.grace(task, None), Cause::Hook(message));
+                self.drive(now, &task_id.value, input);
+            }
+            Effect::Hook(moment, hook, timeout) => self.actions.push_back(Action::Hook {
+                task_id,
+                moment,
+                hook,
+                timeout,
+            }),
+            Effect::CancelHook(moment) => {
+                self.actions
+                    .push_back(Action::CancelHook { task_id, moment });
+            }
+            Effect::HookFailed(message) => {
+                self.actions
+                    .push_back(Action::Note(Note::HookFailed { task_id, message }));
+            }
             Effect::Probe(look) => self.actions.push_back(Action::Probe {
                 task_id,
                 check: look.check,
@@ -152,10 +174,14 @@ impl Core {
                 self.actions
                     .push_back(Action::CancelProbe { task_id, check });
             }
-            Effect::Running => {
-                let task = self.tasks.get(&task_id.value);
-                let lacks = task.and_then(|task| task.lacks.clone());
-                self.update(now, &task_id, Report::running(lacks));
+            Effect::Running(message) => {
+                let Some(task) = self.tasks.get(&task_id.value) else {
+                    return;
+                };
+                let report = Report::running(message, task);
+                // What the checks of an earlier run have found is not news any more.
+                self.withheld.remove(&task_id.value);
+                self.update(now, &task_id, report);
             }
             Effect::Killing if self.sends_killing => {
                 self.update(now, &task_id, Report::of(TaskState::TaskKilling));
@@ -169,8 +195,22 @@ impl Core {
                 task_id,
                 signal: Signal::Terminate,
             }),
+            Effect::StopSignal(signal) => self.actions.push_back(Action::Signal {
+                task_id,
+                signal: signal.into(),
+            }),
             Effect::KillTree => self.actions.push_back(Action::KillTree { task_id }),
             Effect::CleanUp => self.actions.push_back(Action::CleanUp { task_id }),
+            Effect::PutAside => self.actions.push_back(Action::PutAside { task_id }),
+            Effect::WillRestart(after, how) => {
+                let note = Note::WillRestart {
+                    task_id,
+                    after,
+                    how,
+                };
+                self.actions.push_back(Action::Note(note));
+            }
+            Effect::Relaunch => self.actions.push_back(Action::Relaunch { task_id }),
             Effect::Overdue(what) => {
                 self.actions
                     .push_back(Action::Note(Note::Overdue { task_id, what }));

@@ -17,12 +17,13 @@ use crate::task::{Cause, Over, Task};
 impl Report {
     /// The terminal report of `task`, which ended like this.
     pub(crate) fn terminal(over: Over, task: &Task) -> Self {
-        match over {
+        let report = match over {
             Over::NotStarted(failure) => Self::not_started(&failure),
             Over::Stopped(cause) => Self::stopped(cause),
             Over::Ended(ended, None) => Self::by_itself(&ended, task),
             Over::Ended(ended, Some(cause)) => Self::made_to_end(&ended, cause, task),
-        }
+        };
+        report.with_restarts(task)
     }
 
     fn not_started(failure: &StartFailure) -> Self {
@@ -43,6 +44,7 @@ impl Report {
             | Cause::ShutDown(_)
             | Cause::TooLong(_)
             | Cause::Unhealthy(_)
+            | Cause::Hook(_)
             | Cause::Member { .. } => Self::because(
                 TaskState::TaskKilled,
                 Some(Reason::TaskKilledDuringLaunch),
@@ -54,28 +56,27 @@ impl Report {
     }
 
     fn by_itself(ended: &Ended, task: &Task) -> Self {
-        let is_success = match ended.exit {
-            CommandEnd::Exited(status) => task.options().success_codes.contains(&status),
-            CommandEnd::Signalled(_) | CommandEnd::Unknown => false,
-        };
-        let mut message = format!("Command {}", ended.description);
+        let mut message = format!("Command {}{}", ended.description, of_restarts(task));
         if let Some(RefusedProcesses { limit, times }) = ended.refused {
             message = format!(
                 "{message} (its limit of {limit} processes and threads was reached, and {times} more were refused)"
             );
         }
-        if is_success {
-            return Self::because(TaskState::TaskFinished, None, message).with_exit(ended);
+        if task.is_success(ended.exit) {
+            return Self::because(TaskState::TaskFinished, None, message)
+                .with_exit(ended)
+                .with_troubles(task);
         }
         let mut report = Self::because(TaskState::TaskFailed, None, message);
         let refused = ended.refused.map(|_| ("cause", "pids".to_owned()));
         report.labels.extend(refused);
-        report.with_exit(ended).with_tail(ended)
+        report.with_exit(ended).with_troubles(task).with_tail(ended)
     }
 
     fn made_to_end(ended: &Ended, cause: Cause, task: &Task) -> Self {
         let label = label_of(&cause);
         let mut message = with_why(&format!("Command {}", ended.description), &cause);
+        message.push_str(&of_restarts(task));
         if let Some(ignored_for) = task.ignored_for() {
             message = format!("{message} (SIGTERM had no effect for {})", of(ignored_for));
         }
@@ -93,13 +94,14 @@ impl Report {
                 };
                 Self::because(state, Some(Reason::TaskHealthCheckStatusUpdated), message)
             }
+            Cause::Hook(_) => Self::because(TaskState::TaskFailed, None, message),
             // Also when it exited with status 0 on the way (Mesos: src/launcher/executor.cpp, `reaped`).
             Cause::Killed | Cause::ShutDown(_) | Cause::Member { .. } => {
                 Self::because(TaskState::TaskKilled, None, message)
             }
         };
         report.labels.extend(label);
-        report.with_exit(ended).with_tail(ended)
+        report.with_exit(ended).with_troubles(task).with_tail(ended)
     }
 
     fn limited(limitation: Limitation) -> Self {
@@ -125,6 +127,16 @@ impl Report {
         self
     }
 
+    /// What went wrong with its hooks beside all that.
+    fn with_troubles(mut self, task: &Task) -> Self {
+        for trouble in task.troubles() {
+            let message = self.message.take().unwrap_or_default();
+            let (message, trouble) = (message.trim_end(), text::tame(trouble));
+            self.message = Some(format!("{message}\n{trouble}"));
+        }
+        self
+    }
+
     fn with_tail(mut self, ended: &Ended) -> Self {
         if let Some(tail) = ended.stderr_tail.as_deref().and_then(text::last_lines) {
             let message = self.message.take().unwrap_or_default();
@@ -144,7 +156,7 @@ fn with_why(what: &str, cause: &Cause) -> String {
             "{what}: it ran for longer than its max_completion_time of {}",
             of(*limit)
         ),
-        Cause::Unhealthy(found) => format!("{what}: {}", text::tame(found)),
+        Cause::Unhealthy(found) | Cause::Hook(found) => format!("{what}: {}", text::tame(found)),
         Cause::Member { task, state } => {
             format!(
                 "{what}: task '{task}' of its group is {}",
@@ -167,9 +179,19 @@ fn label_of(cause: &Cause) -> Option<(&'static str, String)> {
         },
         Cause::TooLong(_) => "max-completion-time",
         Cause::Unhealthy(_) => "unhealthy",
+        Cause::Hook(_) => "hook",
         Cause::Member { .. } => "group",
     };
     Some(("cause", word.to_owned()))
+}
+
+/// How often it was started again, if it was.
+fn of_restarts(task: &Task) -> String {
+    match task.runs().restarts() {
+        0 => String::new(),
+        1 => " (restarted once)".to_owned(),
+        often => format!(" (restarted {often} times)"),
+    }
 }
 
 /// A length of time as Mesos writes it; one beyond its range has no better name.

@@ -19,6 +19,8 @@ pub(crate) enum Cause {
     TooLong(Duration),
     /// Its health checks, and what they found.
     Unhealthy(String),
+    /// A hook that the task cannot do without, and what went wrong with it.
+    Hook(String),
     /// Another member of its group has come to this end.
     Member { task: String, state: TaskState },
 }
