@@ -5,10 +5,12 @@
 mod checks;
 mod ending;
 mod groups;
+mod hooks;
 mod journal;
 mod killing;
 mod link;
 mod messages;
+mod restarts;
 mod rig;
 mod statuses;
 mod updates;

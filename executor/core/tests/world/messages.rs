@@ -39,6 +39,10 @@ pub(super) fn short(action: &Action) -> String {
         | Action::Release { .. }
         | Action::Probe { .. }
         | Action::CancelProbe { .. }
+        | Action::Hook { .. }
+        | Action::CancelHook { .. }
+        | Action::PutAside { .. }
+        | Action::Relaunch { .. }
         | Action::Signal { .. }
         | Action::KillTree { .. }
         | Action::CleanUp { .. }
