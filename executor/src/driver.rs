@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tracing::{debug, info, warn};
 
 use crate::agent::{Agent, Connection};
-use crate::host::{Host, Launched};
+use crate::host::{Host, Job, Launched};
 use crate::journal::Journal;
 use crate::probe::{Probes, Trust};
 
@@ -171,9 +171,26 @@ impl Driver {
             }
             Action::CancelProbe { task_id, check } => self.probes.cancel(&task_id, check),
             Action::CancelLaunch { task_id } => self.host.cancel(&task_id),
+            Action::Hook {
+                task_id,
+                moment,
+                hook,
+                timeout,
+            } => {
+                let job = Job {
+                    task_id,
+                    moment,
+                    hook: *hook,
+                    timeout,
+                };
+                self.host.hook(job);
+            }
+            Action::CancelHook { task_id, moment } => self.host.cancel_hook(&task_id, moment),
             Action::Signal { task_id, signal } => self.host.signal(&task_id, signal),
             Action::KillTree { task_id } => self.host.kill(&task_id),
             Action::CleanUp { task_id } => self.host.clean_up(&task_id),
+            Action::PutAside { task_id } => self.host.put_aside(&task_id),
+            Action::Relaunch { task_id } => self.host.relaunch(&task_id),
             Action::Note(note) => self.log(&note),
             Action::Exit(outcome) => return Some(outcome),
         }
@@ -188,7 +205,9 @@ impl Driver {
                 self.told_of = Some(why.clone());
                 warn!("{note}");
             }
-            Note::UpdateRefused { .. } | Note::Overdue { .. } => warn!("{note}"),
+            Note::UpdateRefused { .. } | Note::Overdue { .. } | Note::HookFailed { .. } => {
+                warn!("{note}");
+            }
             Note::Subscribed { .. } => {
                 self.told_of = None;
                 info!("{note}");

@@ -6,6 +6,7 @@
 
 mod cancellation;
 mod fetching;
+mod hooks;
 mod launch;
 mod limits;
 mod output;
@@ -22,13 +23,13 @@ use std::time::Duration;
 
 use cgroup::Parent;
 use dialect::Request;
-use executor_core::{Event, Fault, Signal, StartFailure, TaskEvent};
+use executor_core::{Event, Fault, Moment, Signal, StartFailure, TaskEvent};
 use mesos_proto::TaskInfo;
 use mesos_proto::v1::TaskId;
 use mesos_proto::v1::executor::event::Subscribed;
 use sandbox::{Process, TaskSignal};
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{JoinSet, spawn_blocking};
 use tracing::{info, warn};
 
@@ -36,6 +37,8 @@ use crate::driver::Wake;
 use crate::probe::{Network, Place, View};
 use cancellation::Cancellation;
 pub(crate) use fetching::{BUILT_INS, FetchSettings};
+use hooks::Hooks;
+pub(crate) use hooks::Job;
 pub(crate) use launch::Launched;
 use launch::{Belongings, Held, Order, Stage, Started};
 pub(crate) use workshop::{MOST_TURNS, Way, Workshop};
@@ -48,11 +51,16 @@ pub(crate) struct Host {
     launching: HashMap<String, Launching>,
     launches: JoinSet<Launched>,
     tasks: HashMap<String, Running>,
+    /// What is left of a task's last run for its next one.
+    aside: HashMap<String, Arc<Belongings>>,
     /// How many trees are being measured: they share one budget.
     measured: Arc<AtomicU32>,
     walks: Arc<Semaphore>,
     wakes: UnboundedSender<Wake>,
     clean_ups: JoinSet<()>,
+    /// By task the hook that was begun last, and what calls it off when it is dropped.
+    hooks: HashMap<String, (Moment, oneshot::Sender<()>)>,
+    hooking: JoinSet<()>,
 }
 
 /// A launch that is not through.
@@ -88,10 +96,13 @@ impl Host {
             launching: HashMap::new(),
             launches: JoinSet::new(),
             tasks: HashMap::new(),
+            aside: HashMap::new(),
             measured: Arc::default(),
             walks: Arc::new(Semaphore::new(MOST_WALKS)),
             wakes,
             clean_ups: JoinSet::new(),
+            hooks: HashMap::new(),
+            hooking: JoinSet::new(),
         }
     }
 
@@ -117,23 +128,94 @@ impl Host {
     /// Starts a task, or with `held` makes it ready to be; [`Host::launched`] tells the outcome.
     pub(crate) fn launch(&mut self, task: TaskInfo, request: Request, held: bool) {
         let task_id = task.task_id.clone();
-        let cancellation = Cancellation::default();
-        let launching = Launching {
-            cancellation: cancellation.clone(),
-            held: None,
-        };
-        self.launching.insert(task_id.value.clone(), launching);
+        let cancellation = self.begin_launch(&task_id);
         let order = Order {
             task,
             request,
             hostname: self.hostname.clone(),
             held,
         };
-        let workshop = Arc::clone(&self.workshop);
+        let (workshop, hooks) = (Arc::clone(&self.workshop), self.hooks_of_tasks());
         self.launches.spawn(async move {
-            let outcome = launch::launch(&workshop, order, &cancellation).await;
+            let outcome = launch::launch(&workshop, order, &hooks, &cancellation).await;
             Launched { task_id, outcome }
         });
+    }
+
+    /// Starts a task again that was put aside; [`Host::launched`] tells the outcome.
+    pub(crate) fn relaunch(&mut self, task_id: &TaskId) {
+        let Some(last) = self.aside.remove(&task_id.value) else {
+            return;
+        };
+        let task_id = task_id.clone();
+        let cancellation = self.begin_launch(&task_id);
+        let (workshop, hooks) = (Arc::clone(&self.workshop), self.hooks_of_tasks());
+        self.launches.spawn(async move {
+            let id = task_id.clone();
+            let outcome = launch::relaunch(&workshop, id, last, &hooks, &cancellation).await;
+            Launched { task_id, outcome }
+        });
+    }
+
+    fn begin_launch(&mut self, task_id: &TaskId) -> Cancellation {
+        let cancellation = Cancellation::default();
+        let launching = Launching {
+            cancellation: cancellation.clone(),
+            held: None,
+        };
+        self.launching.insert(task_id.value.clone(), launching);
+        cancellation
+    }
+
+    fn hooks_of_tasks(&self) -> Hooks {
+        Hooks {
+            measured: Arc::clone(&self.measured),
+            walks: Arc::clone(&self.walks),
+            wakes: self.wakes.clone(),
+        }
+    }
+
+    /// Runs a hook of a task, which is answered by one [`TaskEvent::Hooked`].
+    pub(crate) fn hook(&mut self, job: Job) {
+        // Those that are through need not be kept.
+        while self.hooking.try_join_next().is_some() {}
+        self.hooks.retain(|_, (_, end)| !end.is_closed());
+        let (end, ended) = oneshot::channel::<()>();
+        self.hooks
+            .insert(job.task_id.value.clone(), (job.moment, end));
+        let called_off = async move {
+            // Nothing is ever sent.
+            let _ = ended.await;
+        };
+        let (workshop, hooks) = (Arc::clone(&self.workshop), self.hooks_of_tasks());
+        let running = self.tasks.get(&job.task_id.value);
+        let belongings = running.map(|running| Arc::clone(&running.belongings));
+        match job.moment {
+            Moment::AfterStop => {
+                let killing = running.map(|running| Arc::clone(&running.killing));
+                let killing = killing.unwrap_or_default();
+                self.hooking.spawn(async move {
+                    hooks
+                        .after_stop(&workshop, belongings, killing, job, called_off)
+                        .await;
+                });
+            }
+            Moment::BeforeStart | Moment::AfterStart | Moment::BeforeStop | Moment::Deregister => {
+                let place = self.view(&job.task_id).map(|view| view.place);
+                self.hooking.spawn(async move {
+                    hooks.beside(place, belongings, job, called_off).await;
+                });
+            }
+        }
+    }
+
+    /// Ends a hook, if it still runs, and whatever it started.
+    pub(crate) fn cancel_hook(&mut self, task_id: &TaskId, moment: Moment) {
+        if let Some((begun, _)) = self.hooks.get(&task_id.value)
+            && *begun == moment
+        {
+            self.hooks.remove(&task_id.value);
+        }
     }
 
     /// Lets a held task run that is ready; [`Host::launched`] tells the outcome.
@@ -228,7 +310,6 @@ impl Host {
                 message: format!("the task's end could not be watched: {error}"),
             });
         }
-        let belongings = Arc::new(belongings);
         watch::memory(&mut watches, task_id, &belongings, &self.wakes);
         let walking = watch::Walking {
             measured: Arc::clone(&self.measured),
@@ -251,16 +332,20 @@ impl Host {
             return;
         };
         // What it does from here on, it does to nobody: no limit is worth a look any more.
-        running.watches.abort_all();
+        let mut watches = std::mem::take(&mut running.watches);
         let Some(mut process) = running.process.take() else {
             return;
         };
         let belongings = Arc::clone(&running.belongings);
         let wakes = self.wakes.clone();
-        spawn_blocking(move || {
-            let ended = watch::ended(&mut process, &belongings);
-            let event = TaskEvent::Ended(ended);
-            drop(wakes.send(Wake::Event(Event::Task { task_id, event })));
+        tokio::spawn(async move {
+            // They tell nothing any more once the end is told.
+            watches.shutdown().await;
+            spawn_blocking(move || {
+                let ended = watch::ended(&mut process, &belongings);
+                let event = TaskEvent::Ended(ended);
+                drop(wakes.send(Wake::Event(Event::Task { task_id, event })));
+            });
         });
     }
 
@@ -312,12 +397,34 @@ impl Host {
     /// Removes what an ended task left; its sandbox directory stays for people to read.
     pub(crate) fn clean_up(&mut self, task_id: &TaskId) {
         let running = self.tasks.remove(&task_id.value);
+        let aside = self.aside.remove(&task_id.value);
+        self.discard(task_id, running, aside);
+    }
+
+    /// Removes what an ended run left, but for what the next run of the task needs.
+    pub(crate) fn put_aside(&mut self, task_id: &TaskId) {
+        let running = self.tasks.remove(&task_id.value);
+        if let Some(running) = &running {
+            let belongings = Arc::clone(&running.belongings);
+            self.aside.insert(task_id.value.clone(), belongings);
+        }
+        self.discard(task_id, running, None);
+    }
+
+    fn discard(
+        &mut self,
+        task_id: &TaskId,
+        running: Option<Running>,
+        aside: Option<Arc<Belongings>>,
+    ) {
         let wakes = self.wakes.clone();
         let task_id = task_id.clone();
         self.clean_ups.spawn_blocking(move || {
             if let Some(running) = running {
                 running.belongings.discard();
             }
+            // Its cgroup is gone already; files may take their time to be closed.
+            drop(aside);
             let event = TaskEvent::CleanedUp;
             drop(wakes.send(Wake::Event(Event::Task { task_id, event })));
         });
@@ -342,6 +449,7 @@ impl Host {
             });
         }
         let last = async move {
+            self.hooking.shutdown().await;
             while let Some(launched) = self.launches.join_next().await {
                 if let Ok(Launched { outcome, .. }) = launched
                     && let Ok(stage) = outcome

@@ -19,6 +19,7 @@ mod fetching;
 mod holding;
 mod journal;
 mod killing;
+mod life;
 mod logs;
 mod reconnection;
 mod silence;

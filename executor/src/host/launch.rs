@@ -1,25 +1,27 @@
 //! Starting one task, in steps that each can be taken back: its site, its files, its sandbox.
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use cgroup::Cgroup;
 use dialect::environment::Surroundings;
-use dialect::{Program, Request};
+use dialect::{Hook, Life, Request};
 use executor_core::{Fault, StartFailure};
 use mesos_proto::TaskInfo;
 use mesos_proto::v1::TaskId;
-use sandbox::{Command, LaunchError, Plan, Prepared, Process};
+use sandbox::{LaunchError, Plan, Prepared, Process, Stdio};
 use tokio::task::spawn_blocking;
 use tracing::{debug, info};
 
 use super::cancellation::Cancellation;
-use super::fault;
 use super::fetching::Fetching;
+use super::hooks::{Hooks, command};
 use super::limits::TaskLimits;
 use super::output::Kept;
-use super::site::{Site, descriptor_limit, discard};
+use super::site::{Site, descriptor_limit, discard, own_cgroup};
 use super::workshop::{Way, Workshop};
+use super::{failure, fault};
 
 /// What is to be launched.
 pub(super) struct Order {
@@ -46,13 +48,13 @@ pub(super) enum Stage {
 /// A task of which only the executing is missing.
 pub(super) struct Held {
     prepared: Prepared,
-    belongings: Belongings,
+    belongings: Arc<Belongings>,
 }
 
 /// A task that runs, with everything there is to hold of it.
 pub(super) struct Started {
     pub(super) process: Process,
-    pub(super) belongings: Belongings,
+    pub(super) belongings: Arc<Belongings>,
 }
 
 /// What there is to hold of a task beside its processes.
@@ -63,18 +65,52 @@ pub(super) struct Belongings {
     pub(super) limits: TaskLimits,
     /// The exit statuses that are no failure, of which nobody needs the last words.
     pub(super) success_codes: Vec<i32>,
+    /// There when something else than the command may have to be started in its place, or the command again.
+    pub(super) again: Option<Again>,
+}
+
+/// What it takes to start something in a task's place.
+pub(super) struct Again {
+    /// Of the task itself.
+    pub(super) plan: Plan,
+    /// The task's own.
+    pub(super) stdio: Stdio,
+    pub(super) life: Life,
+}
+
+impl Again {
+    /// The task's output once more.
+    fn stdio_again(&self) -> io::Result<Stdio> {
+        let stdin = self.stdio.stdin.as_ref();
+        Ok(Stdio {
+            stdin: stdin.map(OwnedFd::try_clone).transpose()?,
+            stdout: self.stdio.stdout.try_clone()?,
+            stderr: self.stdio.stderr.try_clone()?,
+        })
+    }
+}
+
+/// A task of which only the last step is missing, and perhaps its hook before that.
+struct Ready {
+    task_id: TaskId,
+    plan: Plan,
+    stdio: Stdio,
+    belongings: Arc<Belongings>,
+    held: bool,
 }
 
 /// What the first of the steps that block came to.
 enum Begun {
     Through(Stage),
     Fetching(Box<(Fetching, Order)>),
+    Ready(Box<Ready>),
 }
 
 /// Starts a task, or makes it ready to be. Nothing of it is left when that fails.
 pub(super) async fn launch(
     workshop: &Arc<Workshop>,
     order: Order,
+    hooks: &Hooks,
     cancelled: &Cancellation,
 ) -> Result<Stage, StartFailure> {
     let turn = tokio::select! {
@@ -86,7 +122,7 @@ pub(super) async fn launch(
     let begun = blocking(move || {
         let site = Site::make(&shared, &order.task, &order.request, &flag)?;
         if order.request.uris.is_empty() {
-            return start(&shared, order, site, &flag).map(Begun::Through);
+            return Ready::of(&shared, order, site)?.begin(&shared, &flag);
         }
         let uris = order.request.uris.clone();
         let fetching = Fetching::begin(&shared, &order.task.task_id, uris, site, &flag)?;
@@ -97,17 +133,28 @@ pub(super) async fn launch(
     drop(turn);
     match begun? {
         Begun::Through(stage) => Ok(stage),
+        Begun::Ready(ready) => ready.end(workshop, hooks, cancelled).await,
         Begun::Fetching(begun) => {
             let (fetching, order) = *begun;
             let site = fetching.end(cancelled).await?;
-            // It is closed never.
-            let turn = workshop.turns.acquire().await.ok();
-            let (shared, flag) = (Arc::clone(workshop), cancelled.clone());
-            let started = blocking(move || start(&shared, order, site, &flag)).await;
-            drop(turn);
-            started
+            let ready = Ready::of(workshop, order, site)?;
+            Box::new(ready).end(workshop, hooks, cancelled).await
         }
     }
+}
+
+/// Starts a task once more whose last run was put aside: in the same place, but in a new cgroup, so that nothing that is
+/// counted there is of an earlier run. Nothing of the run is left when that fails.
+pub(super) async fn relaunch(
+    workshop: &Arc<Workshop>,
+    task_id: TaskId,
+    last: Arc<Belongings>,
+    hooks: &Hooks,
+    cancelled: &Cancellation,
+) -> Result<Stage, StartFailure> {
+    let shared = Arc::clone(workshop);
+    let ready = blocking(move || Ready::again(&shared, task_id, &last)).await?;
+    Box::new(ready).end(workshop, hooks, cancelled).await
 }
 
 /// Lets a held task run.
@@ -138,72 +185,179 @@ pub(super) async fn blocking<T: Send + 'static>(
     })
 }
 
-/// The last step. Blocks until the program is executed or ready to be, or is not.
-fn start(
-    workshop: &Workshop,
-    order: Order,
-    site: Site,
-    cancelled: &Cancellation,
-) -> Result<Stage, StartFailure> {
-    let Order {
-        task,
-        request,
-        hostname,
-        held,
-    } = order;
-    debug!(
-        "the command of task '{}' comes from {}",
-        task.task_id.value, request.source
-    );
-    for key in &request.without_effect {
-        info!("task '{}': {key} has no effect here", task.task_id.value);
+impl Ready {
+    /// Of a task whose site is made, and whose files are there.
+    fn of(workshop: &Workshop, order: Order, site: Site) -> Result<Self, StartFailure> {
+        let Order {
+            task,
+            request,
+            hostname,
+            held,
+        } = order;
+        debug!(
+            "the command of task '{}' comes from {}",
+            task.task_id.value, request.source
+        );
+        for key in &request.without_effect {
+            info!("task '{}': {key} has no effect here", task.task_id.value);
+        }
+        let around = Surroundings {
+            inherited: &workshop.environment,
+            hostname: hostname.as_deref(),
+            directory: &site.path.to_string_lossy(),
+        };
+        let environment = match workshop.way {
+            Way::Custom | Way::Command(_) => dialect::environment::of(&task, &request, around),
+            // It is all there.
+            Way::Alone { .. } => request.environment.into_iter().collect(),
+        };
+        let mut plan = Plan {
+            environment,
+            command: command(request.program),
+            ..site.plan(workshop)
+        };
+        if let Some(limit) = request.options.descriptor_limit {
+            plan.rlimits = vec![descriptor_limit(limit)];
+        }
+        let again = match request.life == Life::default() {
+            true => Ok(None),
+            false => site.stdio_again().map(|stdio| {
+                Some(Again {
+                    plan: plan.clone(),
+                    stdio,
+                    life: request.life,
+                })
+            }),
+        };
+        let again = again.map_err(|error| failure(Fault::Host, &error));
+        let (site, again) = site.or_abandon(again)?;
+        let belongings = Belongings {
+            cgroup: site.cgroup,
+            directory: site.directory,
+            kept: site.output.kept,
+            limits: site.limits,
+            success_codes: request.options.success_codes,
+            again,
+        };
+        Ok(Self {
+            task_id: task.task_id.clone(),
+            plan,
+            stdio: site.output.stdio,
+            belongings: Arc::new(belongings),
+            held,
+        })
     }
-    let around = Surroundings {
-        inherited: &workshop.environment,
-        hostname: hostname.as_deref(),
-        directory: &site.path.to_string_lossy(),
-    };
-    let environment = match workshop.way {
-        Way::Custom | Way::Command(_) => dialect::environment::of(&task, &request, around),
-        // It is all there.
-        Way::Alone { .. } => request.environment.into_iter().collect(),
-    };
-    let mut plan = Plan {
-        environment,
-        command: match request.program {
-            Program::Shell(line) => Command::Shell(line),
-            Program::Exec { file, argv } => Command::Exec { file, argv },
-        },
-        ..site.plan(workshop)
-    };
-    if let Some(limit) = request.options.descriptor_limit {
-        plan.rlimits = vec![descriptor_limit(limit)];
+
+    /// Of a task that has run before. Blocks.
+    fn again(
+        workshop: &Workshop,
+        task_id: TaskId,
+        last: &Belongings,
+    ) -> Result<Self, StartFailure> {
+        let kept = last.again.as_ref().ok_or_else(|| StartFailure {
+            fault: Fault::Host,
+            message: "nothing is left of the task's last run".to_owned(),
+        })?;
+        let cgroup = own_cgroup(workshop, &task_id.value, &last.limits)?;
+        let plan = Plan {
+            cgroup_procs: cgroup
+                .iter()
+                .flat_map(|cgroup| cgroup.procs_files())
+                .collect(),
+            ..kept.plan.clone()
+        };
+        let made = || -> io::Result<(Stdio, Belongings)> {
+            let again = Again {
+                plan: plan.clone(),
+                stdio: kept.stdio_again()?,
+                life: kept.life.clone(),
+            };
+            let belongings = Belongings {
+                cgroup: cgroup.clone(),
+                directory: last.directory.try_clone()?,
+                kept: last.kept.again()?,
+                limits: last.limits.clone(),
+                success_codes: last.success_codes.clone(),
+                again: Some(again),
+            };
+            Ok((kept.stdio_again()?, belongings))
+        };
+        match made() {
+            Ok((stdio, belongings)) => Ok(Self {
+                task_id,
+                plan,
+                stdio,
+                belongings: Arc::new(belongings),
+                held: false,
+            }),
+            Err(error) => {
+                if let Some(cgroup) = &cgroup {
+                    discard(cgroup);
+                }
+                Err(failure(Fault::Host, &error))
+            }
+        }
     }
-    let stdio = site.output.stdio;
-    let belongings = Belongings {
-        cgroup: site.cgroup,
-        directory: site.directory,
-        kept: site.output.kept,
-        limits: site.limits,
-        success_codes: request.options.success_codes,
-    };
-    let launcher = &workshop.launcher;
-    if !held {
-        let process = launcher.launch(plan, stdio, cancelled.flag());
-        return started(process, belongings);
+
+    /// The last step, or what is missing before it can be done. Blocks until the program is executed or ready to be, or is
+    /// not.
+    fn begin(self, workshop: &Workshop, cancelled: &Cancellation) -> Result<Begun, StartFailure> {
+        match self.belongings.hook_before_start() {
+            Some(_) => Ok(Begun::Ready(Box::new(self))),
+            None => self.start(workshop, cancelled).map(Begun::Through),
+        }
     }
-    match launcher.prepare(plan, stdio, cancelled.flag()) {
-        Ok(prepared) => Ok(Stage::Held(Box::new(Held {
-            prepared,
+
+    /// The hook before the start, and then the last step.
+    async fn end(
+        self: Box<Self>,
+        workshop: &Arc<Workshop>,
+        hooks: &Hooks,
+        cancelled: &Cancellation,
+    ) -> Result<Stage, StartFailure> {
+        if self.belongings.hook_before_start().is_some() {
+            let run = hooks.before_start(workshop, &self.task_id, &self.belongings, cancelled);
+            if let Err(failure) = run.await {
+                let belongings = Arc::clone(&self.belongings);
+                let discarded = spawn_blocking(move || belongings.discard());
+                drop(discarded.await);
+                return Err(failure);
+            }
+        }
+        // It is closed never.
+        let turn = workshop.turns.acquire().await.ok();
+        let (shared, flag) = (Arc::clone(workshop), cancelled.clone());
+        let started = blocking(move || self.start(&shared, &flag)).await;
+        drop(turn);
+        started
+    }
+
+    /// The last step. Blocks until the program is executed or ready to be, or is not.
+    fn start(self, workshop: &Workshop, cancelled: &Cancellation) -> Result<Stage, StartFailure> {
+        let Self {
+            plan,
+            stdio,
             belongings,
-        }))),
-        Err(error) => Err(belongings.without_process(&error)),
+            ..
+        } = self;
+        let launcher = &workshop.launcher;
+        if !self.held {
+            let process = launcher.launch(plan, stdio, cancelled.flag());
+            return started(process, belongings);
+        }
+        match launcher.prepare(plan, stdio, cancelled.flag()) {
+            Ok(prepared) => Ok(Stage::Held(Box::new(Held {
+                prepared,
+                belongings,
+            }))),
+            Err(error) => Err(belongings.without_process(&error)),
+        }
     }
 }
 
 fn started(
     process: Result<Process, LaunchError>,
-    belongings: Belongings,
+    belongings: Arc<Belongings>,
 ) -> Result<Stage, StartFailure> {
     match process {
         Ok(process) => Ok(Stage::Started(Box::new(Started {
@@ -236,12 +390,26 @@ impl Held {
 }
 
 impl Belongings {
+    fn hook_before_start(&self) -> Option<&Hook> {
+        self.again.as_ref()?.life.hooks.before_start.as_ref()
+    }
+
     /// Removes the cgroup, killing what is in it; the directory stays for people to read, with all that was said. Blocks.
     pub(super) fn discard(&self) {
         if let Some(cgroup) = &self.cgroup {
             discard(cgroup);
         }
         self.kept.drain();
+    }
+
+    /// Whether something here was killed for want of memory.
+    pub(super) fn broke_memory_limit(&self) -> bool {
+        let cgroup = self.cgroup.as_ref();
+        // Only to decide about something that has failed in any case.
+        matches!(
+            cgroup.map(|cgroup| cgroup.broke_memory_limit()),
+            Some(Ok(true))
+        )
     }
 
     fn without_process(&self, error: &LaunchError) -> StartFailure {

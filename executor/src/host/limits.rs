@@ -11,7 +11,7 @@ use mesos_proto::{Bytes, resources};
 const DEFAULT_PIDS: u64 = 8192;
 
 /// What a task may use.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TaskLimits {
     pub(crate) cgroup: Limits,
     pub(crate) memory: Option<Bytes>,

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
 use dialect::LogWishes;
 use executor_core::{Fault, StartFailure};
@@ -29,12 +30,20 @@ pub(super) struct Output {
 #[derive(Default)]
 pub(super) struct Kept {
     /// None when the task writes by itself.
-    logs: Option<Logs>,
+    logs: Option<Arc<Logs>>,
     /// None when the task's standard error is no file.
     tail: Option<Tail>,
 }
 
 impl Kept {
+    /// Of another run of the task: what was said until now is not its own.
+    pub(super) fn again(&self) -> io::Result<Self> {
+        Ok(Self {
+            logs: self.logs.clone(),
+            tail: self.tail.as_ref().map(Tail::again).transpose()?,
+        })
+    }
+
     /// Waits until everything that was said before is where it belongs. Blocks, but not for long.
     pub(super) fn drain(&self) {
         if let Some(logs) = &self.logs {
@@ -144,7 +153,7 @@ impl Output {
             },
             kept: Kept {
                 tail: Some(Tail::of_log(logs.stderr())),
-                logs: Some(logs),
+                logs: Some(Arc::new(logs)),
             },
         })
     }

@@ -89,13 +89,7 @@ impl Site {
         };
         // An agent that is removing the container must find no new cgroup in its way.
         cancelled.check()?;
-        let cgroup = workshop
-            .cgroups
-            .as_ref()
-            .map(|parent| Cgroup::create(parent, id, &limits.cgroup))
-            .transpose()
-            .map_err(|error| failure(Fault::Host, &error))?
-            .map(Arc::new);
+        let cgroup = own_cgroup(workshop, id, &limits)?;
         Ok(Self {
             path: place.path,
             working_directory: place.working_directory,
@@ -177,6 +171,20 @@ pub(super) fn descriptor_limit(soft: u64) -> Rlimit {
         soft: Bound::At(soft),
         hard: Bound::Inherited,
     }
+}
+
+/// A cgroup for a run of the task; none where tasks have none. Blocks.
+pub(super) fn own_cgroup(
+    workshop: &Workshop,
+    id: &str,
+    limits: &TaskLimits,
+) -> Result<Option<Arc<Cgroup>>, StartFailure> {
+    let parent = workshop.cgroups.as_ref();
+    let made = parent.map(|parent| Cgroup::create(parent, id, &limits.cgroup));
+    let made = made.transpose();
+    Ok(made
+        .map_err(|error| failure(Fault::Host, &error))?
+        .map(Arc::new))
 }
 
 /// Kills what is left in a cgroup, and removes it. What cannot be removed now is left to a later executor's sweep.

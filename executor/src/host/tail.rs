@@ -61,6 +61,16 @@ impl Tail {
         Ok(Some(tail))
     }
 
+    /// Of what the task writes from now on.
+    pub(crate) fn again(&self) -> io::Result<Self> {
+        let mut tail = match &self.source {
+            Source::File(file) => Self::of(file.try_clone()?),
+            Source::Log(log) => Self::of_log(log.clone()),
+        };
+        tail.begin_here()?;
+        Ok(tail)
+    }
+
     /// What is there until now is somebody else's.
     pub(crate) fn begin_here(&mut self) -> io::Result<()> {
         self.begin = match &self.source {

@@ -39,7 +39,7 @@ enum CommandError {
 }
 
 /// Runs once. A command that has not ended when `timeout` is over is killed; that it had to wait for its turn does not count.
-pub(super) async fn look(
+pub(crate) async fn look(
     place: Place,
     program: &Program,
     environment: &[(String, String)],

@@ -25,7 +25,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 
 use crate::driver::Wake;
-pub(crate) use command::Place;
+pub(crate) use command::{Place, look as beside};
 pub(crate) use netns::{Network, NetworkError};
 pub(crate) use tls::Trust;
 

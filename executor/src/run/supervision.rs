@@ -184,7 +184,7 @@ impl Supervised {
             }
             TaskEvent::CleanedUp => return Some(self.ending()),
             // Neither is ever asked for.
-            TaskEvent::Prepared | TaskEvent::Probed { .. } => {}
+            TaskEvent::Prepared | TaskEvent::Probed { .. } | TaskEvent::Hooked { .. } => {}
         }
         None
     }
