@@ -79,6 +79,8 @@ pub enum Expected {
     Contained,
     /// One of these error numbers, or as [`Expected::Contained`].
     RefusedOrContained(&'static [Errno]),
+    /// One of these error numbers, or it dies of a system call that it may not make.
+    RefusedOrKilled(&'static [Errno]),
 }
 
 impl Expected {
@@ -93,6 +95,9 @@ impl Expected {
             Expected::Refused(errnos) => refused(errnos),
             Expected::Contained => contained,
             Expected::RefusedOrContained(errnos) => contained || refused(errnos),
+            Expected::RefusedOrKilled(errnos) => {
+                *outcome == Outcome::Killed(libc::SIGSYS) || refused(errnos)
+            }
         }
     }
 }
@@ -103,6 +108,7 @@ impl std::fmt::Display for Expected {
             Expected::Refused(errnos) => write!(formatter, "{errnos:?}"),
             Expected::Contained => formatter.write_str("contained"),
             Expected::RefusedOrContained(errnos) => write!(formatter, "{errnos:?} or contained"),
+            Expected::RefusedOrKilled(errnos) => write!(formatter, "{errnos:?} or SIGSYS"),
         }
     }
 }
@@ -135,6 +141,7 @@ mod tests {
             NO,
             Expected::Contained,
             Expected::RefusedOrContained(&[Errno::EPERM]),
+            Expected::RefusedOrKilled(&[Errno::EPERM]),
         ] {
             assert!(!expected.holds(&escape), "{expected}");
         }
