@@ -1,6 +1,6 @@
 //! What comes to no end by itself: exhausting, filling, staying.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -13,12 +13,12 @@ const PORTION: usize = 1 << 20;
 /// Does the deed of this name.
 pub(crate) fn run(deed: &str, argument: &str) -> ExitCode {
     match deed {
-        "fill" => fill(argument, false),
-        "fill-deleted" => fill(argument, true),
+        "fill" => fill(argument),
         "take-memory" => take_memory(),
         "fork" => fork(argument),
         "stay" => stay(argument),
-        "leave" => leave(argument),
+        "leave" => leave(argument, false),
+        "leave-and-wait" => leave(argument, true),
         _ => panic!("no deed {deed}"),
     }
 }
@@ -29,8 +29,8 @@ fn forever() -> ! {
     }
 }
 
-/// Writes to a new file in a directory without end; to one that has no name any more, if it is `deleted`.
-fn fill(directory: &str, deleted: bool) -> ExitCode {
+/// Writes to a new file in a directory without end.
+fn fill(directory: &str) -> ExitCode {
     let path = Path::new(directory).join("filler");
     let mut file = match File::create(&path) {
         Ok(file) => file,
@@ -39,10 +39,6 @@ fn fill(directory: &str, deleted: bool) -> ExitCode {
             return ExitCode::from(3);
         }
     };
-    if deleted && let Err(error) = fs::remove_file(&path) {
-        println!("{error}");
-        return ExitCode::from(3);
-    }
     let portion = vec![1; PORTION];
     while file.write_all(&portion).is_ok() {
         // Else a slow look at the usage would cost the host more than the quota.
@@ -75,9 +71,16 @@ fn fork(argument: &str) -> ExitCode {
     }
 }
 
-/// Leaves children behind that left the session, the parent and, as root, the user, and ends. `path` is a file that
-/// each of them adds a line to when it is there.
-fn leave(path: &str) -> ExitCode {
+/// Leaves children behind that left the session and, as root, the user, and ends unless it `waits`. `path` is a file
+/// that each of them adds a line to when it is there.
+fn leave(path: &str, waits: bool) -> ExitCode {
+    // The other user could not make it where root's are.
+    let made = File::create(path)
+        .and_then(|file| file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)));
+    if let Err(error) = made {
+        println!("{error}");
+        return ExitCode::from(3);
+    }
     for user in [0, 65533] {
         let mut child = Command::new("/proc/self/exe");
         child.args(["do", "stay", path]);
@@ -88,6 +91,9 @@ fn leave(path: &str) -> ExitCode {
             println!("{error}");
             return ExitCode::from(3);
         }
+    }
+    if waits {
+        forever();
     }
     ExitCode::SUCCESS
 }
