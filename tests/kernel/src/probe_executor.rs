@@ -4,6 +4,8 @@
 //! - `probe-executor <script>`: as root, in cgroups and namespaces;
 //! - `probe-executor shared <script>`: where every mount is shared, as systemd makes them;
 //! - `probe-executor guest <script> <script>`: with another program beside the task;
+//! - `probe-executor storm`: starts and ends tasks of every kind without end: on the host's files and in an image, with
+//!   volumes, with networks of their own;
 //! - `probe-executor bare <script>`: with what a user without rights can have; kills the task when
 //!   its standard input is closed.
 //! - `probe-executor plan <file>`: the plan in that file, which may be a pipe, with its own input and output, in cgroups
@@ -24,7 +26,10 @@ use kernel_tests::{BUILT_INS, Executor, MARK, Task, UNLIMITED, nowhere, wait_rea
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::geteuid;
-use sandbox::{Command, InitProgram, Launcher, Plan, Process, Stdio, TaskSignal};
+use sandbox::{
+    Command, Filesystem, InitProgram, Launcher, Network, Plan, PrivateFiles, Process, Propagation,
+    Root, Source, Stdio, TaskSignal, Volume,
+};
 
 fn main() {
     sandbox::init::dispatch(BUILT_INS);
@@ -37,7 +42,16 @@ fn main() {
             with_everything(script);
         }
         ["plan", file] => of_plan(file),
+        ["storm"] => storm(),
+        ["shared", "storm"] => {
+            share_mounts();
+            storm();
+        }
         ["guest", script, guest] => with_guest(script, guest),
+        ["shared", script] => {
+            share_mounts();
+            with_everything(script);
+        }
         [script] => with_everything(script),
         _ => panic!("usage: probe-executor [shared|bare|bare-all|guest] <script>..."),
     }
@@ -50,6 +64,79 @@ fn with_everything(script: &str) {
     loop {
         std::thread::park();
     }
+}
+
+/// As many tasks of it are there at once.
+const STORM: usize = 12;
+
+fn storm() -> ! {
+    let executor = Executor::with(InitProgram::own());
+    println!("{}", executor.container);
+    let image = executor.sandbox.path().join("image");
+    for name in [
+        "proc",
+        "sys",
+        "dev",
+        "tmp",
+        "var/tmp",
+        "usr",
+        "lib",
+        "lib64",
+        "mnt/sandbox",
+    ] {
+        fs::create_dir_all(image.join(name)).expect("own directory");
+    }
+    let volume = |source: &str, target: &str| Volume {
+        source: Source::Host(source.into()),
+        target: target.into(),
+        read_only: true,
+        propagation: Propagation::Private,
+    };
+    let on_host = plan_of_sleeper(|files| files.volumes.push(volume("/etc", "volume")));
+    // It has directories alone, and gets what the program needs as volumes.
+    let in_image = plan_of_sleeper(|files| {
+        files.root = Root::Directory {
+            path: image.clone(),
+            writable: false,
+        };
+        files.sandbox_inside = "/mnt/sandbox".into();
+        files.volumes = vec![
+            volume("/usr", "/usr"),
+            volume("/usr/lib", "/lib"),
+            volume("/usr/lib64", "/lib64"),
+        ];
+    });
+    let own_network = |plan: &Plan| Plan {
+        network: Network::Own,
+        ..plan.clone()
+    };
+    let plans = [
+        own_network(&on_host),
+        own_network(&in_image),
+        on_host,
+        in_image,
+    ];
+    loop {
+        let tasks = plans.iter().cycle().take(STORM);
+        // At the end of a round they are ended all at once.
+        let tasks: Vec<Task> = tasks
+            .map(|plan| executor.launch(plan.clone(), &UNLIMITED))
+            .collect();
+        drop(tasks);
+        println!("round");
+    }
+}
+
+fn plan_of_sleeper(adjust: impl FnOnce(&mut PrivateFiles)) -> Plan {
+    let mut plan = Executor::private_plan("");
+    plan.command = Command::Exec {
+        file: "/usr/bin/sleep".to_owned(),
+        argv: vec!["sleep".to_owned(), "1000".to_owned()],
+    };
+    if let Filesystem::Private(files) = &mut plan.filesystem {
+        adjust(files);
+    }
+    plan
 }
 
 fn of_plan(file: &str) {

@@ -75,6 +75,58 @@ fn an_executor_killed_at_any_moment_leaves_no_process() {
     }
 }
 
+/// The mounts of this process's own namespace, which is the executor's, unless that made one for itself.
+fn mounts() -> Vec<String> {
+    let all = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    all.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn an_executor_killed_in_the_middle_of_launches_leaves_no_process_no_mount_and_no_cgroup() {
+    let before = mounts();
+    for round in 0..20_u64 {
+        // Where all mounts are shared, as systemd makes them, one that gets out of a sandbox would be seen by its neighbours.
+        let arguments: &[&str] = if round % 2 == 0 {
+            &["storm"]
+        } else {
+            &["shared", "storm"]
+        };
+        let mut probe = probe(arguments);
+        let container = probe.line();
+        // Somewhere in a launch: one takes a few of these.
+        sleep(Duration::from_micros(round * 1700));
+        probe.kill();
+        until("the end of its tasks", || {
+            processes_marked(&container).is_empty().then_some(())
+        });
+        let here = probe.directory().to_str().unwrap().to_owned();
+        let left: Vec<String> = mounts()
+            .into_iter()
+            .filter(|mount| mount.contains(&here))
+            .collect();
+        assert_eq!(left, Vec::<String>::new());
+        sweep_away(&container);
+        // Nothing that is mounted keeps it busy.
+        fs::remove_dir_all(&here).unwrap();
+    }
+    let after = mounts();
+    assert_eq!(after.len(), before.len(), "{after:#?}");
+}
+
+#[test]
+fn an_executor_killed_between_rounds_of_launches_leaves_nothing_either() {
+    let mut probe = probe(&["storm"]);
+    let container = probe.line();
+    for _ in 0..2 {
+        assert_eq!(probe.line(), "round");
+    }
+    probe.kill();
+    until("the end of its tasks", || {
+        processes_marked(&container).is_empty().then_some(())
+    });
+    sweep_away(&container);
+}
+
 #[test]
 fn a_sweep_kills_what_still_runs_in_a_dead_executors_cgroup() {
     let host = Host::detect(Path::new("/")).unwrap();
