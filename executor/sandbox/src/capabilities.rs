@@ -140,8 +140,7 @@ impl FromIterator<Capability> for CapabilitySet {
 pub struct Capabilities {
     /// The most that any of its programs can ever have.
     pub bounding: CapabilitySet,
-    /// What its first program has: within `bounding`. For a user that is not root it counts for a built-in function
-    /// alone: a program starts with none but `ambient`.
+    /// What its first program has when its user is root: within `bounding`. To any other user exec leaves `ambient`.
     pub effective: CapabilitySet,
     /// What a program keeps over an exec though its user is not root: within `effective`.
     pub ambient: CapabilitySet,

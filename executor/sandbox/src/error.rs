@@ -1,7 +1,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::plan::NulByte;
+use crate::plan::Flaw;
 use crate::report::{Failure, Fault, Step};
 
 /// Why a task was not started.
@@ -12,6 +12,14 @@ pub enum LaunchError {
     NulByte {
         /// The part of the plan.
         part: &'static str,
+    },
+    /// The task has a user namespace in which its user or group is nobody.
+    #[error("user {uid} and group {gid} are not both in the task's map of users")]
+    Unmapped {
+        /// Its user.
+        uid: u32,
+        /// Its group.
+        gid: u32,
     },
     /// The plan holds what its encoding cannot express: a path that is not UTF-8.
     #[error("encode the plan: {source}")]
@@ -60,7 +68,7 @@ impl LaunchError {
     /// Whose fault it is: what to tell the framework, and whether to try elsewhere.
     pub fn fault(&self) -> Fault {
         match self {
-            LaunchError::NulByte { .. } => Fault::Task,
+            LaunchError::NulByte { .. } | LaunchError::Unmapped { .. } => Fault::Task,
             LaunchError::Step { fault, .. } => *fault,
             LaunchError::Encode { .. }
             | LaunchError::Prepare { .. }
@@ -96,9 +104,12 @@ impl From<Failure> for LaunchError {
     }
 }
 
-impl From<NulByte> for LaunchError {
-    fn from(NulByte(part): NulByte) -> LaunchError {
-        LaunchError::NulByte { part }
+impl From<Flaw> for LaunchError {
+    fn from(flaw: Flaw) -> LaunchError {
+        match flaw {
+            Flaw::NulByte(part) => LaunchError::NulByte { part },
+            Flaw::Unmapped { uid, gid } => LaunchError::Unmapped { uid, gid },
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::identity::Identity;
 use crate::namespaces::{Namespaces, Network};
-use crate::plan::{Command, NulByte, Plan};
+use crate::plan::{Command, Flaw, Plan};
 use crate::tail::KEPT;
 
 /// What the task's init has to know to start it.
@@ -29,9 +29,12 @@ impl Guest {
         Plan {
             command: self.command,
             environment,
-            // It is in the task's namespaces already.
+            // It is in the task's namespaces already, but for that of a cgroup: its own is another.
             hostname: None,
-            namespaces: Namespaces::NONE,
+            namespaces: Namespaces {
+                cgroup: host.namespaces.cgroup,
+                ..Namespaces::NONE
+            },
             network: Network::Host,
             identity: self.identity.or_else(|| host.identity.clone()),
             cgroup_procs: self.cgroup_procs,
@@ -39,7 +42,7 @@ impl Guest {
         }
     }
 
-    pub(crate) fn check(&self) -> Result<(), NulByte> {
+    pub(crate) fn check(&self) -> Result<(), Flaw> {
         self.command.check()?;
         crate::plan::check_environment(&self.environment)
     }

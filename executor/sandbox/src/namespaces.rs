@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::identity::Identity;
+
 /// Which namespaces a task is to have of its own, beside its network ([`Network`]) and its users ([`IdMap`]). What the
 /// host or the executor's rights do not give, the task is started without, and that is said ([`crate::Feature`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +68,36 @@ pub struct IdMap {
     pub groups: Vec<IdRange>,
 }
 
+impl IdMap {
+    /// Whether a process of this identity has ids inside.
+    pub(crate) fn has(&self, uid: u32, gid: u32) -> bool {
+        inside(&self.users, uid).is_some() && inside(&self.groups, gid).is_some()
+    }
+
+    /// An identity that is in the map, as it is called inside.
+    pub(crate) fn inside(&self, identity: &Identity) -> Identity {
+        let groups = identity
+            .groups
+            .iter()
+            .filter_map(|gid| inside(&self.groups, *gid));
+        Identity {
+            // It was looked at that they are; and no process can take this for an id.
+            uid: inside(&self.users, identity.uid).unwrap_or(u32::MAX),
+            gid: inside(&self.groups, identity.gid).unwrap_or(u32::MAX),
+            groups: groups.collect(),
+            home: identity.home.clone(),
+        }
+    }
+}
+
+fn inside(ranges: &[IdRange], outside: u32) -> Option<u32> {
+    ranges.iter().find_map(|range| {
+        let offset = outside.checked_sub(range.outside)?;
+        let inside = range.inside.checked_add(offset)?;
+        (offset < range.count).then_some(inside)
+    })
+}
+
 /// `count` ids that follow each other (user_namespaces(7)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdRange {
@@ -88,14 +120,6 @@ pub(crate) struct Own {
 }
 
 impl Own {
-    pub(crate) const NONE: Own = Own {
-        pid: false,
-        mount: false,
-        ipc: false,
-        uts: false,
-        network: false,
-    };
-
     pub(crate) fn of(namespaces: Namespaces, network: &Network) -> Own {
         let Namespaces {
             pid,
@@ -142,6 +166,6 @@ mod tests {
         }
         let all = Own::of(Namespaces::ALL, &Network::Own);
         assert_eq!(all, Own::from_byte(31));
-        assert_eq!(Own::of(Namespaces::NONE, &Network::Host), Own::NONE);
+        assert_eq!(Own::of(Namespaces::NONE, &Network::Host), Own::from_byte(0));
     }
 }

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use nix::unistd::{getegid, geteuid};
 use serde::{Deserialize, Serialize};
 
 use crate::filesystem::Filesystem;
@@ -84,21 +85,26 @@ impl Command {
         }
     }
 
-    pub(crate) fn check(&self) -> Result<(), NulByte> {
+    pub(crate) fn check(&self) -> Result<(), Flaw> {
         let (file, argv) = self.resolve();
         let has_nul = std::iter::once(file)
             .chain(argv)
             .any(|text| text.contains('\0'));
         if has_nul {
-            return Err(NulByte("command"));
+            return Err(Flaw::NulByte("command"));
         }
         Ok(())
     }
 }
 
-/// A part of a [`Plan`] that becomes a C string.
+/// What makes no sense about a [`Plan`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NulByte(pub(crate) &'static str);
+pub(crate) enum Flaw {
+    /// In a part of it that becomes a C string.
+    NulByte(&'static str),
+    /// Who it runs as is nobody in its user namespace.
+    Unmapped { uid: u32, gid: u32 },
+}
 
 impl Plan {
     /// With nothing of its own but its processes: the executor's user, rights, limits, files and namespaces, without
@@ -124,24 +130,34 @@ impl Plan {
 
     /// Whatever reaches the kernel as a C string must not hold a NUL; looked at before anything
     /// is touched.
-    pub(crate) fn check(&self) -> Result<(), NulByte> {
+    pub(crate) fn check(&self) -> Result<(), Flaw> {
         self.command.check()?;
         check_environment(&self.environment)?;
         let directory = self.working_directory.as_os_str().as_encoded_bytes();
         if directory.contains(&0) {
-            return Err(NulByte("working directory"));
+            return Err(Flaw::NulByte("working directory"));
+        }
+        if let Some(map) = &self.users {
+            let own = || (geteuid().as_raw(), getegid().as_raw());
+            let (uid, gid) = self
+                .identity
+                .as_ref()
+                .map_or_else(own, |who| (who.uid, who.gid));
+            if !map.has(uid, gid) {
+                return Err(Flaw::Unmapped { uid, gid });
+            }
         }
         Ok(())
     }
 }
 
-pub(crate) fn check_environment(environment: &BTreeMap<String, String>) -> Result<(), NulByte> {
+pub(crate) fn check_environment(environment: &BTreeMap<String, String>) -> Result<(), Flaw> {
     let nul = |text: &str| text.contains('\0');
     if environment
         .iter()
         .any(|(name, value)| nul(name) || nul(value))
     {
-        return Err(NulByte("environment"));
+        return Err(Flaw::NulByte("environment"));
     }
     Ok(())
 }
@@ -205,11 +221,11 @@ pub(crate) mod tests {
     fn a_nul_byte_is_refused_and_its_place_named() {
         assert_eq!(
             plan(Command::Shell("a\0b".into())).check(),
-            Err(NulByte("command"))
+            Err(Flaw::NulByte("command"))
         );
         let mut with_nul = plan(Command::Shell("true".into()));
         with_nul.environment.insert("A\0".into(), String::new());
-        assert_eq!(with_nul.check(), Err(NulByte("environment")));
+        assert_eq!(with_nul.check(), Err(Flaw::NulByte("environment")));
         assert_eq!(plan(Command::Shell("true".into())).check(), Ok(()));
     }
 }

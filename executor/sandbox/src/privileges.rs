@@ -42,7 +42,7 @@ impl Privileges {
         };
         Privileges {
             no_new_privileges: true,
-            seccomp: None,
+            seccomp: Some(Profile::default_for(&capabilities)),
             capabilities,
         }
     }

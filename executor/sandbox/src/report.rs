@@ -57,6 +57,12 @@ pub enum Step {
     SetGid,
     /// The user.
     SetUid,
+    /// A user namespace, and the ids in it.
+    MapUsers,
+    /// The parts of root's rights.
+    SetCapabilities,
+    /// Forbidding system calls.
+    FilterSystemCalls,
     /// Opening the task's directory.
     OpenSandbox,
     /// Making the task's root.
@@ -106,6 +112,9 @@ impl fmt::Display for Step {
             Step::SetGroups => "set groups",
             Step::SetGid => "set group",
             Step::SetUid => "set user",
+            Step::MapUsers => "map users",
+            Step::SetCapabilities => "set capabilities",
+            Step::FilterSystemCalls => "filter system calls",
             Step::OpenSandbox => "open the task's directory",
             Step::EnterRoot => "make the root of",
             Step::MakePrivate => "make a private",
@@ -185,8 +194,16 @@ pub enum Feature {
     UtsNamespace,
     /// Without it, which the task asked for, it is not started.
     NetworkNamespace,
+    /// Without it an executor that is not root has no rights to make the others.
+    UserNamespace,
     /// Without it the task sees the names of the host's cgroups.
     CgroupNamespace,
+    /// Without it a program that has capabilities of its file gives it more than it is to have.
+    Capabilities,
+    /// Without it the task shares the executor's session keyring.
+    Keyring,
+    /// Without it the task can make every system call that its user may.
+    SystemCalls,
     /// Without it `/tmp` and the like are in memory, which counts as the task's: it may not write to its directory.
     PrivateDirectories,
     /// Without it there is no `/proc`: the executor's own would show the host's processes.
@@ -203,7 +220,11 @@ impl fmt::Display for Feature {
             Feature::IpcNamespace => "ipc namespace",
             Feature::UtsNamespace => "uts namespace",
             Feature::NetworkNamespace => "network namespace",
+            Feature::UserNamespace => "user namespace",
             Feature::CgroupNamespace => "cgroup namespace",
+            Feature::Capabilities => "limit of the capabilities that programs can give",
+            Feature::Keyring => "keyring of its own",
+            Feature::SystemCalls => "filter of system calls",
             Feature::PrivateDirectories => "directory for /tmp in the task's own",
             Feature::Proc => "/proc of its own",
             Feature::Hostname => "host name of its own",

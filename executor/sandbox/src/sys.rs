@@ -1,5 +1,8 @@
 //! The system calls for which there is no safe wrapper. Everything `unsafe` of this crate is here.
 
+pub(crate) mod network;
+pub(crate) mod rights;
+
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};

@@ -17,7 +17,8 @@ use nix::unistd::{Gid, Uid, fchown, getegid, geteuid};
 use sandbox::directory::{self, DirectoryError, TaskDirectory};
 use sandbox::identity::{self, Identity};
 use sandbox::{
-    Bound, Command, Filesystem, Namespaces, Plan, PrivateFiles, Resource, Rlimit, Root, Stdio,
+    Bound, Command, Filesystem, Namespaces, Plan, PrivateFiles, Privileges, Resource, Rlimit, Root,
+    Stdio,
 };
 use tracing::{debug, warn};
 
@@ -108,10 +109,9 @@ impl Site {
             filesystem: self.filesystem.clone(),
             working_directory: self.working_directory.clone(),
             identity: self.identity.clone(),
-            namespaces: Namespaces {
-                cgroup: false,
-                ..Namespaces::ALL
-            },
+            namespaces: Namespaces::ALL,
+            privileges: Privileges::of_default(self.identity.as_ref()),
+            oom_score_adjustment: OOM_SCORE_ADJUSTMENT,
             rlimits: workshop
                 .descriptor_limit
                 .map(descriptor_limit)
@@ -163,6 +163,9 @@ impl Site {
         matches!(broke, Some(Ok(true)))
     }
 }
+
+/// Well before the executor, and so before what reports a task's end, the agent, and most of the host.
+const OOM_SCORE_ADJUSTMENT: i32 = 200;
 
 /// A soft limit of open descriptors, or the hard one when that is lower.
 pub(super) fn descriptor_limit(soft: u64) -> Rlimit {

@@ -30,7 +30,7 @@ use sandbox::{
 };
 
 pub use built_ins::BUILT_INS;
-pub use probe::Probe;
+pub use probe::{Probe, forbid_user_namespaces};
 pub use stage::Stage;
 pub use task::{Held, Task};
 

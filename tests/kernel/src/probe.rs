@@ -9,6 +9,46 @@ use nix::unistd::Pid;
 
 use crate::{MARK, install, processes_executing, processes_marked, until};
 
+/// Runs a program where user namespaces are forbidden as a container runtime forbids them: by a filter of system calls,
+/// which goes with all that comes from it. Afterwards it is the user 65534.
+const FORBID: &str = r#"
+import ctypes, os, struct, sys
+def op(code, jt, jf, k):
+    return struct.pack("HBBI", code, jt, jf, k)
+program = b"".join([
+    op(0x20, 0, 0, 0),            # the number of the call
+    op(0x15, 1, 0, 272),          # unshare
+    op(0x15, 0, 3, 56),           # clone
+    op(0x20, 0, 0, 16),           # its flags
+    op(0x45, 0, 1, 0x10000000),   # CLONE_NEWUSER
+    op(0x06, 0, 0, 0x00050001),   # EPERM
+    op(0x06, 0, 0, 0x7fff0000),   # allow
+])
+class Filter(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("program", ctypes.c_char_p)]
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0   # PR_SET_NO_NEW_PRIVS
+assert libc.prctl(22, 2, ctypes.byref(Filter(7, program)), 0, 0) == 0   # PR_SET_SECCOMP
+os.execv(sys.argv[1], sys.argv[1:])
+"#;
+
+/// Makes of `command` the same for a user without rights, where there can be no user namespaces.
+pub fn forbid_user_namespaces(command: &mut Command) {
+    let mut forbidden = Command::new("/usr/bin/python3");
+    forbidden.args(["-c", FORBID]).arg(command.get_program());
+    forbidden.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            forbidden.env(name, value);
+        }
+    }
+    forbidden.stdin(Stdio::piped()).stdout(Stdio::piped());
+    *command = forbidden;
+}
+
 /// A running `probe-executor`. Its program is a copy of its own, by which all its processes are
 /// found, and its files lie beside that, so that they go with it. Dropped, it is killed.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use kernel_tests::{Executor, Task, UNLIMITED, processes_marked, until};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use sandbox::identity::Identity;
-use sandbox::{Command, Exit, Fault, Plan};
+use sandbox::{Command, Exit, Fault, Namespaces, Plan};
 
 const INIT: &str = env!("CARGO_BIN_EXE_probe-executor");
 
@@ -46,6 +46,11 @@ fn it_runs_as_the_user_in_the_directory_and_cgroup_and_answers() {
             groups: vec![65533, 6],
             home: None,
         }),
+        // To see where its cgroup is.
+        namespaces: Namespaces {
+            cgroup: false,
+            ..Namespaces::ALL
+        },
         ..built_in("look", "{\"an\": \"argument\"}")
     };
     let (task, exit, answer) = run(&executor, plan);

@@ -4,14 +4,17 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
 use cgroup::{Cgroup, Host, Parent, sweep};
-use kernel_tests::{Probe, UNLIMITED, cgroups_named, processes_executing, processes_marked, until};
+use kernel_tests::{
+    Probe, UNLIMITED, cgroups_named, forbid_user_namespaces, processes_executing, processes_marked,
+    until,
+};
 
 const INIT: &str = env!("CARGO_BIN_EXE_probe-executor");
 
@@ -19,10 +22,9 @@ fn probe(arguments: &[&str]) -> Probe {
     Probe::start(INIT, arguments, |_| {})
 }
 
+/// With rights to nothing, not even to a user namespace.
 fn probe_of_nobody(arguments: &[&str]) -> Probe {
-    Probe::start(INIT, arguments, |command| {
-        command.uid(65534).gid(65534);
-    })
+    Probe::start(INIT, arguments, forbid_user_namespaces)
 }
 
 /// Sweeps, after which nothing of a dead executor's is there. Should a sweep of another test be
@@ -178,10 +180,12 @@ fn a_user_without_rights_gets_a_task_is_told_what_it_lacks_and_can_kill_it() {
     let script = "(setsid sleep 1000 &) ; (sleep 1000 &); sleep 1000";
     let mut probe = probe_of_nobody(&["bare", script]);
     for missing in [
+        "user namespace",
         "mount namespace",
         "ipc namespace",
         "uts namespace",
         "pid namespace",
+        "cgroup namespace",
     ] {
         assert_eq!(
             probe.line(),

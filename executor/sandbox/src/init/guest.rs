@@ -23,16 +23,14 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::SigSet;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::unistd::ForkResult;
 
 use super::reporter::Reporter;
-use super::task::{self, Task};
+use super::task::Task;
 use super::tree::Tree;
 use super::{failed, kill_tree_signal};
 use crate::built_in::Table;
 use crate::guest::{Guest, Word};
 use crate::line;
-use crate::namespaces::Own;
 use crate::plan::Plan;
 use crate::report::{Failure, Step};
 use crate::sys;
@@ -52,7 +50,12 @@ const LAST_PORTIONS: u32 = 17;
 const BREATH: Duration = Duration::from_millis(1);
 
 /// In the child that pid 1 forked for a guest of `host`'s.
-pub(super) fn run(host: &Plan, built_ins: Table<'_>, mut reporter: Reporter) -> ! {
+pub(super) fn run(
+    host: &Plan,
+    users: Option<&OwnedFd>,
+    built_ins: Table<'_>,
+    mut reporter: Reporter,
+) -> ! {
     let received = reporter.receive::<Guest, DESCRIPTORS>().ok();
     let received = received.and_then(|(order, descriptors)| {
         let mut descriptors = descriptors.into_iter();
@@ -68,34 +71,18 @@ pub(super) fn run(host: &Plan, built_ins: Table<'_>, mut reporter: Reporter) -> 
         Ok(prepared) => prepared,
         Err(failure) => reporter.fail(failure),
     };
-    // One of our own user could stop us.
-    let (begin, gate) = match task::gate(true) {
-        Ok(ends) => ends,
-        Err(failure) => reporter.fail(failure),
+    let guest = Task {
+        plan: &plan,
+        stdio: [null, stdout, stderr],
+        answer: None,
+        cgroups,
+        held: false,
+        users,
+        built_ins,
+        reporter,
     };
-    let main = match sys::fork() {
-        Ok(ForkResult::Child) => {
-            drop((outcome, signals, output, gate));
-            Task {
-                plan: &plan,
-                stdio: [null, stdout, stderr],
-                answer: None,
-                cgroups,
-                held: false,
-                // Its watcher is the init of no namespace.
-                own: Own::NONE,
-                built_ins,
-                reporter,
-                begin,
-            }
-            .run()
-        }
-        Ok(ForkResult::Parent { child }) => child.as_raw(),
-        Err(errno) => reporter.fail(failed(Step::Fork)(errno)),
-    };
-    // From here on the way back and the output are the guest's alone.
-    drop((reporter, stdout, stderr, cgroups));
-    drop(gate);
+    // One of our own user could stop us, who are the init of no namespace.
+    let (main, (outcome, signals, output)) = guest.start(true, (outcome, signals, output));
     Watcher {
         tree: Tree::of(main),
         signals,

@@ -5,7 +5,10 @@ use std::fs;
 use std::io;
 
 use nix::errno::Errno;
+use nix::sys::prctl::set_dumpable;
 use nix::sys::resource::{RLIM_INFINITY, Resource as Kernels, getrlimit, setrlimit};
+
+use nix::unistd::geteuid;
 
 use super::{errno_of, failed_at};
 use crate::plan::Plan;
@@ -72,21 +75,27 @@ pub(super) fn raise_oom_score(wanted: i32) -> Result<(), Failure> {
     if wanted <= 0 {
         return Ok(());
     }
-    let raise = || {
-        if fs::read_to_string(OOM_SCORE)?
-            .trim()
-            .parse::<i32>()
-            .is_ok_and(|now| now >= wanted)
-        {
-            return Ok(());
-        }
-        fs::write(OOM_SCORE, wanted.to_string())
-    };
-    let raised = match raise() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        raised => raised,
-    };
-    raised
-        .map_err(|error| errno_of(&error))
-        .map_err(failed_at(Step::LimitResources, OOM_SCORE))
+    // Of a process that cannot be traced these files are root's, whoever it is. Nobody but its own user could trace it,
+    // who can as well once the program is executed.
+    let is_hidden = !geteuid().is_root();
+    let failed = |errno| failed_at(Step::LimitResources, OOM_SCORE)(errno);
+    if is_hidden {
+        set_dumpable(true).map_err(failed)?;
+    }
+    let raised = raise_to(wanted);
+    if is_hidden {
+        set_dumpable(false).map_err(failed)?;
+    }
+    match raised {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(errno_of(&error))),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn raise_to(wanted: i32) -> io::Result<()> {
+    let now = fs::read_to_string(OOM_SCORE)?;
+    if now.trim().parse::<i32>().is_ok_and(|now| now >= wanted) {
+        return Ok(());
+    }
+    fs::write(OOM_SCORE, wanted.to_string())
 }

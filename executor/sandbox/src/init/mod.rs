@@ -17,10 +17,13 @@
 mod filesystem;
 mod guest;
 mod limits;
+mod network;
 mod pid1;
 mod reporter;
+mod rights;
 mod task;
 mod tree;
+mod users;
 mod zygote;
 
 use std::ffi::OsStr;

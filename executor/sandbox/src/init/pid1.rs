@@ -15,15 +15,15 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{ForkResult, sethostname};
 
 use super::reporter::Reporter;
-use super::task::{self, Task};
+use super::task::Task;
 use super::tree::{self, Tree};
-use super::{failed, failed_at, filesystem, guest, kill_tree_signal};
+use super::{failed, failed_at, filesystem, guest, kill_tree_signal, network, users};
 use crate::built_in::Table;
 use crate::filesystem::Filesystem;
 use crate::line;
 use crate::namespaces::Own;
 use crate::plan::{Command, Plan};
-use crate::report::{Degraded, Failure, Feature, Report, Step};
+use crate::report::{Failure, Feature, Report, Step};
 use crate::sys;
 
 /// What is passed on to the process group of the task's first process. SIGTERM goes to everybody.
@@ -97,43 +97,30 @@ pub(super) fn run(mut reporter: Reporter, own: Own, built_ins: Table<'_>) -> ! {
         cgroups,
         sandbox,
     } = inherited;
-    let signals = match prepare(plan, sandbox, &mut reporter, own) {
-        Ok(signals) => signals,
+    let (signals, users) = match prepare(plan, sandbox, &mut reporter, own) {
+        Ok(prepared) => prepared,
         Err(failure) => reporter.fail(failure),
     };
     if line::is_left(&line) {
         // The executor is gone, or gave the launch up before there was anybody to be told.
         exit(1);
     }
-    let (begin, gate) = match task::gate(!own.pid) {
-        Ok(ends) => ends,
-        Err(failure) => reporter.fail(failure),
+    let task = Task {
+        plan,
+        stdio,
+        answer,
+        cgroups,
+        held: order.held,
+        users: users.as_ref(),
+        built_ins,
+        reporter,
     };
-    let main = match sys::fork() {
-        Ok(ForkResult::Child) => {
-            drop((line, signals, gate));
-            Task {
-                plan,
-                stdio,
-                answer,
-                cgroups,
-                held: order.held,
-                own,
-                built_ins,
-                reporter,
-                begin,
-            }
-            .run()
-        }
-        Ok(ForkResult::Parent { child }) => child.as_raw(),
-        Err(errno) => reporter.fail(failed(Step::Fork)(errno)),
-    };
-    // From here on the way back and the output are the task's alone.
-    drop((reporter, stdio, answer, cgroups));
-    drop(gate);
+    // In a pid namespace nobody can stop pid 1.
+    let (main, (line, signals)) = task.start(!own.pid, (line, signals));
     Init {
         plan,
         built_ins,
+        users,
         tree: Tree::of(main),
         own_namespace: own.pid,
         line,
@@ -141,12 +128,13 @@ pub(super) fn run(mut reporter: Reporter, own: Own, built_ins: Table<'_>) -> ! {
     .supervise(&signals)
 }
 
+/// The signals, and the task's user namespace.
 fn prepare(
     plan: &Plan,
     sandbox: Option<OwnedFd>,
     reporter: &mut Reporter,
     own: Own,
-) -> Result<SignalFd, Failure> {
+) -> Result<(SignalFd, Option<OwnedFd>), Failure> {
     // First, that nothing of the task outlives the executor. In a namespace our death is
     // everybody's; otherwise we have to live to kill. Should the executor have died before this,
     // then its end of our line is closed, which is looked at before the task is made, and by every
@@ -158,6 +146,9 @@ fn prepare(
     };
     sys::set_parent_death_signal(at_its_death).map_err(failed(Step::FollowExecutor))?;
 
+    // As long as the host's paths are there.
+    network::set_up(&plan.network)?;
+
     if own.mount {
         // Before any mount of ours. Slave and not private: nothing goes out, but what the host
         // unmounts goes away in here too and does not stay busy until the task ends.
@@ -167,7 +158,7 @@ fn prepare(
     }
     match &plan.filesystem {
         Filesystem::Private(files) if own.mount => {
-            let mut without = |feature, errno| without(reporter, feature, errno);
+            let mut without = |feature, errno| reporter.without(feature, errno);
             filesystem::enter(files, plan, sandbox.as_ref(), own, &mut without)?;
         }
         Filesystem::Private(files) => filesystem::is_dispensable(files)?,
@@ -178,18 +169,18 @@ fn prepare(
     if let Some(name) = plan.hostname.as_ref().filter(|_| own.uts)
         && let Err(errno) = sethostname(name)
     {
-        without(reporter, Feature::Hostname, errno);
+        reporter.without(Feature::Hostname, errno);
     }
     if !own.pid {
         // Orphans of the task come to us instead of to the host's init.
         set_child_subreaper(true).map_err(failed(Step::FollowExecutor))?;
     }
+    // Here and not in the task, so that whatever runs beside it can enter it, too. It needs our own `/proc`.
+    let users = plan.users.as_ref().map(users::make).transpose()?;
     // Every signal is blocked since the zygote.
-    SignalFd::with_flags(
-        &SigSet::all(),
-        SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK,
-    )
-    .map_err(failed(Step::Signals))
+    let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+    let signals = SignalFd::with_flags(&SigSet::all(), flags).map_err(failed(Step::Signals))?;
+    Ok((signals, users))
 }
 
 /// A `/proc` that shows the task's own namespace, among the host's files.
@@ -200,20 +191,15 @@ fn lay_own_proc(reporter: &mut Reporter) {
     // Only pid 1 of the namespace can mount the /proc that shows it.
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     if let Err(errno) = mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>) {
-        without(reporter, Feature::Proc, errno);
+        reporter.without(Feature::Proc, errno);
     }
-}
-
-fn without(reporter: &mut Reporter, feature: Feature, errno: Errno) {
-    reporter.send(&Report::Without(Degraded {
-        feature,
-        errno: errno as i32,
-    }));
 }
 
 struct Init<'a> {
     plan: &'a Plan,
     built_ins: Table<'a>,
+    /// The task's user namespace.
+    users: Option<OwnedFd>,
     tree: Tree,
     own_namespace: bool,
     line: OwnedFd,
@@ -242,12 +228,13 @@ impl Init<'_> {
                 let Init {
                     plan,
                     built_ins,
+                    users,
                     line,
                     ..
                 } = self;
                 // Whoever waits at its other end waits for the task's init alone.
                 drop(line);
-                guest::run(plan, built_ins, reporter);
+                guest::run(plan, users.as_ref(), built_ins, reporter);
             }
             while let Ok(Some(signal)) = signals.read_signal() {
                 self.handle(signal.ssi_signo as i32);

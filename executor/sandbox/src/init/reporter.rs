@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::failed;
 use crate::conversation::Order;
 use crate::line;
-use crate::report::{Failure, Report, Step};
+use crate::report::{Degraded, Failure, Feature, Report, Step};
 
 /// It is closed, at the latest by exec, when there is no more to tell.
 pub(super) struct Reporter(UnixStream);
@@ -47,6 +47,14 @@ impl Reporter {
     pub(super) fn send(&mut self, report: &Report) {
         // Nobody to tell it to is no reason to stop: then the executor is gone and so are we soon.
         let _ = self.write(report);
+    }
+
+    /// Tells of something that is not to be had.
+    pub(super) fn without(&mut self, feature: Feature, errno: Errno) {
+        self.send(&Report::Without(Degraded {
+            feature,
+            errno: errno as i32,
+        }));
     }
 
     fn write(&mut self, report: &Report) -> io::Result<()> {

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::ffi::{CStr, CString};
 use std::fs::File;
-use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::io::{self, Read, Write};
 use std::mem::take;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -12,19 +12,21 @@ use std::process::exit;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl::set_no_new_privs;
 use nix::sys::signal::SigSet;
 use nix::sys::stat::{Mode, SFlag, stat, umask};
 use nix::unistd::{
-    AccessFlags, Gid, Uid, access, chdir, dup2_stderr, dup2_stdin, dup2_stdout, execve, setgid,
-    setgroups, setsid, setuid,
+    AccessFlags, ForkResult, Gid, Uid, access, chdir, dup2_stderr, dup2_stdin, dup2_stdout, execve,
+    geteuid, setgid, setgroups, setsid, setuid,
 };
 
 use super::reporter::Reporter;
-use super::{errno_of, failed, failed_at, limits};
+use super::rights::Rights;
+use super::{errno_of, failed, failed_at, limits, users};
 use crate::built_in::{BuiltIn, Table, find};
-use crate::namespaces::Own;
 use crate::plan::{Command, Plan};
-use crate::report::{Failure, Step};
+use crate::report::{Failure, Feature, Step};
 use crate::sys;
 
 /// Where a program is looked for when the task has no `PATH`.
@@ -40,32 +42,44 @@ pub(super) struct Task<'a> {
     pub(super) cgroups: Vec<OwnedFd>,
     /// Whether it waits for the word right before exec.
     pub(super) held: bool,
-    pub(super) own: Own,
+    /// Its user namespace.
+    pub(super) users: Option<&'a OwnedFd>,
     pub(super) built_ins: Table<'a>,
     pub(super) reporter: Reporter,
-    /// It begins when the other end of this is closed.
-    pub(super) begin: Option<PipeReader>,
-}
-
-/// For a process that its child could stop, once it runs, at any moment: the child begins when its
-/// parent has dropped the other end, and with that the way back to the launcher, whose being open
-/// would have the launcher wait. In a pid namespace nobody can stop pid 1.
-pub(super) fn gate(is_needed: bool) -> Result<(Option<PipeReader>, Option<PipeWriter>), Failure> {
-    if !is_needed {
-        return Ok((None, None));
-    }
-    let pipe = io::pipe().map_err(|error| error.raw_os_error().unwrap_or(libc::EIO));
-    let (begin, gate) = pipe.map_err(Errno::from_raw).map_err(failed(Step::Fork))?;
-    Ok((Some(begin), Some(gate)))
 }
 
 impl Task<'_> {
-    pub(super) fn run(mut self) -> ! {
-        if let Some(mut begin) = self.begin.take() {
-            // Nothing is ever written: this returns at the end.
-            let _ = begin.read(&mut [0]);
+    /// Forks the process that becomes it, and says its id. `ours` is what it must not have, given back to its parent.
+    ///
+    /// With `can_be_stopped` its parent is one that the task could stop, once it runs, at any moment. Then it begins
+    /// when the parent has let go of the way back to the launcher, whose being open would have the launcher wait.
+    pub(super) fn start<T>(mut self, can_be_stopped: bool, ours: T) -> (i32, T) {
+        let gate = can_be_stopped.then(io::pipe).transpose();
+        let (begin, gate) = match gate {
+            Ok(gate) => gate.unzip(),
+            Err(error) => self.reporter.fail(failed(Step::Fork)(errno_of(&error))),
+        };
+        match sys::fork() {
+            Ok(ForkResult::Child) => {
+                drop((ours, gate));
+                if let Some(mut begin) = begin {
+                    // Nothing is ever written: this returns at the end.
+                    let _ = begin.read(&mut [0]);
+                }
+                self.run(can_be_stopped)
+            }
+            Ok(ForkResult::Parent { child }) => {
+                // From here on the way back and the output are the task's alone.
+                drop(self);
+                drop(gate);
+                (child.as_raw(), ours)
+            }
+            Err(errno) => self.reporter.fail(failed(Step::Fork)(errno)),
         }
-        if let Err(failure) = set_up(self.plan, &self.stdio, take(&mut self.cgroups), self.own) {
+    }
+
+    fn run(mut self, follows_parent: bool) -> ! {
+        if let Err(failure) = set_up(&mut self, follows_parent) {
             self.reporter.fail(failure);
         }
         if self.held {
@@ -83,6 +97,12 @@ impl Task<'_> {
         // Last, since from here on a signal ends us. Their actions are the default since the start.
         if let Err(errno) = SigSet::all().thread_unblock() {
             self.reporter.fail(failed(Step::Signals)(errno));
+        }
+        // As late as it can be: what comes after it, the profile has to allow.
+        if self.plan.privileges.no_new_privileges
+            && let Err(failure) = filter_system_calls(&mut self)
+        {
+            self.reporter.fail(failure);
         }
         match &self.plan.command {
             Command::BuiltIn { name, argument } => match find(self.built_ins, name) {
@@ -115,20 +135,23 @@ fn no_built_in(name: &str) -> Failure {
     failed_at(Step::Exec, name)(Errno::ENOENT)
 }
 
-fn set_up(
-    plan: &Plan,
-    stdio: &[OwnedFd; 3],
-    cgroups: Vec<OwnedFd>,
-    own: Own,
-) -> Result<(), Failure> {
+fn set_up(task: &mut Task<'_>, follows_parent: bool) -> Result<(), Failure> {
+    let plan = task.plan;
     // Its own session, and so its own process group, away from any terminal of the executor's.
     setsid().map_err(failed(Step::NewSession))?;
 
     // As root, and before anything that costs memory on behalf of the task. "0" is whoever writes.
+    let cgroups = take(&mut task.cgroups);
     for (cgroup, path) in cgroups.iter().zip(&plan.cgroup_procs) {
         join(cgroup, path).map_err(failed_at(Step::JoinCgroup, path))?;
     }
     drop(cgroups);
+    // What it is in now becomes the root of what it sees.
+    if plan.namespaces.cgroup
+        && let Err(errno) = unshare(CloneFlags::CLONE_NEWCGROUP)
+    {
+        task.reporter.without(Feature::CgroupNamespace, errno);
+    }
 
     // As long as `/proc` is there.
     limits::raise_oom_score(plan.oom_score_adjustment)?;
@@ -141,17 +164,20 @@ fn set_up(
         .map_err(failed(Step::CloseDescriptors))?;
     // After everything that opens a file, and as root, who may raise them.
     limits::set(plan)?;
-
-    // Groups, group, user: each needs rights that the next takes away.
-    if let Some(identity) = &plan.identity {
-        let groups: Vec<Gid> = identity.groups.iter().copied().map(Gid::from_raw).collect();
-        setgroups(&groups).map_err(failed(Step::SetGroups))?;
-        setgid(Gid::from_raw(identity.gid)).map_err(failed(Step::SetGid))?;
-        setuid(Uid::from_raw(identity.uid)).map_err(failed(Step::SetUid))?;
+    // As root, whose keys are counted apart: of an ordinary user there can be two hundred.
+    match sys::rights::leave_session_keyring() {
+        // A kernel without keys.
+        Ok(()) | Err(Errno::ENOSYS) => {}
+        Err(errno) => task.reporter.without(Feature::Keyring, errno),
     }
-    if !own.pid {
-        // No namespace ends with pid 1, so at least its child does. After the change of user, which
-        // clears it.
+
+    // After everything that needs rights on the host.
+    if let Some(users) = task.users {
+        users::enter(users)?;
+    }
+    become_user(task)?;
+    if follows_parent {
+        // No namespace ends with its parent, so at least it does. After the change of user, which clears it.
         sys::set_parent_death_signal(libc::SIGKILL).map_err(failed(Step::FollowExecutor))?;
     }
 
@@ -159,10 +185,59 @@ fn set_up(
     chdir(&plan.working_directory)
         .map_err(failed_at(Step::ChangeDirectory, &plan.working_directory))?;
 
-    let [stdin, stdout, stderr] = stdio;
+    let [stdin, stdout, stderr] = &task.stdio;
     dup2_stdin(stdin).map_err(failed(Step::Stdio))?;
     dup2_stdout(stdout).map_err(failed(Step::Stdio))?;
     dup2_stderr(stderr).map_err(failed(Step::Stdio))?;
+    Ok(())
+}
+
+/// Gives up whatever rights its user is not to have.
+fn become_user(task: &mut Task<'_>) -> Result<(), Failure> {
+    let Plan {
+        identity,
+        users: map,
+        privileges,
+        ..
+    } = task.plan;
+    let identity = match (identity, map) {
+        (Some(identity), Some(map)) => Some(map.inside(identity)),
+        (identity, _) => identity.clone(),
+    };
+    let uid = identity
+        .as_ref()
+        .map_or_else(geteuid, |identity| identity.uid.into());
+    let (rights, refused) = Rights::bound(privileges, uid.as_raw())?;
+    if let Some(errno) = refused {
+        task.reporter.without(Feature::Capabilities, errno);
+    }
+    // Groups, group, user: each needs rights that the next takes away.
+    if let Some(identity) = identity {
+        let groups: Vec<Gid> = identity.groups.iter().copied().map(Gid::from_raw).collect();
+        setgroups(&groups).map_err(failed(Step::SetGroups))?;
+        setgid(Gid::from_raw(identity.gid)).map_err(failed(Step::SetGid))?;
+        setuid(Uid::from_raw(identity.uid)).map_err(failed(Step::SetUid))?;
+    }
+    if privileges.no_new_privileges {
+        set_no_new_privs().map_err(failed(Step::SetCapabilities))?;
+    } else if privileges.seccomp.is_some() {
+        // It takes rights, of which there are none afterwards.
+        rights.wake()?;
+        filter_system_calls(task)?;
+    }
+    rights.take()
+}
+
+/// Has the kernel refuse what the task's profile does not allow.
+fn filter_system_calls(task: &mut Task<'_>) -> Result<(), Failure> {
+    let Some(profile) = &task.plan.privileges.seccomp else {
+        return Ok(());
+    };
+    match sys::rights::filter_system_calls(profile.instructions()) {
+        Ok(()) => {}
+        Err(errno) if profile.is_required() => return Err(failed(Step::FilterSystemCalls)(errno)),
+        Err(errno) => task.reporter.without(Feature::SystemCalls, errno),
+    }
     Ok(())
 }
 

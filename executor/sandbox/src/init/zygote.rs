@@ -14,7 +14,7 @@ use nix::sys::signal::SigSet;
 use nix::unistd::{ForkResult, chdir, dup2_stdin};
 
 use super::reporter::Reporter;
-use super::{failed, pid1};
+use super::{failed, pid1, users};
 use crate::built_in::Table;
 use crate::line;
 use crate::namespaces::Own;
@@ -73,11 +73,12 @@ pub(super) fn run(built_ins: Table<'_>) -> ! {
             continue;
         };
         let mut reporter = Reporter::new(UnixStream::from(socket));
+        let without_rights = zygote.without_rights.clone();
         match zygote.clone(Own::from_byte(request[0])) {
             Ok((own, without, None)) => {
                 drop(zygote);
                 reporter.introduce();
-                for degraded in without {
+                for degraded in without_rights.into_iter().chain(without) {
                     if degraded.feature == Feature::NetworkNamespace {
                         // No task has it that did not ask for it.
                         let errno = Errno::from_raw(degraded.errno);
@@ -99,6 +100,8 @@ struct Zygote {
     /// The kernel's answers to making each of [`KINDS`], 0 being yes: as far as is known, and for as
     /// long as this process has the rights that it has.
     answers: Answers,
+    /// The one namespace that gives rights to whoever has none, where that is missed.
+    without_rights: Option<Degraded>,
 }
 
 type Answers = [i32; KINDS.len()];
@@ -112,6 +115,12 @@ fn prepare() -> io::Result<Zygote> {
     // for the init of a pid namespace.
     sys::default_signals();
     SigSet::all().thread_block()?;
+    // Before we cannot be traced any more, and before the parent's death is asked for, which a change of rights
+    // undoes.
+    let without_rights = users::gain_rights().err().map(|errno| Degraded {
+        feature: Feature::UserNamespace,
+        errno: errno as i32,
+    });
     // Our launcher's death is ours. Should it have died before, nobody is at the line's other end.
     sys::set_parent_death_signal(libc::SIGKILL)?;
     // A task of the same user must not be able to write to our memory, and with it into every
@@ -125,6 +134,7 @@ fn prepare() -> io::Result<Zygote> {
     Ok(Zygote {
         line,
         answers: Answers::default(),
+        without_rights,
     })
 }
 
