@@ -37,10 +37,6 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["bare", script] => bare(script),
         ["bare-all", script, guest] => bare_all(script, guest),
-        ["shared", script] => {
-            share_mounts();
-            with_everything(script);
-        }
         ["plan", file] => of_plan(file),
         ["storm"] => storm(),
         ["shared", "storm"] => {
