@@ -17,7 +17,7 @@ use nix::pty::openpty;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use sandbox::identity::Identity;
-use sandbox::{Command as Program, Filesystem, Namespaces, Plan, PrivateFiles, Privileges};
+use sandbox::{Command as Program, Filesystem, Namespaces, Plan, PrivateFiles, Privileges, Root};
 use tempfile::TempDir;
 
 use crate::{Executor, Probe, install};
@@ -142,6 +142,52 @@ impl Stage {
             privileges: Privileges::of_default(self.identity.as_ref()),
             ..Executor::plan("")
         }
+    }
+
+    /// The same in an image: its own `/`, with the directories that the table tries, the program and what that is linked
+    /// with.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub fn plan_in_image(&self) -> Plan {
+        let mut plan = self.plan();
+        let root = self.base.path().join("agent/image");
+        for place in SHARED_PLACES
+            .iter()
+            .chain(&["/proc", "/sys", "/mnt/sandbox"])
+        {
+            fs::create_dir_all(root.join(&place[1..])).expect("own directory");
+        }
+        fs::write(root.join("etc/passwd"), "").expect("own directory");
+        let program = self.world.sandbox.join(PROGRAM);
+        let linked = Command::new("ldd")
+            .arg(&program)
+            .output()
+            .expect("ldd")
+            .stdout;
+        for word in String::from_utf8_lossy(&linked).split_whitespace() {
+            if let Some(relative) = word.strip_prefix('/') {
+                let place = root.join(relative);
+                fs::create_dir_all(place.parent().expect("below the root")).expect("own directory");
+                fs::copy(word, place).expect("own directory");
+            }
+        }
+        let opened = Command::new("chmod")
+            .args(["-R", "a+rX"])
+            .arg(&root)
+            .status();
+        assert!(opened.is_ok_and(|status| status.success()), "chmod");
+        if let Filesystem::Private(files) = &mut plan.filesystem {
+            files.root = Root::Directory {
+                path: root,
+                writable: false,
+            };
+            files.sandbox_inside = PathBuf::from("/mnt/sandbox");
+            files.hidden.clear();
+            files.visible.clear();
+            plan.working_directory.clone_from(&files.sandbox_inside);
+        }
+        plan
     }
 
     /// Runs the program that tries as the task of `plan`, of an executor `program` with the ids of `executor` or of root,

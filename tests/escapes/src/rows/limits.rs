@@ -71,7 +71,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     Row::both(
         "say what runs when a cgroup is empty",
-        READ_ONLY_OR_NOTHING,
+        Expected::RefusedOrContained(&[Errno::EROFS, Errno::EACCES]),
         |_| all(cgroup_files(&["release_agent"]), open_to_write),
     ),
     Row::both("change a file's project", NO, |world| {
