@@ -16,6 +16,8 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
+use nix::sys::signal::{SigSet, Signal};
+
 /// The arguments that make a janitor of the program, and the janitor's parent.
 const JANITOR: &str = "--cgroup-janitor";
 const PARENT: &str = "--cgroup-janitor-parent";
@@ -83,6 +85,9 @@ fn orphan() -> io::Result<()> {
 fn wait_and_sweep() -> io::Result<()> {
     // A session of its own again: its parent's, whose leader is gone, would do as well, were its id not free for reuse.
     nix::unistd::setsid()?;
+    // Whoever stops the executor's service tells every process in it to end, as systemd does. This one ends by itself, and
+    // not before the executor.
+    SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]).thread_block()?;
     let mut pipe = File::from(nix::unistd::dup(io::stdin())?);
     // Nothing is ever written: this returns at the end.
     pipe.read_to_end(&mut Vec::new())?;

@@ -1,5 +1,5 @@
 //! Carries out, inside the machine, what [`vm_tests::Machine::run`] sends by the second serial line: one JSON object a
-//! line, `{"id": 1, "script": "..."}`, answered by `{"id": 1, "status": 0, "stdout": "...", "stderr": "..."}` when the
+//! line, `{"id": 1, "script": "...", "seconds": 120}`, answered by `{"id": 1, "status": 0, "stdout": "...", "stderr": "..."}` when the
 //! script has ended. Any number run at once. The answer to [`UP`] comes first.
 #![forbid(unsafe_code)]
 
@@ -40,8 +40,9 @@ fn main() -> io::Result<()> {
 
 fn answer(request: &Value) -> Value {
     let script = request["script"].as_str().unwrap_or_default();
-    let output = Command::new("/bin/bash")
-        .args(["-c", script])
+    let output = Command::new("timeout")
+        .args(["--kill-after=5", &request["seconds"].to_string()])
+        .args(["/bin/bash", "-c", script])
         .stdin(Stdio::null())
         .output();
     match output {

@@ -7,9 +7,11 @@ mod boot;
 mod inner_tests;
 mod machine;
 mod programs;
+mod service;
 
 pub use inner_tests::{Outcome, run_inner_tests};
 pub use machine::{Machine, Output};
+pub use service::Service;
 
 /// The serial line by which the machine is told what to run.
 pub const CHANNEL: &str = "/dev/ttyS1";

@@ -14,10 +14,13 @@ use crate::programs::Programs;
 use crate::{UP, boot};
 
 /// How long the machine may take to boot. It takes ten seconds on two processors that nobody else uses.
-const BOOT: Duration = Duration::from_secs(120);
+const BOOT: Duration = Duration::from_secs(240);
 
 /// How long a script may take unless it is said otherwise.
 const SCRIPT: Duration = Duration::from_secs(120);
+
+/// How much longer the machine may take to say how a script ended, before it is held to hang.
+const ANSWER: Duration = Duration::from_secs(60);
 
 /// How much of the console a failure shows, in bytes.
 const CONSOLE_SHOWN: usize = 20_000;
@@ -90,11 +93,11 @@ impl Machine {
         machine
     }
 
-    /// Runs a script by bash, as root, and waits for its end and that of all that writes to its output. Scripts of
-    /// several threads run at once.
+    /// Runs a script by bash, as root, and waits for its end and that of all that writes to its output. One that does
+    /// not end in time is killed, its status is 124. Scripts of several threads run at once.
     ///
     /// # Panics
-    /// When it does not end in time, or the machine does; the message has the last of the machine's console.
+    /// When the machine is gone or hangs; the message has the last of its console.
     pub fn run(&self, script: &str) -> Output {
         self.run_within(SCRIPT, script)
     }
@@ -110,11 +113,12 @@ impl Machine {
             Some(waiting) => waiting.insert(id, answer),
             None => self.fail("it is gone", script),
         };
-        let request = format!("{}\n", json!({"id": id, "script": script}));
+        let request = json!({"id": id, "script": script, "seconds": limit.as_secs()});
+        let request = format!("{request}\n");
         if let Err(error) = lock(&self.requests).write_all(request.as_bytes()) {
             self.fail(&error.to_string(), script);
         }
-        self.await_answer(&answered, limit, script)
+        self.await_answer(&answered, limit + ANSWER, script)
     }
 
     /// As [`Machine::run`], for a script that has to succeed: what it wrote to standard output, without white space at
@@ -130,6 +134,43 @@ impl Machine {
             output.stdout, output.stderr
         );
         output.stdout.trim_end().to_owned()
+    }
+
+    /// Waits for the process with exactly this command line, and gives its id.
+    ///
+    /// # Panics
+    /// When it does not come.
+    pub fn await_process(&self, command: &str) -> u32 {
+        let wait = format!("until pgrep -xf '{command}'; do sleep 0.1; done");
+        self.succeed(&wait).parse().expect("a process id")
+    }
+
+    /// Waits until no process has this command line.
+    ///
+    /// # Panics
+    /// When one stays.
+    pub fn await_no_process(&self, command: &str) {
+        self.succeed(&format!("while pgrep -xf '{command}'; do sleep 0.1; done"));
+    }
+
+    /// Waits until the cgroup at this path within the hierarchy is gone.
+    ///
+    /// # Panics
+    /// When it stays.
+    pub fn await_no_cgroup(&self, path: &str) {
+        self.succeed(&format!(
+            "while [ -e '/sys/fs/cgroup{path}' ]; do sleep 0.1; done"
+        ));
+    }
+
+    /// The cgroup of a process, as a path within the hierarchy.
+    ///
+    /// # Panics
+    /// When there is no such process.
+    pub fn cgroup_of(&self, pid: u32) -> String {
+        let line = self.succeed(&format!("cat /proc/{pid}/cgroup"));
+        let path = line.strip_prefix("0::").expect("v2 alone");
+        path.to_owned()
     }
 
     pub(crate) fn programs(&self) -> &Programs {

@@ -28,8 +28,23 @@ fn systemd_runs_and_cgroup_v2_is_the_only_hierarchy() {
 
 #[test]
 fn the_sandbox_holds_on_cgroup_v2_all_that_it_promises() {
+    // How often somebody writes to a cgroup.kill.
+    MACHINE.succeed(
+        "cd /sys/kernel/tracing && echo 'p:kill cgroup_kill_write' > kprobe_events && \
+         echo 1 > events/kprobes/kill/enable",
+    );
     let outcomes = run_inner_tests(&MACHINE, "");
     let failed: Vec<_> = outcomes.iter().filter(|outcome| !outcome.passed).collect();
     assert!(failed.is_empty(), "{failed:#?}");
     assert!(outcomes.len() >= AT_LEAST, "only {} ran", outcomes.len());
+
+    let profile = MACHINE.succeed("cat /sys/kernel/tracing/kprobe_profile");
+    let hits = profile
+        .split_whitespace()
+        .nth(1)
+        .and_then(|hits| hits.parse().ok());
+    assert!(
+        hits > Some(0),
+        "nothing was killed by cgroup.kill: {profile}"
+    );
 }

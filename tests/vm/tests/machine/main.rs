@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod kernel_tests;
+mod systemd;
 
 use std::sync::LazyLock;
 
