@@ -12,6 +12,7 @@
 
 mod attempt;
 mod deeds;
+mod host;
 mod outcome;
 mod program;
 mod report;
@@ -21,9 +22,10 @@ mod seen;
 mod sys;
 mod world;
 
+pub use host::{Host, SHARED_PLACES};
 pub use outcome::{Expected, Gain, Outcome};
 pub use program::run;
 pub use report::Report;
 pub use rows::{OWN_NETWORK, Row, TABLE};
 pub use seen::Seen;
-pub use world::{PART_OF_SECRETS, Task, World};
+pub use world::{Task, World};

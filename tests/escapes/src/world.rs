@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What every secret of the host's begins with; the world's mark follows. Only the two together are a secret, so that
 /// the world itself, which the program is given, does not hold one.
-pub const PART_OF_SECRETS: &str = "secret-of-the-host-";
+pub(crate) const PART_OF_SECRETS: &str = "secret-of-the-host-";
 
 /// Who tries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,18 +1,14 @@
-//! Where escapes are tried: a host with something to take, an executor of its own process with a secret, and the
-//! program that tries, as its task. All is gone with the value.
+//! Where escapes are tried: a host with something to take, an executor in a process of its own that has a secret, and the
+//! program that tries, as its task.
 
 use std::fs::{self, File, Permissions};
-use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::net::{SocketAddr, UnixListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::process::Command;
 
-use escapes::{PART_OF_SECRETS, Report, Task, World};
+use escapes::{Host, Report, SHARED_PLACES, Task};
 use nix::pty::openpty;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
@@ -25,20 +21,17 @@ use crate::{Executor, Probe, install};
 /// The name of the program that tries, in its sandbox.
 const PROGRAM: &str = "escapee";
 
-/// A host with something to take.
+/// A host, an agent's work directory on it, and a task's directory in that.
 #[derive(Debug)]
 pub struct Stage {
-    /// What is where, by its names on the host.
-    pub world: World,
+    // Before the directory that some of it lies in.
+    host: Host,
     /// Who the task is.
     pub identity: Option<Identity>,
     /// The agent's work directory: `agent` holds what is the agent's, `executor` what is the executor's, and
     /// `executor/tasks/t` is the task's.
     base: TempDir,
-    /// In places that others have as well.
-    elsewhere: Vec<TempDir>,
-    victim: Child,
-    _listeners: (Vec<UnixListener>, UnixListener, TcpListener),
+    sandbox: PathBuf,
     terminal: OwnedFd,
     /// The end of the terminal that nobody types at.
     _keyboard: OwnedFd,
@@ -50,79 +43,34 @@ impl Stage {
     /// # Panics
     /// Without root's rights.
     pub fn new(escapee: &str, task: Task) -> Stage {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let mark = format!("escaped-{}-{number}", std::process::id());
         let identity = (task == Task::User).then(crate::guests::nobody);
-        let id = identity.as_ref().map_or(0, |identity| identity.uid);
-
-        let base = directory_in(Path::new("/var/lib"), 0o755);
+        let user = identity.as_ref().map_or(0, |identity| identity.uid);
+        // Where agents have it, and not below what is private to a task anyway.
+        let base = tempfile::Builder::new()
+            .prefix("kernel-test-")
+            .tempdir_in("/var/lib");
+        let base = base.expect("root's rights");
+        fs::set_permissions(base.path(), Permissions::from_mode(0o755)).expect("own directory");
         let sandbox = base.path().join("executor/tasks/t");
         fs::create_dir_all(&sandbox).expect("own directory");
         install(
             File::open(escapee).expect("the program"),
             &sandbox.join(PROGRAM),
         );
-        chown(&sandbox, Some(id), Some(id)).expect("root's rights");
+        chown(&sandbox, Some(user), Some(user)).expect("root's rights");
         let secrets = [
             "agent/checkpoint",
             "agent/credential",
             "executor/journal",
             "executor/tasks/neighbour/secret",
         ];
-        let secrets: Vec<PathBuf> = secrets.iter().map(|name| base.path().join(name)).collect();
-        for secret in &secrets {
-            fs::create_dir_all(secret.parent().expect("one of ours")).expect("own directory");
-            fs::write(secret, format!("{PART_OF_SECRETS}{mark}\n")).expect("own directory");
-            open_to_all(secret);
-        }
-        // One that is seen, and those that are shared on a host.
-        let elsewhere: Vec<TempDir> = ["/srv", "/tmp", "/var/tmp", "/dev/shm", "/run"]
-            .map(|place| directory_in(Path::new(place), 0o777))
-            .into();
-        let sockets: Vec<PathBuf> = [base.path(), elsewhere[4].path()]
-            .map(|place| place.join("socket"))
-            .into();
-        let listeners = sockets.iter().map(|path| {
-            let listener = UnixListener::bind(path).expect("own directory");
-            open_to_all(path);
-            listener
-        });
-        let listeners: Vec<UnixListener> = listeners.collect();
-        let address = SocketAddr::from_abstract_name(&mark).expect("a short name");
-        let abstract_listener = UnixListener::bind_addr(&address).expect("a name of its own");
-        let loopback = TcpListener::bind("127.0.0.1:0").expect("a loopback");
-        let mut victim = Command::new("sleep");
-        let victim = victim
-            .arg0(format!("victim-{mark}"))
-            .arg("1000")
-            .uid(id)
-            .spawn()
-            .expect("sleep");
+        let secrets = secrets.map(|name| base.path().join(name));
         let terminal = openpty(None, None).expect("a terminal");
-        let world = World {
-            writable: Vec::new(),
-            open_directories: elsewhere
-                .iter()
-                .map(|place| place.path().to_owned())
-                .collect(),
-            process: victim.id().cast_signed(),
-            executor: 0,
-            shared_memory: shared_memory(),
-            abstract_socket: mark.clone(),
-            port: loopback.local_addr().expect("an address").port(),
-            mark,
-            sandbox,
-            secrets,
-            sockets,
-        };
         Stage {
-            world,
+            host: Host::new(user, &secrets, base.path()),
             identity,
             base,
-            elsewhere,
-            victim,
-            _listeners: (listeners, abstract_listener, loopback),
+            sandbox,
             terminal: terminal.slave,
             _keyboard: terminal.master,
         }
@@ -131,7 +79,7 @@ impl Stage {
     /// What a task gets that asks for nothing: every namespace, the host's files without the agent's, the default
     /// rights.
     pub fn plan(&self) -> Plan {
-        let sandbox = &self.world.sandbox;
+        let sandbox = &self.sandbox;
         let mut files = PrivateFiles::of_host(sandbox);
         files.hidden.push(self.base.path().to_owned());
         Plan {
@@ -159,7 +107,7 @@ impl Stage {
             fs::create_dir_all(root.join(&place[1..])).expect("own directory");
         }
         fs::write(root.join("etc/passwd"), "").expect("own directory");
-        let program = self.world.sandbox.join(PROGRAM);
+        let program = self.sandbox.join(PROGRAM);
         let linked = Command::new("ldd")
             .arg(&program)
             .output()
@@ -196,17 +144,17 @@ impl Stage {
     /// # Panics
     /// When it does not, or ends otherwise.
     pub fn report(&mut self, program: &str, executor: Option<&Identity>, mut plan: Plan) -> Report {
-        if let Filesystem::Private(files) = &plan.filesystem {
-            let private = ["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from);
-            self.world.writable = [vec![files.sandbox_inside.clone()], private.to_vec()].concat();
-            self.world.sandbox.clone_from(&files.sandbox_inside);
-        }
+        let inside = match &plan.filesystem {
+            Filesystem::Private(files) => files.sandbox_inside.clone(),
+            Filesystem::Host => self.sandbox.clone(),
+        };
+        self.host.give(&inside);
         let orders = tempfile::tempdir().expect("a directory");
         open_to_all(orders.path());
         let order = orders.path().join("order");
         mkfifo(&order, Mode::from_bits_truncate(0o666)).expect("own directory");
         open_to_all(&order);
-        let secret = format!("{PART_OF_SECRETS}{}", self.world.mark);
+        let secret = self.host.secret();
         let mut probe = Probe::start(
             program,
             &["plan", order.to_str().expect("plain")],
@@ -219,19 +167,13 @@ impl Stage {
                 }
             },
         );
-        self.world.executor = probe.pid().cast_signed();
+        self.host.world.executor = probe.pid().cast_signed();
         plan.command = Program::Exec {
-            file: self
-                .world
-                .sandbox
-                .join(PROGRAM)
-                .to_str()
-                .expect("plain")
-                .to_owned(),
+            file: inside.join(PROGRAM).to_str().expect("plain").to_owned(),
             argv: vec![
                 PROGRAM.to_owned(),
                 "try".to_owned(),
-                serde_json::to_string(&self.world).expect("plain data"),
+                serde_json::to_string(&self.host.world).expect("plain data"),
             ],
         };
         // It waits for this.
@@ -248,86 +190,18 @@ impl Stage {
         report
     }
 
-    /// Looks at the host, which nothing is to have happened to.
+    /// Looks that nothing has happened to the host.
     ///
     /// # Panics
     /// When something has.
     pub fn assert_untouched(&mut self) {
-        let elsewhere = self.elsewhere.iter().map(TempDir::path);
-        let places = SHARED_PLACES.map(Path::new).into_iter().chain(elsewhere);
-        let made: Vec<PathBuf> = places
-            .chain([self.base.path(), &self.base.path().join("executor/tasks")])
-            .map(|place| place.join(&self.world.mark))
-            .filter(|path| path.symlink_metadata().is_ok())
-            .collect();
-        assert_eq!(made, Vec::<PathBuf>::new(), "made by the task");
-        let secret = format!("{PART_OF_SECRETS}{}\n", self.world.mark);
-        for path in &self.world.secrets {
-            assert_eq!(fs::read_to_string(path).expect("it is there"), secret);
-        }
-        let ended = self.victim.try_wait().expect("a child of ours");
-        assert_eq!(ended, None, "a process of the host's was ended");
+        let places =
+            ["", "agent", "executor", "executor/tasks"].map(|place| self.base.path().join(place));
+        self.host.assert_untouched(&places);
     }
-}
-
-/// Where the table tries to make files.
-const SHARED_PLACES: [&str; 12] = [
-    "/",
-    "/etc",
-    "/usr/bin",
-    "/var/lib",
-    "/home",
-    "/root",
-    "/run",
-    "/run/lock",
-    "/dev",
-    "/tmp",
-    "/var/tmp",
-    "/dev/shm",
-];
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        // It may be gone, which the test has seen.
-        let _ = self.victim.kill();
-        let _ = self.victim.wait();
-        let key = format!("{:#x}", self.world.shared_memory);
-        if let Err(error) = Command::new("ipcrm").args(["--shmem-key", &key]).status() {
-            eprintln!("{error}");
-        }
-        // There in a test that fails alone.
-        for place in SHARED_PLACES {
-            let _ = fs::remove_file(Path::new(place).join(&self.world.mark));
-        }
-    }
-}
-
-fn directory_in(place: &Path, mode: u32) -> TempDir {
-    let directory = tempfile::Builder::new()
-        .prefix("kernel-test-")
-        .tempdir_in(place);
-    let directory = directory.unwrap_or_else(|error| panic!("{}: {error}", place.display()));
-    fs::set_permissions(directory.path(), Permissions::from_mode(mode)).expect("own directory");
-    directory
 }
 
 fn open_to_all(path: &Path) {
     let mode = if path.is_dir() { 0o777 } else { 0o666 };
     fs::set_permissions(path, Permissions::from_mode(mode)).expect("own file");
-}
-
-/// Makes shared memory of the host's that everybody may use, and returns its key.
-fn shared_memory() -> i32 {
-    let made = Command::new("ipcmk")
-        .args(["--shmem", "4096", "--mode", "0666"])
-        .output()
-        .expect("ipcmk");
-    let said = String::from_utf8_lossy(&made.stdout).into_owned();
-    let id = said.split_whitespace().last().expect("an id");
-    let all = fs::read_to_string("/proc/sysvipc/shm").expect("/proc");
-    let line = all
-        .lines()
-        .find(|line| line.split_whitespace().nth(1) == Some(id));
-    let key = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    key.unwrap_or_else(|| panic!("no shared memory {id}"))
 }

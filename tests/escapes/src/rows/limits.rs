@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use super::{NO, NO_CALL, READ_ONLY_OR_NOTHING, Row};
+use super::{NO, NO_CALL, Row};
 use crate::attempt::{Attempt, all, c_string, errno, open_to_write};
 use crate::outcome::{Expected, Gain};
 use crate::sys::{Argument, call};
@@ -45,7 +45,7 @@ pub(super) const ROWS: &[Row] = &[
         )?;
         Gain::escape("it does")
     }),
-    Row::both("write to a file of a cgroup", READ_ONLY_OR_NOTHING, |_| {
+    Row::both("write to a file of a cgroup", READ_ONLY_OR_NONE, |_| {
         all(
             cgroup_files(&[
                 "memory.limit_in_bytes",
@@ -59,19 +59,15 @@ pub(super) const ROWS: &[Row] = &[
             open_to_write,
         )
     }),
-    Row::both(
-        "put itself into another cgroup",
-        READ_ONLY_OR_NOTHING,
-        |_| {
-            all(cgroup_files(&["cgroup.procs", "tasks"]), |file| {
-                fs::write(&file, "0").map_err(|error| errno(&error))?;
-                Gain::escape(format!("it is in {}", file.display()))
-            })
-        },
-    ),
+    Row::both("put itself into another cgroup", READ_ONLY_OR_NONE, |_| {
+        all(cgroup_files(&["cgroup.procs", "tasks"]), |file| {
+            fs::write(&file, "0").map_err(|error| errno(&error))?;
+            Gain::escape(format!("it is in {}", file.display()))
+        })
+    }),
     Row::both(
         "say what runs when a cgroup is empty",
-        Expected::RefusedOrContained(&[Errno::EROFS, Errno::EACCES]),
+        READ_ONLY_OR_NONE,
         |_| all(cgroup_files(&["release_agent"]), open_to_write),
     ),
     Row::both("change a file's project", NO, |world| {
@@ -138,6 +134,9 @@ pub(super) const ROWS: &[Row] = &[
         Gain::escape("changed")
     }),
 ];
+
+/// Without cgroups of its own a task may see none.
+const READ_ONLY_OR_NONE: Expected = Expected::RefusedOrContained(&[Errno::EROFS, Errno::EACCES]);
 
 const QUOTACTL_FD: i64 = 443;
 const FILE_SETATTR: i64 = 469;
