@@ -77,6 +77,14 @@ pub enum Error {
         /// The kernel's answer.
         source: io::Error,
     },
+    /// A shortage of memory could not be subscribed to or read.
+    #[error("watch {} for a shortage of memory: {source}", path.display())]
+    WatchPressure {
+        /// The cgroup.
+        path: PathBuf,
+        /// The kernel's answer.
+        source: io::Error,
+    },
     /// The host has no controller that could answer.
     #[error("no {controller} controller on this host")]
     NoController {
@@ -111,6 +119,7 @@ impl Error {
             | Error::Lock { source, .. }
             | Error::Remove { source, .. }
             | Error::Watch { source, .. }
+            | Error::WatchPressure { source, .. }
             | Error::DeviceProgram { source, .. } => source,
             Error::Malformed { .. }
             | Error::NoHierarchy { .. }

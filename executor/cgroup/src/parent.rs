@@ -9,6 +9,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use crate::host::{Controller, Hierarchy, Host};
+use crate::kernel_log::KernelLog;
 use crate::kill::{kill_all, remove_one, remove_tree};
 use crate::limits::fill_cpuset;
 use crate::version::Version;
@@ -29,6 +30,7 @@ const PAUSE: Duration = Duration::from_millis(25);
 pub struct Parent {
     directories: Vec<Owned>,
     refused: Vec<Refused>,
+    log: Option<Arc<KernelLog>>,
 }
 
 /// A controller that the host has, and that this process could not use.
@@ -61,6 +63,7 @@ impl Parent {
         let mut parent = Parent {
             directories: Vec::new(),
             refused: Vec::new(),
+            log: KernelLog::open().map(Arc::new),
         };
         for hierarchy in host.hierarchies() {
             match take(hierarchy, &safe_name(container)) {
@@ -124,6 +127,11 @@ impl Parent {
             leave(&owned.hierarchy);
         }
         Errors(errors).or(())
+    }
+
+    /// The kernel's log since this was made, where it can be read.
+    pub(crate) fn log(&self) -> Option<&Arc<KernelLog>> {
+        self.log.as_ref()
     }
 
     pub(crate) fn directories(&self) -> &[Owned] {

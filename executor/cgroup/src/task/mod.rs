@@ -1,19 +1,21 @@
+mod memory;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::host::{Controller, Hierarchy};
+use crate::kernel_log::KernelLog;
 use crate::kill::{kill_all, processes, remove_tree};
 use crate::limits::Place;
-use crate::memory::{broke_limit, oom_kills, statistics};
 use crate::parent::Parent;
 use crate::protection::pass_up;
 use crate::version::Version;
 use crate::{
-    Degraded, Error, Errors, Figures, Limit, Limits, MemoryStatistics, OomEvents, Subgroup, Why,
-    safe_name,
+    Degraded, Error, Errors, Figures, Limit, Limits, PidsFigures, Subgroup, Why, safe_name,
 };
 
 /// The cgroup of one task: a directory in each hierarchy used.
@@ -28,6 +30,8 @@ pub struct Cgroup {
     degraded: Vec<Degraded>,
     /// Those above are protected for it ([`pass_up`]).
     is_protected: AtomicBool,
+    /// The kernel's log, and the end of this cgroup's path, which nobody else has.
+    log: Option<(Arc<KernelLog>, String)>,
 }
 
 #[derive(Debug)]
@@ -51,6 +55,7 @@ impl Cgroup {
             subgroups: AtomicU32::new(0),
             degraded: Vec::new(),
             is_protected: AtomicBool::new(false),
+            log: None,
         };
         if let Err(error) = cgroup.make(parent, &name, limits) {
             // The first error is the one that tells.
@@ -110,6 +115,7 @@ impl Cgroup {
             }
         }
         self.degraded = degraded;
+        self.follow_log(parent);
         Ok(())
     }
 
@@ -226,48 +232,19 @@ impl Cgroup {
         processes(&self.paths())
     }
 
-    /// Subscribes to the out-of-memory events.
+    /// How often the task was refused a process because of its limit of them, and that limit; `None`
+    /// when it never was.
     ///
     /// # Errors
-    /// The host has no memory controller, or the kernel refuses.
-    pub fn oom_events(&self) -> Result<OomEvents, Error> {
-        let (path, version) = self.memory()?;
-        OomEvents::watch(path, version)
-    }
-
-    /// How many of its processes the kernel has killed for want of memory.
-    ///
-    /// # Errors
-    /// The host has no memory controller, or the counter cannot be read.
-    pub fn oom_kills(&self) -> Result<u64, Error> {
-        let (path, version) = self.memory()?;
-        oom_kills(path, version)
-    }
-
-    /// Whether the kernel has killed here because this cgroup's own limit was reached. When that of
-    /// a cgroup above it is, as the container's, the kernel may kill here as well, and on v1 it
-    /// tells the [`OomEvents`] of every cgroup below.
-    ///
-    /// On v1 this can blame a task too much: the kernel tells that the limit was reached even when
-    /// reclaim then made room (`memory.failcnt` counts such charges too), as it does for a task that
-    /// reads many files. If that task is killed later on because of a limit above its own, it is
-    /// still counted as its own. So it is where swap is accounted for and the limit was lowered to
-    /// less than was once in use.
-    ///
-    /// # Errors
-    /// The host has no memory controller, or a counter cannot be read.
-    pub fn broke_memory_limit(&self) -> Result<bool, Error> {
-        let (path, version) = self.memory()?;
-        broke_limit(path, version)
-    }
-
-    /// What the message of an out-of-memory death is made of.
-    ///
-    /// # Errors
-    /// The host has no memory controller, or a file cannot be read.
-    pub fn memory_statistics(&self) -> Result<MemoryStatistics, Error> {
-        let (path, version) = self.memory()?;
-        statistics(path, version)
+    /// A counter cannot be read.
+    pub fn refused_processes(&self) -> Result<Option<(u64, u64)>, Error> {
+        let Some(directory) = self.of(Controller::Pids) else {
+            return Ok(None);
+        };
+        let mut pids = PidsFigures::default();
+        pids.read(&directory.path)?;
+        let refused = pids.refused.filter(|times| *times > 0);
+        Ok(refused.zip(pids.limit))
     }
 
     /// What it has used until now.
@@ -340,13 +317,5 @@ impl Cgroup {
             .iter()
             .map(|directory| directory.path.clone())
             .collect()
-    }
-
-    fn memory(&self) -> Result<(&Path, Version), Error> {
-        self.of(Controller::Memory)
-            .map(|directory| (directory.path.as_path(), directory.version))
-            .ok_or(Error::NoController {
-                controller: Controller::Memory,
-            })
     }
 }
