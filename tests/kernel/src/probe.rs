@@ -114,6 +114,14 @@ impl Probe {
             .expect("text")
     }
 
+    /// The next line that it writes; none when it writes no more.
+    ///
+    /// # Panics
+    /// When it writes what is no text.
+    pub fn next_line(&mut self) -> Option<String> {
+        self.lines.next().transpose().expect("text")
+    }
+
     /// Closes its standard input.
     pub fn close_input(&mut self) {
         drop(self.child.stdin.take());

@@ -28,8 +28,12 @@ pub(super) fn set(plan: &Plan) -> Result<(), Failure> {
         soft: NO_CORE,
         hard: NO_CORE,
     };
-    // The last one counts.
-    for rlimit in std::iter::once(&no_core).chain(&plan.rlimits) {
+    let names_core = plan
+        .rlimits
+        .iter()
+        .any(|rlimit| rlimit.resource == Resource::Core);
+    let no_core = (!names_core).then_some(&no_core);
+    for rlimit in no_core.into_iter().chain(&plan.rlimits) {
         let (name, resource) = of_kernel(rlimit.resource);
         limit(rlimit, resource).map_err(failed_at(Step::LimitResources, name))?;
     }
