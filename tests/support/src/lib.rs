@@ -38,7 +38,7 @@ pub use graphite::Graphite;
 pub use http::HttpError;
 pub use keeper::remove_all_fixtures;
 pub use leftovers::{Leftover, Leftovers, Scope};
-pub use mesos::{Launcher, RealMesos, Settings};
+pub use mesos::{Launcher, RealMesos, Settings, real_mesos};
 pub use scheduler::{ExecutorFailure, FrameworkOptions, Scheduler, SchedulerError, Update};
 pub use setup::pymesos;
 pub use tasks::{ExecutorBuilder, TaskBuilder, executor, resource, task};

@@ -144,7 +144,7 @@ impl RealMesos {
     }
 
     fn try_start(settings: &Settings) -> Result<Self, String> {
-        let real = installation();
+        let real = real_mesos();
         let keeper = Keeper::start("mesos");
         let launcher_dir = keeper.directory().join("launcher");
         fs::create_dir(&launcher_dir).expect("a new directory");
@@ -359,8 +359,11 @@ impl Drop for RealMesos {
     }
 }
 
-/// Where Mesos is installed: sets it up when it is not.
-fn installation() -> &'static Path {
+/// Where Mesos is installed, the directory with `bin` and `lib`: sets it up when it is not.
+///
+/// # Panics
+/// When it cannot be set up.
+pub fn real_mesos() -> &'static Path {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY.get_or_init(|| setup::directory("mesos"))
 }

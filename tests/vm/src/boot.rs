@@ -30,7 +30,7 @@ pub(crate) fn make_image(directory: &Path, image: &Path) {
     let output = Command::new("mke2fs")
         .args(["-q", "-t", "ext4", "-m", "0", "-d"])
         .args([directory, image])
-        .arg("256M")
+        .arg("512M")
         .output()
         .expect("mke2fs");
     assert!(

@@ -16,29 +16,46 @@ pub struct Outcome {
     pub passed: bool,
 }
 
-/// Runs every test of the kernel-tests, by a command that `prefix` begins (`systemd-run ...`; nothing, for the guest's
-/// own service), and tells how each of them ended. What is printed is shown by a failing test.
+/// Which tests to run, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Suite<'a> {
+    /// `kernel-tests` or `mesos-tests`.
+    pub package: &'a str,
+    /// The names of its programs, its files in `tests`; all when there is none.
+    pub programs: &'a [&'a str],
+    /// The names of tests; all when there is none.
+    pub tests: &'a [&'a str],
+    /// What the command line begins with: variables, `systemd-run ...`.
+    pub prefix: &'a str,
+}
+
+/// Runs the tests of a suite and tells how each of them ended. What is printed is shown by a failing test.
 ///
 /// # Panics
 /// When a program of tests does not come to its end.
-pub fn run_inner_tests(machine: &Machine, prefix: &str) -> Vec<Outcome> {
-    for (name, path) in machine.programs().helpers() {
-        let path = path.display();
-        machine.succeed(&format!(
-            "mkdir -p \"$(dirname '{path}')\" && ln -sf {PROGRAMS}/{name} '{path}'"
-        ));
-    }
+pub fn run_inner_tests(machine: &Machine, suite: Suite<'_>) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     for program in machine.programs().tests() {
-        let script = format!("{prefix} {PROGRAMS}/{program} --test-threads=2");
+        let is_asked_for =
+            suite.programs.is_empty() || suite.programs.contains(&program.name.as_str());
+        if program.package != suite.package || !is_asked_for {
+            continue;
+        }
+        let script = format!(
+            "MESOS_AGENT_TOOLKIT_DIST={PROGRAMS} {} {PROGRAMS}/{} --test-threads=2 {}",
+            suite.prefix,
+            program.path(),
+            suite.tests.join(" ")
+        );
         let output = machine.run_within(LIMIT, &script);
-        println!("== {program}\n{}{}", output.stdout, output.stderr);
-        let here = outcomes_of(program, &output.stdout);
+        let path = program.path();
+        println!("== {path}\n{}{}", output.stdout, output.stderr);
+        let here = outcomes_of(&program.name, &output.stdout);
         let ended_well = here.iter().all(|outcome| outcome.passed);
         assert_eq!(
             ended_well,
             output.status == 0,
-            "{program} ended with {} in the virtual machine",
+            "{path} ended with {} in the virtual machine",
             output.status
         );
         outcomes.extend(here);

@@ -89,6 +89,7 @@ impl Machine {
             programs,
         };
         machine.await_answer(&is_up, BOOT, "boot");
+        machine.programs.settle(&machine);
         // The machine has its programs open by now: their directory goes.
         machine
     }

@@ -1,21 +1,57 @@
 //! What the machine runs: built here, for the same Debian.
 
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use test_support::{binaries, real_mesos};
 
-/// The package whose tests run in the machine.
-const INNER: &str = "kernel-tests";
+use crate::{Machine, PROGRAMS};
+
+/// A package whose tests run in the machine.
+struct Inner {
+    package: &'static str,
+    /// Its directory in the workspace.
+    directory: &'static str,
+    /// Which of its programs of tests; all when there is none.
+    only: &'static [&'static str],
+}
+
+const INNER: [Inner; 2] = [
+    Inner {
+        package: "kernel-tests",
+        directory: "tests/kernel",
+        only: &[],
+    },
+    Inner {
+        package: "mesos-tests",
+        directory: "tests/mesos",
+        only: &["ends"],
+    },
+];
 
 /// A directory with everything.
 #[derive(Debug)]
 pub(crate) struct Programs {
     directory: PathBuf,
-    tests: Vec<String>,
-    helpers: Vec<(String, PathBuf)>,
+    tests: Vec<InnerProgram>,
+    /// What is also looked for at another path: from its path here to its path in [`PROGRAMS`].
+    places: Vec<(PathBuf, String)>,
+}
+
+/// A program of tests.
+#[derive(Debug)]
+pub(crate) struct InnerProgram {
+    pub(crate) package: String,
+    pub(crate) name: String,
+}
+
+impl InnerProgram {
+    /// In [`PROGRAMS`].
+    pub(crate) fn path(&self) -> String {
+        format!("{}/{}", self.package, self.name)
+    }
 }
 
 impl Programs {
@@ -25,27 +61,22 @@ impl Programs {
     /// # Panics
     /// When that fails.
     pub(crate) fn build(place: &Path, guest: &str) -> Programs {
-        let directory = place.join("programs");
-        fs::create_dir(&directory).expect("a directory");
         let mut programs = Programs {
-            directory,
+            directory: place.join("programs"),
             tests: Vec::new(),
-            helpers: Vec::new(),
+            places: Vec::new(),
         };
-        for artifact in artifacts() {
-            let path = PathBuf::from(artifact["executable"].as_str().expect("a path"));
-            let name = artifact["target"]["name"].as_str().expect("a name");
-            let name = name.to_owned();
-            programs.add(&path, &name);
-            match artifact["profile"]["test"].as_bool() {
-                Some(true) => programs.tests.push(name),
-                _ => programs.helpers.push((name, path)),
-            }
+        for inner in INNER {
+            let directory = programs.directory.join(inner.package);
+            fs::create_dir_all(directory).expect("a directory");
         }
-        programs.tests.sort();
+        for artifact in artifacts() {
+            programs.add_artifact(&artifact);
+        }
+        programs.tests.sort_by_key(InnerProgram::path);
         programs.add(Path::new(guest), "vm-guest");
-        let executor = test_support::binaries::sandbox_executor();
-        programs.add(&executor, "mesos-sandbox-executor");
+        programs.add(&binaries::sandbox_executor(), "mesos-sandbox-executor");
+        programs.add_fixtures();
         programs
     }
 
@@ -54,14 +85,55 @@ impl Programs {
         &self.directory
     }
 
-    /// The names of the programs of tests.
-    pub(crate) fn tests(&self) -> &[String] {
+    /// The programs of tests.
+    pub(crate) fn tests(&self) -> &[InnerProgram] {
         &self.tests
     }
 
-    /// The programs that these start, by name and by the path at which they look for them.
-    pub(crate) fn helpers(&self) -> &[(String, PathBuf)] {
-        &self.helpers
+    /// Puts what is looked for at the paths that it has here to the same paths in the machine.
+    pub(crate) fn settle(&self, machine: &Machine) {
+        for (path, inside) in &self.places {
+            let path = path.display();
+            machine.succeed(&format!(
+                "mkdir -p \"$(dirname '{path}')\" && ln -sf {PROGRAMS}/{inside} '{path}'"
+            ));
+        }
+    }
+
+    /// A program that cargo built for one of [`INNER`].
+    fn add_artifact(&mut self, artifact: &Value) {
+        let Some(package) = package_of(artifact) else {
+            return;
+        };
+        let path = PathBuf::from(artifact["executable"].as_str().expect("a path"));
+        let name = artifact["target"]["name"].as_str().expect("a name");
+        let program = InnerProgram {
+            package: package.to_owned(),
+            name: name.to_owned(),
+        };
+        self.add(&path, &program.path());
+        if artifact["profile"]["test"] == true {
+            self.tests.push(program);
+        } else {
+            self.places.push((path, program.path()));
+        }
+    }
+
+    /// The real Mesos, and what the fixtures of the tests that use it look for in the workspace.
+    fn add_fixtures(&mut self) {
+        let workspace = workspace();
+        copy(real_mesos(), &self.directory.join("mesos"));
+        let fixtures = workspace.join("tests/support/programs");
+        copy(&fixtures, &self.directory.join("fixtures"));
+        self.places.push((fixtures, "fixtures".to_owned()));
+        // There is nothing to set up there.
+        let script = format!("#!/bin/sh\necho {PROGRAMS}/mesos\n");
+        let path = self.directory.join("set-up");
+        fs::write(&path, script).expect("a file");
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(&path, mode).expect("own file");
+        self.places
+            .push((workspace.join("tests/setup/mesos"), "set-up".to_owned()));
     }
 
     /// Without what only a debugger reads: that is nine parts in ten.
@@ -75,16 +147,47 @@ impl Programs {
     }
 }
 
+fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-r").args([from, to]).status();
+    assert!(
+        status.is_ok_and(|status| status.success()),
+        "cannot copy {}",
+        from.display()
+    );
+}
+
+/// The workspace this was built in, as other packages of it know it.
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("two directories above")
+        .to_owned()
+}
+
+/// Which of [`INNER`] it belongs to.
+fn package_of(artifact: &Value) -> Option<&'static str> {
+    let id = artifact["package_id"].as_str()?;
+    INNER
+        .into_iter()
+        .map(|inner| inner.package)
+        .find(|package| id.contains(&format!("#{package}@")))
+}
+
 /// Cargo's word on each program of [`INNER`]. The whole workspace is named, so that nothing is built with other features
 /// than `cargo test --workspace` has built it with; and the tests by name, so that nothing else is built.
 fn artifacts() -> Vec<Value> {
-    let inner = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernel/tests");
     let mut names = Vec::new();
-    for entry in fs::read_dir(&inner).expect("the tests") {
-        let path = entry.expect("an entry").path();
-        if path.extension() == Some(OsStr::new("rs")) {
-            let name = path.file_stem().expect("a name");
-            names.extend([OsStr::new("--test").to_owned(), name.to_owned()]);
+    for inner in INNER {
+        let tests = workspace().join(inner.directory).join("tests");
+        for entry in fs::read_dir(tests).expect("the tests") {
+            let name = entry.expect("an entry").file_name();
+            let name = name.to_str().and_then(|name| name.strip_suffix(".rs"));
+            if let Some(name) = name
+                && (inner.only.is_empty() || inner.only.contains(&name))
+            {
+                names.extend(["--test".to_owned(), name.to_owned()]);
+            }
         }
     }
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
@@ -98,15 +201,16 @@ fn artifacts() -> Vec<Value> {
         "cargo: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let messages = String::from_utf8_lossy(&output.stdout);
-    let artifacts: Vec<Value> = messages
+    let artifacts: Vec<Value> = String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
-        .filter(|message: &Value| {
-            let package = message["package_id"].as_str().unwrap_or_default();
-            message["executable"].is_string() && package.contains(&format!("#{INNER}@"))
-        })
+        .filter(|message: &Value| message["executable"].is_string())
         .collect();
-    assert!(!artifacts.is_empty(), "cargo built no {INNER}");
+    for Inner { package, .. } in INNER {
+        let is_built = artifacts
+            .iter()
+            .any(|artifact| package_of(artifact) == Some(package));
+        assert!(is_built, "cargo built nothing of {package}");
+    }
     artifacts
 }
