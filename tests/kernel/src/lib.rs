@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod built_ins;
+mod files;
 pub mod guests;
 mod probe;
 mod stage;
@@ -30,6 +31,7 @@ use sandbox::{
 };
 
 pub use built_ins::BUILT_INS;
+pub use files::{private_with, with_own_mounts};
 pub use probe::{Probe, forbid_user_namespaces};
 pub use stage::Stage;
 pub use task::{Held, Task};

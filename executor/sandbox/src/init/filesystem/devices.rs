@@ -67,7 +67,10 @@ pub(super) fn lay(
         .map_err(failed_at(Step::Mount, in_dev("pts")))?;
     let target = subdirectory(&dev, "shm").map_err(failed_at(Step::Mount, SHM))?;
     match shm {
-        Shm::Sandbox => private.lay("shm", &target, Path::new(SHM))?,
+        Shm::Sandbox => {
+            let reopen = || openat(&dev, "shm", NAME, Mode::empty());
+            private.lay("shm", &target, Path::new(SHM), reopen)?;
+        }
         Shm::Memory { bytes } => {
             let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
             mounts::lay("tmpfs", &target, flags, &format!("mode=1777,size={bytes}"))

@@ -175,7 +175,7 @@ fn lay_sandbox(root: &Tree, sandbox: &OwnedFd, path: &Path) -> Result<Tree, Fail
         .and_then(|target| mounts::bind(sandbox, &target))
         // What is at the path is now what is mounted there.
         .and_then(|()| root.open(path))
-        .and_then(|mounted| mounts::close_off(&mounted, Bans::default()).map(|()| mounted))
+        .and_then(|mounted| mounts::close_off(&mounted, Bans::DEVICES).map(|()| mounted))
         .map(Tree::without_links)
         .map_err(failed_at(Step::PlaceSandbox, path))
 }

@@ -23,6 +23,10 @@ pub(super) struct Bans {
 }
 
 impl Bans {
+    pub(super) const DEVICES: Bans = Bans {
+        writing: false,
+        devices: true,
+    };
     pub(super) const WRITING: Bans = Bans {
         writing: true,
         devices: false,

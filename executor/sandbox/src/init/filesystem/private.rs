@@ -11,7 +11,7 @@ use nix::unistd::{Gid, Uid, getegid, geteuid, setfsgid, setfsuid};
 
 use super::super::failed_at;
 use super::Without;
-use super::mounts;
+use super::mounts::{self, Bans};
 use super::tree::{NAME, Tree};
 use crate::filesystem::PRIVATE_DIRECTORY;
 use crate::identity::Identity;
@@ -49,8 +49,9 @@ impl<'a> Private<'a> {
     /// Where there is no such directory, none is needed.
     pub(super) fn lay_temporary(&mut self, root: &Tree) -> Result<(), Failure> {
         for (path, name) in TEMPORARY {
-            match root.open(Path::new(path)) {
-                Ok(target) => self.lay(name, &target, Path::new(path))?,
+            let path = Path::new(path);
+            match root.open(path) {
+                Ok(target) => self.lay(name, &target, path, || root.open(path))?,
                 Err(Errno::ENOENT) => {}
                 Err(errno) => return Err(failed_at(Step::MakePrivate, path)(errno)),
             }
@@ -58,11 +59,19 @@ impl<'a> Private<'a> {
         Ok(())
     }
 
-    /// Lays the one of this name over `target`, which the task sees at `path`. Where the task may not write to its own
-    /// directory, memory has to do.
-    pub(super) fn lay(&mut self, name: &str, target: &OwnedFd, path: &Path) -> Result<(), Failure> {
+    /// Lays the one of this name over `target`, which the task sees at `path`, and which `reopen` opens once more. Where
+    /// the task may not write to its own directory, memory has to do.
+    pub(super) fn lay(
+        &mut self,
+        name: &str,
+        target: &OwnedFd,
+        path: &Path,
+        reopen: impl FnOnce() -> Result<OwnedFd, Errno>,
+    ) -> Result<(), Failure> {
         let outcome = match self.as_owner(|| open_directory(self.sandbox, name)) {
-            Ok(directory) => mounts::bind(&directory, target),
+            Ok(directory) => mounts::bind(&directory, target)
+                .and_then(|()| reopen())
+                .and_then(|laid| mounts::ban(&laid, Bans::DEVICES)),
             Err(errno @ (Errno::EACCES | Errno::EPERM | Errno::EROFS)) => {
                 (self.without)(Feature::PrivateDirectories, errno);
                 mounts::lay("tmpfs", target, TMPFS, "mode=1777")

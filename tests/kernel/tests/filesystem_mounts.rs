@@ -1,0 +1,124 @@
+//! Hosts with mounts of all kinds, and what becomes of them.
+
+// The lint knows test functions, but not what they share.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use kernel_tests::{Executor, UNLIMITED, private_with, with_own_mounts};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use sandbox::Exit;
+
+const INIT: &str = env!("CARGO_BIN_EXE_probe-executor");
+
+/// A directory of the host's that private directories do not lie over, unmounted at its end.
+struct Mountain(tempfile::TempDir);
+
+impl Mountain {
+    fn new() -> Mountain {
+        let directory = tempfile::tempdir_in("/var").unwrap();
+        fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        lay(directory.path(), "");
+        Mountain(directory)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for Mountain {
+    fn drop(&mut self) {
+        // In a namespace of the test's own: it goes with that in any case.
+        let _ = umount2(self.path(), MntFlags::MNT_DETACH);
+    }
+}
+
+fn lay(place: &Path, options: &str) {
+    let none = MsFlags::empty();
+    mount(Some("tmpfs"), place, Some("tmpfs"), none, Some(options)).unwrap();
+}
+
+fn mounts() -> String {
+    // This thread's, not those of the whole program.
+    fs::read_to_string("/proc/thread-self/mountinfo").unwrap()
+}
+
+#[test]
+fn each_of_two_hundred_mounts_is_read_only_inside() {
+    with_own_mounts(false, || {
+        let executor = Executor::start(INIT);
+        let host = Mountain::new();
+        for number in 0..200 {
+            let place = host.path().join(number.to_string());
+            fs::create_dir(&place).unwrap();
+            lay(&place, "size=4k");
+        }
+        let script = format!(
+            "cd {} && ls | wc -l && for place in *; do {{ echo x > $place/it; }} 2> /dev/null && echo $place; done; true",
+            host.path().display()
+        );
+        assert_eq!(executor.output_of(Executor::private_plan(&script)), "200\n");
+        drop(host);
+        executor.finish();
+    });
+}
+
+#[test]
+fn the_host_hears_nothing_of_what_is_mounted_inside_and_the_task_nothing_of_the_host() {
+    with_own_mounts(true, || {
+        let executor = Executor::start(INIT);
+        let host = Mountain::new();
+        let place = host.path().join("later");
+        fs::create_dir(&place).unwrap();
+        let before = mounts();
+        let script = format!(
+            "echo ready; until test -e go; do sleep 0.01; done; ls {}",
+            place.display()
+        );
+        let mut task = executor.launch(Executor::private_plan(&script), &UNLIMITED);
+        task.lines(1);
+        assert_eq!(mounts(), before);
+        lay(&place, "");
+        fs::write(place.join("it"), "").unwrap();
+        fs::write(task.directory.path.join("go"), "").unwrap();
+        assert_eq!(task.wait(), Exit::Exited(0));
+        assert_eq!(task.stdout(), "ready\n");
+        drop(task);
+        umount2(&place, MntFlags::MNT_DETACH).unwrap();
+        assert_eq!(mounts(), before);
+        drop(host);
+        executor.finish();
+    });
+}
+
+/// As one of a server that is gone.
+#[test]
+fn a_mount_whose_server_never_answers_holds_no_launch_up() {
+    with_own_mounts(false, || {
+        let executor = Executor::start(INIT);
+        let host = Mountain::new();
+        let place = host.path().join("silent");
+        fs::create_dir(&place).unwrap();
+        let server = fs::File::options()
+            .read(true)
+            .write(true)
+            .open("/dev/fuse")
+            .unwrap();
+        let options = format!(
+            "fd={},rootmode=40000,user_id=0,group_id=0",
+            server.as_raw_fd()
+        );
+        let none = MsFlags::empty();
+        mount(Some("silent"), &place, Some("fuse"), none, Some(&*options)).unwrap();
+        let plan = private_with("echo started", |files| {
+            files.hidden.push(host.path().join("nothing"));
+        });
+        assert_eq!(executor.output_of(plan), "started\n");
+        drop((server, host));
+        executor.finish();
+    });
+}
