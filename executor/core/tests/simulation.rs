@@ -188,7 +188,8 @@ fn a_task_that_the_agent_still_thinks_is_staging_is_never_left_out_of_a_subscrib
 
 /// Every update is one that the agent takes, P-19: 16 bytes of uuid, its source, a state that is not staging, a check
 /// status that fits its type. The members of a group start together or not at all, P-35, and one that fails takes the
-/// others along. A check looks while its task runs, and once at a time.
+/// others along. A check looks while its task runs, and once at a time. A hook runs at its moment and alone, and nothing is
+/// cleaned up beside it. A task that is told to end is ended by force when its grace is over, and never started again.
 #[test]
 fn nothing_goes_wrong_on_the_way() {
     for worlds in [&HEALING, &HOSTILE, &WITHOUT_CHECKPOINT, &CRASHING] {
@@ -216,6 +217,15 @@ fn what_the_other_tests_look_for_does_come_about() {
         "of its group is TASK_FAILED",
         "Killed before the command was started: task",
         "Last lines of stderr:\nan end",
+        "hook before_start exited with status 1",
+        "hook after_start exited with status 1",
+        "hook before_stop did not end within",
+        "hook deregister was cut off",
+        "hook deregister was not run: there was no time for it",
+        "hook after_stop exited with status 1",
+        "restarted (2 of 2): exited with status 1",
+        "restarted (1 of 2): exited with status 1: health check",
+        "Command exited with status 0 (restarted 2 times)",
     ] {
         assert!(any(&HEALING, text), "{text}");
     }

@@ -1,12 +1,18 @@
 //! The host's side: sandboxes, processes, probes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use executor_core::{Action, CommandEnd, Ended, Event, Fault, Probed, StartFailure, TaskEvent};
+use executor_core::{
+    Action, CommandEnd, Ended, Event, Fault, Instant, Moment, Probed, StartFailure, TaskEvent,
+};
 use mesos_proto::v1::TaskId;
 
-use super::messages::limitation;
+use super::messages::{HOOK, limitation};
 use super::{Due, World};
+
+/// How long tasks have when the executor shuts down.
+const SHUTDOWN: Duration = Duration::from_secs(4);
 
 #[derive(Default)]
 pub(super) struct Host {
@@ -14,13 +20,31 @@ pub(super) struct Host {
     /// Held, and ready to be released.
     prepared: BTreeSet<String>,
     released: BTreeSet<String>,
+    /// Those of which a run was started that is not followed by another one.
     pub(super) started: BTreeSet<String>,
+    pub(super) ever_started: BTreeSet<String>,
     /// Told to end.
     doomed: BTreeSet<String>,
     ended: BTreeSet<String>,
     pub(super) cleaned: BTreeSet<String>,
     /// Probes that were not answered.
     probes: BTreeSet<(String, usize)>,
+    /// The hook of a task that was neither answered nor called off.
+    hooks: BTreeMap<String, Moment>,
+    /// Probes and hooks of a task whose answers are on their way, called off or not.
+    unanswered: BTreeMap<String, usize>,
+    /// When every task was told to end.
+    shut_down_at: Option<Instant>,
+    /// The runs that were cleaned up, by task, of those that may have another one.
+    runs: BTreeMap<String, u32>,
+    /// Put aside for another run.
+    aside: BTreeSet<String>,
+    /// The end of these was told to the core, and when.
+    over: BTreeMap<String, Instant>,
+    /// Told to end from outside: there is no further run.
+    told_to_end: BTreeSet<String>,
+    /// Until when these must be ended by force.
+    force_by: BTreeMap<String, Instant>,
 }
 
 impl Host {
@@ -30,6 +54,11 @@ impl Host {
         self.cleaned.extend(self.started.iter().cloned());
         self.prepared.clear();
         self.probes.clear();
+        self.hooks.clear();
+        self.unanswered.clear();
+        self.aside.clear();
+        self.over.clear();
+        self.force_by.clear();
     }
 }
 
@@ -73,6 +102,7 @@ impl World {
                 }
             }
             Action::KillTree { task_id } => {
+                self.host.force_by.remove(&task_id.value);
                 self.host.doomed.insert(task_id.value.clone());
                 let delay = self.below(1500);
                 self.end(delay, &task_id.value, false);
@@ -82,7 +112,32 @@ impl World {
             Action::CancelProbe { task_id, check } => {
                 self.host.probes.remove(&(task_id.value, check));
             }
+            Action::Hook {
+                task_id,
+                moment,
+                timeout,
+                ..
+            } => self.hook(&task_id.value, moment, timeout),
+            // The answer may be anything, and the one that is on its way does.
+            Action::CancelHook { task_id, moment } => {
+                if self.host.hooks.remove(&task_id.value) != Some(moment) {
+                    let id = task_id.value;
+                    self.faults
+                        .push(format!("{moment} of {id} is called off and does not run"));
+                }
+            }
+            Action::PutAside { task_id } => {
+                let id = task_id.value;
+                self.host.ended.insert(id.clone());
+                self.host.cleaned.insert(id.clone());
+                self.host.aside.insert(id.clone());
+                let delay = self.below(300);
+                self.task_event(delay, &id, TaskEvent::CleanedUp);
+            }
+            Action::Relaunch { task_id } => self.relaunch(task_id.value),
             Action::CleanUp { task_id } => {
+                self.no_hook(&task_id.value);
+                self.host.aside.remove(&task_id.value);
                 self.host.ended.insert(task_id.value.clone());
                 self.host.cleaned.insert(task_id.value.clone());
                 // One in twenty takes longer than anybody waits for.
@@ -124,6 +179,13 @@ impl World {
             self.faults.push(format!("{id} starts without {mate}"));
         }
         self.host.started.insert(id.to_owned());
+        self.host.ever_started.insert(id.to_owned());
+        if self.happens(0.2) {
+            // One that the task can do without, or asks nothing of.
+            let moment = Moment::BeforeStart;
+            let outcome = self.outcome_of_a_hook();
+            self.task_event(0, id, TaskEvent::Hooked { moment, outcome });
+        }
         // News of the start may be overtaken: by a broken limit, by the end.
         let news = self.below(100);
         self.task_event(news, id, TaskEvent::Started);
@@ -169,12 +231,167 @@ impl World {
             },
         };
         let delay = self.below(400);
-        self.task_event(delay, id, TaskEvent::Probed { check, outcome });
+        let event = TaskEvent::Probed { check, outcome };
+        self.answer(delay, id, event);
     }
 
-    /// A probe's answer has reached the core.
-    pub(super) fn answered(&mut self, id: &str, check: usize) {
-        self.host.probes.remove(&(id.to_owned(), check));
+    /// An answer reaches the core.
+    pub(super) fn answered(&mut self, id: &str, event: &TaskEvent) {
+        if let Some(count) = self.host.unanswered.get_mut(id) {
+            *count -= 1;
+        }
+        match event {
+            TaskEvent::Probed { check, .. } => {
+                self.host.probes.remove(&(id.to_owned(), *check));
+            }
+            TaskEvent::Hooked { moment, .. } if self.host.hooks.get(id) == Some(moment) => {
+                self.host.hooks.remove(id);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether news of a run are heard: that it is cleaned up is the last of them.
+    pub(super) fn is_heard(&mut self, run: u32, id: &str, event: &TaskEvent) -> bool {
+        let now = self.host.runs.get(id).copied().unwrap_or_default();
+        if run != now {
+            return false;
+        }
+        match event {
+            TaskEvent::CleanedUp if self.host.aside.contains(id) => {
+                self.host.runs.insert(id.to_owned(), run + 1);
+            }
+            TaskEvent::Ended(_) => {
+                self.host.over.entry(id.to_owned()).or_insert(self.now);
+                self.host.force_by.remove(id);
+            }
+            _ => {}
+        }
+        true
+    }
+
+    /// Every task is told to end.
+    pub(super) fn all_must_end(&mut self) {
+        self.host.shut_down_at.get_or_insert(self.now);
+        for id in self.unreaped() {
+            self.must_end(&id, SHUTDOWN.as_secs());
+        }
+    }
+
+    /// A task is told to end from outside: there is no further run, and it is ended by force in this time.
+    pub(super) fn must_end(&mut self, id: &str, seconds: u64) {
+        if !self.delivered.contains(id) {
+            return;
+        }
+        self.host.told_to_end.insert(id.to_owned());
+        let runs = self.host.started.contains(id) && !self.host.over.contains_key(id);
+        if runs && !self.host.cleaned.contains(id) {
+            // The news that it runs may not have arrived.
+            let by = Duration::from_secs(seconds) + Duration::from_millis(101);
+            let by = self.now.plus(by);
+            let until = self.host.force_by.entry(id.to_owned()).or_insert(by);
+            *until = by.min(*until);
+        }
+    }
+
+    pub(super) fn look_for_late_ends(&mut self) {
+        let now = self.now;
+        let late = self.host.force_by.iter().filter(|(_, by)| now > **by);
+        let late: Vec<String> = late.map(|(id, _)| id.clone()).collect();
+        for id in late {
+            self.host.force_by.remove(&id);
+            self.faults
+                .push(format!("{id} is not ended by force when its grace is over"));
+        }
+    }
+
+    fn hook(&mut self, id: &str, moment: Moment, timeout: Duration) {
+        let is_over = self.host.over.contains_key(id);
+        let is_there = self.host.started.contains(id) && !self.host.cleaned.contains(id);
+        if !is_there || is_over != (moment == Moment::AfterStop) {
+            self.faults
+                .push(format!("{moment} of {id} is run at another moment"));
+        }
+        if timeout > HOOK {
+            self.faults
+                .push(format!("{moment} of {id} may take {timeout:?}"));
+        }
+        let shut_down_at = self.host.shut_down_at;
+        if shut_down_at.is_some_and(|at| self.now.plus(timeout) > at.plus(SHUTDOWN)) {
+            self.faults
+                .push(format!("{moment} of {id} outlasts a shutdown"));
+        }
+        if let Some(other) = self.host.hooks.insert(id.to_owned(), moment) {
+            self.faults
+                .push(format!("{moment} of {id} is run beside {other}"));
+        }
+        let wanted = self.below(1000);
+        let most = timeout.as_millis() as u64;
+        let (delay, outcome) = match wanted {
+            // One in a hundred is not ended in time.
+            wanted if wanted > 990 => (5000, self.outcome_of_a_hook()),
+            wanted if wanted > most => (
+                most,
+                Probed::TimedOut {
+                    output: String::new(),
+                },
+            ),
+            wanted => (wanted, self.outcome_of_a_hook()),
+        };
+        let event = TaskEvent::Hooked { moment, outcome };
+        self.answer(delay, id, event);
+    }
+
+    fn outcome_of_a_hook(&mut self) -> Probed {
+        let status = CommandEnd::Exited(i32::from(self.happens(0.3)));
+        let output = String::new();
+        Probed::Command { status, output }
+    }
+
+    fn no_hook(&mut self, id: &str) {
+        if let Some(moment) = self.host.hooks.get(id) {
+            self.faults
+                .push(format!("{moment} of {id} runs while that is cleaned up"));
+        }
+    }
+
+    /// The task is started once more.
+    fn relaunch(&mut self, id: String) {
+        if self.asked_to_shut_down {
+            self.launches_after_shutdown += 1;
+        }
+        if !self.host.aside.remove(&id) {
+            self.faults
+                .push(format!("{id} is started again and was not put aside"));
+        }
+        if self.host.told_to_end.contains(&id) {
+            self.faults
+                .push(format!("{id} is started again after it was told to end"));
+        }
+        if self
+            .host
+            .unanswered
+            .get(&id)
+            .is_some_and(|count| *count > 0)
+        {
+            self.faults.push(format!(
+                "{id} is started again while its last run is looked at"
+            ));
+        }
+        self.no_hook(&id);
+        let host = &mut self.host;
+        for set in [
+            &mut host.cancelled,
+            &mut host.started,
+            &mut host.doomed,
+            &mut host.ended,
+            &mut host.cleaned,
+        ] {
+            set.remove(&id);
+        }
+        host.over.remove(&id);
+        let delay = self.below(500);
+        self.after(delay, Due::Start(id));
     }
 
     fn end(&mut self, delay: u64, id: &str, by_itself: bool) {
@@ -194,10 +411,18 @@ impl World {
         self.task_event(delay, id, TaskEvent::Ended(ended));
     }
 
-    fn task_event(&mut self, delay: u64, id: &str, event: TaskEvent) {
+    /// The one answer to something that was begun.
+    fn answer(&mut self, delay: u64, id: &str, event: TaskEvent) {
+        let unanswered = self.host.unanswered.entry(id.to_owned());
+        *unanswered.or_default() += 1;
         let task_id = TaskId {
             value: id.to_owned(),
         };
         self.after(delay, Due::Core(Event::Task { task_id, event }));
+    }
+
+    fn task_event(&mut self, delay: u64, id: &str, event: TaskEvent) {
+        let run = self.host.runs.get(id).copied().unwrap_or_default();
+        self.after(delay, Due::OfRun(run, id.to_owned(), event));
     }
 }

@@ -1,5 +1,7 @@
 //! What goes over the simulated wire, and how the log shows it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use executor_core::{Action, Event, LimitKind, Limitation};
 use mesos_proto::TaskInfo;
@@ -9,6 +11,7 @@ use mesos_proto::v1::{
     HealthCheck, KillPolicy, TaskGroupInfo, TaskId, TaskInfoFields, TaskState, TaskStatus,
     check_info, framework_info, health_check, task_status,
 };
+use serde_json::json;
 
 pub(super) fn rank(status: &TaskStatus) -> u8 {
     match TaskState::try_from(status.state).expect("a state that exists") {
@@ -85,7 +88,7 @@ pub(super) fn subscribed() -> executor::Event {
     }
 }
 
-/// Some of the tasks have checks, some a time limit, some say nothing that could be run.
+/// Some of the tasks have checks, some a time limit, some hooks, some are started again, some say nothing that could be run.
 fn task(id: &str) -> TaskInfo {
     let kind = id.bytes().last().unwrap_or_default() % 5;
     let health_check = HealthCheck {
@@ -114,12 +117,33 @@ fn task(id: &str) -> TaskInfo {
         name: id.into(),
         task_id: TaskId { value: id.into() },
         agent_id: AgentId { value: "a".into() },
-        data: (id != "t7").then(|| "true".into()),
+        data: (id != "t7").then(|| data(id).into()),
         health_check: (kind == 1).then_some(health_check),
         check: (kind == 1 || kind == 2).then_some(check),
         max_completion_time: (kind == 3).then_some(most),
         ..Default::default()
     })
+}
+
+/// How long each hook may take.
+pub(super) const HOOK: Duration = Duration::from_millis(800);
+
+fn data(id: &str) -> String {
+    let kind = id.bytes().last().unwrap_or_default() - b'0';
+    let hook =
+        |fails: &str| json!({ "command": "true", "timeout_seconds": 0.8, "on_failure": fails });
+    let mut data = json!({ "version": 1, "command": { "value": "true" } });
+    if [0, 4, 5, 6].contains(&kind) {
+        data["hooks"] = json!({ "before_start": hook("ignore"), "after_start": hook("fail"),
+                                "before_stop": hook("ignore"), "after_stop": hook("ignore") });
+        data["stop"] = json!({ "deregister": hook("fail"), "drain_seconds": 0.5, "signal": "INT",
+                               "signal_seconds": 0.7 });
+    }
+    if [1, 3, 4, 8].contains(&kind) {
+        data["restart"] = json!({ "policy": "on_failure", "max_restarts": 2, "backoff_seconds": 0.2,
+                                  "on_limit": kind == 4 });
+    }
+    data.to_string()
 }
 
 pub(super) fn launch(id: &str) -> executor::Event {

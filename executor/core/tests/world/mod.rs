@@ -13,7 +13,7 @@ use executor_core::{
     Action, Config, Core, Event, Instant, LinkEvent, Now, Outcome, Record, TaskEvent,
 };
 use mesos_proto::v1::executor::event;
-use mesos_proto::v1::{ExecutorId, FrameworkId, TaskStatus};
+use mesos_proto::v1::{ExecutorId, FrameworkId, TaskId, TaskStatus};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
@@ -36,6 +36,8 @@ pub(crate) struct Chance {
 enum Due {
     /// Reaches the core, if its connection is still the open one.
     Core(Event),
+    /// News of a task's run, which nobody hears any more when the run was cleaned up.
+    OfRun(u32, String, TaskEvent),
     /// The agent wants to launch these; one alone is no group.
     Launch(Vec<String>),
     /// The agent wants this task killed.
@@ -222,19 +224,22 @@ impl World {
     fn act(&mut self, due: Due) {
         match due {
             Due::Core(event) => {
-                if let Event::Task {
-                    task_id,
-                    event: TaskEvent::Probed { check, .. },
-                } = &event
-                {
-                    self.answered(&task_id.value, *check);
+                if let Event::Task { task_id, event } = &event {
+                    self.answered(&task_id.value, event);
                 }
                 self.turn(Some(event));
+            }
+            Due::OfRun(run, id, event) => {
+                if self.is_heard(run, &id, &event) {
+                    let task_id = TaskId { value: id };
+                    self.turn(Some(Event::Task { task_id, event }));
+                }
             }
             Due::Launch(ids) => self.launch(ids),
             Due::Kill(id, grace) => {
                 if let Some(attempt) = self.connection {
                     self.log(format!("agent: KILL {id} {grace:?}"));
+                    self.must_end(&id, grace.unwrap_or(3));
                     self.turn(Some(agent(attempt, kill(&id, grace))));
                 }
             }
@@ -258,6 +263,7 @@ impl World {
             }
             Due::Shutdown => {
                 self.asked_to_shut_down = true;
+                self.all_must_end();
                 match self.connection {
                     Some(attempt) => {
                         self.log("agent: SHUTDOWN".to_owned());
@@ -300,6 +306,7 @@ impl World {
             None => self.core.handle_timeout(clock),
         }
         self.drain();
+        self.look_for_late_ends();
     }
 
     fn drain(&mut self) {
@@ -378,7 +385,7 @@ impl World {
         self.queue.retain(|_, due| {
             !matches!(
                 due,
-                Due::Core(_) | Due::Prepare(_) | Due::Start(_) | Due::Durable(_)
+                Due::Core(_) | Due::OfRun(..) | Due::Prepare(_) | Due::Start(_) | Due::Durable(_)
             )
         });
         self.host.die();

@@ -48,8 +48,9 @@ impl World {
             .filter(|status| status.task_id.value == task);
         of_task
             .filter(|status| seen.insert(status.uuid.clone()))
-            // What checks find is told while the task runs on.
+            // What checks find is told while the task runs on, and it may run again.
             .filter(|status| status.state() != TaskState::TaskRunning || status.reason.is_none())
+            .filter(|status| !status.message().starts_with("restarted ("))
             .map(rank)
             .collect()
     }
@@ -68,7 +69,7 @@ impl World {
 
     pub(crate) fn never_started(&self) -> Vec<String> {
         self.delivered
-            .difference(&self.host.started)
+            .difference(&self.host.ever_started)
             .cloned()
             .collect()
     }
