@@ -1,12 +1,13 @@
 //! What `packaging/examples` shows works as it stands there.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use mesos_proto::v1::TaskState::TaskFinished;
+use mesos_proto::v1::TaskState::{TaskFinished, TaskKilled};
 use mesos_tests::{SOON, Scene};
 use serde_json::Value;
 use test_support::task;
 
 const TASK_DATA: &str = include_str!("../../../packaging/examples/task-data.json");
+const TASK_LIFE: &str = include_str!("../../../packaging/examples/task-life.json");
 const MARATHON_APP: &str = include_str!("../../../packaging/examples/marathon-app.json");
 
 #[test]
@@ -21,6 +22,21 @@ fn the_examples_task_data_runs_as_its_user_with_its_environment() {
     let sandbox = scene.mesos.sandbox(&scene.scheduler.framework_id(), "e");
     let greeting = std::fs::read_to_string(sandbox.join("tasks/t/greeting")).unwrap();
     assert_eq!(greeting, "hello from task t\n");
+}
+
+#[test]
+fn the_examples_life_of_a_task_is_lived_to_its_end() {
+    let scene = Scene::new();
+    let executor = scene.executor("e");
+    scene.run(task("t").executor(&executor).data(TASK_LIFE));
+    scene.await_file("e", "tasks/t/state");
+    scene.scheduler.kill("t", None).unwrap();
+    let status = scene.scheduler.wait_for("t", TaskKilled, SOON).unwrap();
+    assert_eq!(status.message(), "Command exited with status 0");
+    let sandbox = scene.mesos.sandbox(&scene.scheduler.framework_id(), "e");
+    let read = |name: &str| std::fs::read_to_string(sandbox.join("tasks/t").join(name));
+    assert_eq!(read("registration").unwrap(), "gone\n");
+    assert_eq!(read("data/state").unwrap(), "flushed\n");
 }
 
 /// Marathon (src/main/scala/mesosphere/mesos/TaskBuilder.scala) gives each task an executor of its own, whose command

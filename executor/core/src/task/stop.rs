@@ -7,8 +7,8 @@
 //!    |<------------------------------------ the kill's grace ------------------------->|
 //! ```
 //!
-//! SIGKILL comes when the grace is over, in any case. The signals keep their time at the end of it; what does not fit is
-//! taken from what comes first: hooks are cut off or not begun, draining is shorter.
+//! SIGKILL comes when the grace is over, in any case. The signals keep their time at the end of it, or half of the grace
+//! when that is less; what does not fit is taken from what comes first: hooks are cut off or not begun, draining is shorter.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use dialect::{Life, Stop, StopSignal};
 use crate::hook::Moment;
 use crate::time::Instant;
 
-/// What SIGTERM gets of a grace that is long enough: half of one that is not.
+/// What SIGTERM gets of a grace that is long enough.
 const TERM_SHARE: Duration = Duration::from_secs(2);
 
 /// A hook for which less time is left is not begun.
@@ -156,12 +156,12 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_cut_from_the_front() {
         let life = life();
-        // Five seconds are the signals', three are left.
-        let times = Times::of(&life.stop, seconds(8.0), at(0.0));
-        assert_eq!(times.until(HOOK, &life, at(0.0)), Some(at(3.0)));
-        assert_eq!(times.until(Step::Drain, &life, at(3.0)), None);
+        // Five seconds are the signals', seven are left.
+        let times = Times::of(&life.stop, seconds(12.0), at(0.0));
+        assert_eq!(times.until(HOOK, &life, at(0.0)), Some(at(7.0)));
+        assert_eq!(times.until(Step::Drain, &life, at(7.0)), None);
         let signal = Step::Signal(StopSignal::Quit);
-        assert_eq!(times.until(signal, &life, at(3.0)), Some(at(6.0)));
+        assert_eq!(times.until(signal, &life, at(7.0)), Some(at(10.0)));
     }
 
     #[test]
