@@ -69,7 +69,8 @@ impl Profile {
         })
     }
 
-    pub(crate) fn instructions(&self) -> &[u64] {
+    /// The filter, each instruction with the bytes of a `struct sock_filter`.
+    pub fn instructions(&self) -> &[u64] {
         &self.instructions
     }
 

@@ -7,5 +7,6 @@ pub(crate) mod environment;
 pub(crate) mod events;
 pub(crate) mod journal;
 pub(crate) mod paths;
+pub(crate) mod profiles;
 pub(crate) mod quantities;
 pub(crate) mod recordio;
