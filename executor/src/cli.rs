@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use dialect::{NetworkWish, VolumeSource, VolumeWish};
+use mesos_proto::v1::capability_info::Capability;
 use mesos_proto::{Bytes, BytesError, MesosDuration};
 
 use crate::install::{Done, InstallError, install, uninstall};
@@ -51,6 +53,9 @@ There are three ways to use it:
 Environment beside Mesos's own:
   MESOS_SANDBOX_EXECUTOR_IDLE_TIMEOUT  how long to stay after the last task (5secs)
   MESOS_SANDBOX_EXECUTOR_FETCH_TIMEOUT how long all URIs of a task may take (no limit but a minute's silence)
+  MESOS_SANDBOX_EXECUTOR_FILESYSTEM    'host' to let tasks write to whatever their user can
+  MESOS_SANDBOX_EXECUTOR_SECCOMP_PROFILES  the directory of the seccomp profiles that tasks can name
+                                       (/etc/mesos/seccomp)
   MESOS_SANDBOX_EXECUTOR_LOG           error, warn, info (the default; warn for 'run'), debug or trace
   MESOS_SANDBOX_EXECUTOR_CGROUP2       'own' to give tasks cgroups of their own below an agent that manages
                                        cgroup v2 itself, which then neither counts nor limits them
@@ -110,6 +115,30 @@ pub(crate) struct Run {
     /// Where it runs, and what --disk measures [default: the current directory]
     #[arg(long, value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
+    /// The network it is in: host, none (a loopback alone), or the path of a network namespace
+    #[arg(long, value_name = "NETWORK", default_value = "host", value_parser = network)]
+    pub(crate) network: NetworkWish,
+    /// Show it something of the host at a path of its own, as often as you like
+    #[arg(long, value_name = "HOST_PATH:PATH[:ro]", value_parser = volume)]
+    pub(crate) volume: Vec<VolumeWish>,
+    /// Make this directory its root; its own directory is then /mnt/mesos/sandbox
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// Give it one more of root's rights than root has here: NET_RAW
+    #[arg(long, value_name = "CAPABILITY", value_parser = capability)]
+    pub(crate) cap_add: Vec<Capability>,
+    /// Take one of them away: CHOWN
+    #[arg(long, value_name = "CAPABILITY", value_parser = capability)]
+    pub(crate) cap_drop: Vec<Capability>,
+    /// Which system calls it may make: 'unconfined', or the name of a profile of this host
+    #[arg(long, value_name = "PROFILE")]
+    pub(crate) seccomp: Option<String>,
+    /// The host name it sees
+    #[arg(long, value_name = "NAME")]
+    pub(crate) hostname: Option<String>,
+    /// 'private': it can write to its directory alone; 'host': to whatever its user can
+    #[arg(long, value_name = "FILES", value_parser = ["private", "host"], default_value = "private")]
+    pub(crate) filesystem: String,
     /// Set a variable in its environment, as often as you like
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
     pub(crate) env: Vec<(String, String)>,
@@ -126,6 +155,12 @@ starts outlives it. The last line on standard error says how it ended.
   mesos-sandbox-executor run --memory 64MB --disk 10MB -- ./server --port 8080
   mesos-sandbox-executor run --timeout 1mins --user nobody -- sh -c 'make && make test'
 
+It sees the host's files read-only, but for the directory that it runs in, in which .private is what it has
+as /tmp, /var/tmp and /dev/shm; of /run and /dev it sees next to nothing. It has none of root's rights that
+reach beyond that, gains none by set-user-ID programs, and cannot make system calls that no program needs.
+
+  mesos-sandbox-executor run --network none --volume /srv/data:/srv/data:ro -- ./report /srv/data
+
 Exit status: the command's own; 128 and the number of the signal that ended it; and
   122  it broke --memory
   123  it broke --disk
@@ -133,8 +168,8 @@ Exit status: the command's own; 128 and the number of the signal that ended it; 
   125  the sandbox could not be made, or an option is wrong
   126  the command could not be started: no such program, directory or user
 
-Without root there are neither cgroups nor namespaces: no memory and process limits, and only the process
-tree is ended; --disk and --timeout hold.";
+Without root there are no memory and process limits, and what the kernel does not give an ordinary user is
+told in the log; --disk and --timeout hold.";
 
 /// Does what the command line asks for; nothing when the program was started as an executor.
 pub(crate) fn dispatch(arguments: &[OsString]) -> Option<ExitCode> {
@@ -221,6 +256,48 @@ fn megabytes(text: &str) -> Result<Bytes, String> {
     }
 }
 
+fn network(text: &str) -> Result<NetworkWish, String> {
+    match text {
+        "host" => Ok(NetworkWish::Host),
+        "none" => Ok(NetworkWish::Own),
+        path if path.starts_with('/') => Ok(NetworkWish::Join(path.to_owned())),
+        _ => Err("must be host, none, or the absolute path of a network namespace".to_owned()),
+    }
+}
+
+fn volume(text: &str) -> Result<VolumeWish, String> {
+    let mut parts = text.split(':');
+    let (path, target, mode) = (parts.next(), parts.next(), parts.next());
+    let read_only = match mode {
+        None | Some("rw") => false,
+        Some("ro") => true,
+        Some(_) => return Err("must end in :ro or :rw, if in anything".to_owned()),
+    };
+    let is_clean = |path: &str| !path.is_empty() && !path.split('/').any(|part| part == "..");
+    match (path, target, parts.next()) {
+        (Some(path), Some(target), None)
+            if path.starts_with('/') && is_clean(path) && is_clean(target) =>
+        {
+            Ok(VolumeWish {
+                source: VolumeSource::Host {
+                    path: path.to_owned(),
+                    receives_mounts: false,
+                },
+                target: target.to_owned(),
+                read_only,
+            })
+        }
+        _ => Err("must be HOST_PATH:PATH, two paths without '..', the first absolute".to_owned()),
+    }
+}
+
+fn capability(text: &str) -> Result<Capability, String> {
+    let name = text.to_ascii_uppercase();
+    let name = name.strip_prefix("CAP_").unwrap_or(&name);
+    let known = Capability::from_str_name(name).filter(|known| *known != Capability::Unknown);
+    known.ok_or_else(|| "must be a capability, such as NET_RAW".to_owned())
+}
+
 fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -279,6 +356,25 @@ mod tests {
     }
 
     #[test]
+    fn what_the_sandbox_is_like_is_said_as_elsewhere() {
+        let line =
+            "mx run --network none --volume /a:b:ro --cap-add cap_net_raw --cap-drop CHOWN -- x";
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        let Command::Run(run) = cli.command else {
+            panic!("{cli:?}");
+        };
+        assert_eq!(run.network, NetworkWish::Own);
+        assert_eq!(run.cap_add, [Capability::NetRaw]);
+        assert_eq!(run.cap_drop, [Capability::Chown]);
+        assert_eq!(run.filesystem, "private");
+        let [volume] = &*run.volume else {
+            panic!("{:?}", run.volume);
+        };
+        assert!(volume.read_only);
+        assert_eq!(volume.target, "b");
+    }
+
+    #[test]
     fn an_option_that_makes_no_sense_is_refused() {
         for options in [
             "--memory 64",
@@ -290,6 +386,13 @@ mod tests {
             "--timeout 5",
             "--env A",
             "--env =b",
+            "--network blue",
+            "--volume /srv",
+            "--volume srv:/srv",
+            "--volume /srv:/srv:rx",
+            "--volume /srv:/../srv",
+            "--cap-add FLY",
+            "--filesystem none",
             "--unknown",
         ] {
             let line = format!("mx run {options} -- true");

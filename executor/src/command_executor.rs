@@ -8,7 +8,9 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use dialect::CapabilityWishes;
 use executor_core::{Fault, StartFailure};
+use mesos_proto::v1::capability_info::Capability;
 use mesos_proto::v1::environment::Variable;
 use mesos_proto::v1::{CommandInfo, Environment};
 use serde::Deserialize;
@@ -34,6 +36,9 @@ pub(crate) struct CommandExecutor {
     pub(crate) environment: Vec<(String, String)>,
     /// `--task_supplementary_groups`: more groups for the task, those of its volumes.
     pub(crate) groups: Vec<u32>,
+    /// `--effective_capabilities` and `--bounding_capabilities`: what the task may have, of what it and the operator ask
+    /// for; only given with an image, when the executor itself has all of them.
+    pub(crate) capabilities: Option<CapabilityWishes>,
     /// Why its task cannot be run: flags that make no sense, or that restrict a task in a way that this version does not
     /// know. To run it without would give it more than it may have.
     pub(crate) refusals: Vec<String>,
@@ -49,9 +54,11 @@ impl CommandExecutor {
             return None;
         }
         let mut executor = Self::default();
+        let mut capabilities = Capabilities::default();
         for flag in flags {
-            executor.take(&flag.to_string_lossy());
+            executor.take(&flag.to_string_lossy(), &mut capabilities);
         }
+        executor.capabilities = capabilities.complete();
         Some(executor)
     }
 
@@ -67,7 +74,7 @@ impl CommandExecutor {
         }
     }
 
-    fn take(&mut self, argument: &str) {
+    fn take(&mut self, argument: &str, capabilities: &mut Capabilities) {
         let Some(flag) = argument.strip_prefix("--") else {
             self.ignored.push(argument.to_owned());
             return;
@@ -95,9 +102,9 @@ impl CommandExecutor {
                 Ok(groups) => self.groups = groups,
                 Err(error) => self.refuse(name, &error),
             },
-            "effective_capabilities" | "bounding_capabilities" => {
-                self.refuse(name, &"this executor cannot restrict capabilities");
-            }
+            "effective_capabilities" => capabilities.effective = self.capabilities(name, value),
+            "bounding_capabilities" => capabilities.bounding = self.capabilities(name, value),
+            "tty_slave_path" => self.refuse(name, &"a task has no terminal"),
             // Where the original finds its own programs.
             "launcher_dir" => {}
             // Its value may be long, and is somebody else's.
@@ -117,9 +124,49 @@ impl CommandExecutor {
         }
     }
 
+    fn capabilities(&mut self, name: &str, value: &str) -> Option<Vec<Capability>> {
+        let list: JsonCapabilities = self.json(name, value)?;
+        let known = list
+            .capabilities
+            .iter()
+            .map(|name| Capability::from_str_name(name));
+        let known: Option<Vec<Capability>> = known.collect();
+        if known.is_none() {
+            self.refuse(name, &"a capability that this executor does not know");
+        }
+        known
+    }
+
     fn refuse(&mut self, name: &str, why: &dyn std::fmt::Display) {
         self.refusals.push(format!("--{name}: {why}"));
     }
+}
+
+/// The two flags that belong together.
+#[derive(Debug, Default)]
+struct Capabilities {
+    effective: Option<Vec<Capability>>,
+    bounding: Option<Vec<Capability>>,
+}
+
+impl Capabilities {
+    /// An agent that names some of the one kind names those of the other as well, or means the same (Mesos:
+    /// src/slave/containerizer/mesos/isolators/linux/capabilities.cpp). What a program has it keeps over an exec.
+    fn complete(self) -> Option<CapabilityWishes> {
+        let effective = self.effective.clone().or_else(|| self.bounding.clone())?;
+        Some(CapabilityWishes {
+            bounding: self.bounding.unwrap_or_else(|| effective.clone()),
+            ambient: effective.clone(),
+            effective,
+        })
+    }
+}
+
+/// A `CapabilityInfo` as protobuf's JSON has it.
+#[derive(Deserialize)]
+struct JsonCapabilities {
+    #[serde(default)]
+    capabilities: Vec<String>,
 }
 
 /// A `CommandInfo` as protobuf's JSON has it. Keys that are not here are not the command executor's business: the agent
@@ -247,12 +294,37 @@ mod tests {
     }
 
     #[test]
-    fn a_task_with_restricted_capabilities_is_refused_and_not_run_without_the_restriction() {
-        let executor = parse(&[r#"--bounding_capabilities={"capabilities":["NET_RAW"]}"#]);
-        let refused = &executor.refusals[0];
-        assert!(
-            refused.starts_with("--bounding_capabilities: "),
-            "{refused}"
+    fn a_task_has_the_capabilities_that_the_agent_leaves_it() {
+        use Capability::{Chown, NetRaw};
+        let both = parse(&[
+            r#"--bounding_capabilities={"capabilities":["NET_RAW","CHOWN"]}"#,
+            r#"--effective_capabilities={"capabilities":["CHOWN"]}"#,
+        ]);
+        let wishes = |bounding, effective: Vec<Capability>| CapabilityWishes {
+            bounding,
+            ambient: effective.clone(),
+            effective,
+        };
+        assert_eq!(
+            both.capabilities,
+            Some(wishes(vec![NetRaw, Chown], vec![Chown]))
         );
+        let none = parse(&[r"--bounding_capabilities={}"]);
+        assert_eq!(none.capabilities, Some(wishes(vec![], vec![])));
+        assert_eq!(parse(&[]).capabilities, None);
+    }
+
+    #[test]
+    fn a_restriction_that_is_not_understood_refuses_the_task() {
+        for flag in [
+            r#"--bounding_capabilities={"capabilities":["FLY"]}"#,
+            "--effective_capabilities=NET_RAW",
+            "--tty_slave_path=/dev/pts/3",
+        ] {
+            let executor = parse(&[flag]);
+            let (name, _) = flag.split_once('=').unwrap();
+            let refused = &executor.refusals[0];
+            assert!(refused.starts_with(&format!("{name}: ")), "{refused}");
+        }
     }
 }

@@ -5,13 +5,17 @@
 //! its clean-up.
 
 mod cancellation;
+mod demands;
 mod fetching;
 mod hooks;
+mod host_files;
+mod isolation;
 mod launch;
 mod limits;
 mod output;
 mod site;
 mod tail;
+mod volumes;
 mod watch;
 mod workshop;
 
@@ -39,6 +43,7 @@ use cancellation::Cancellation;
 pub(crate) use fetching::{BUILT_INS, FetchSettings};
 use hooks::Hooks;
 pub(crate) use hooks::Job;
+pub(crate) use host_files::HostFiles;
 pub(crate) use launch::Launched;
 use launch::{Belongings, Held, Order, Stage, Started};
 pub(crate) use workshop::{MOST_TURNS, Way, Workshop};
@@ -277,7 +282,8 @@ impl Host {
             Ok(Stage::Started(started)) => {
                 self.launching.remove(&task_id.value);
                 match self.watch(&task_id, *started) {
-                    Ok(()) => TaskEvent::Started,
+                    Ok(None) => TaskEvent::Started,
+                    Ok(Some(lacks)) => TaskEvent::StartedWithout(lacks),
                     Err(failure) => TaskEvent::StartFailed(failure),
                 }
             }
@@ -289,13 +295,19 @@ impl Host {
         Some(Event::Task { task_id, event })
     }
 
-    fn watch(&mut self, task_id: &TaskId, started: Started) -> Result<(), StartFailure> {
+    /// What the task runs without comes back.
+    fn watch(
+        &mut self,
+        task_id: &TaskId,
+        started: Started,
+    ) -> Result<Option<String>, StartFailure> {
         let Started {
             process,
             belongings,
         } = started;
-        for degraded in process.degraded() {
-            warn!("task '{}' runs with {degraded}", task_id.value);
+        let lacks = belongings.lacks(&process);
+        if let Some(lacks) = &lacks {
+            warn!("task '{}' runs with {lacks}", task_id.value);
         }
         info!("task '{}' runs as process {}", task_id.value, process.pid());
         let mut watches = JoinSet::new();
@@ -323,7 +335,7 @@ impl Host {
             watches,
         };
         self.tasks.insert(task_id.value.clone(), running);
-        Ok(())
+        Ok(lacks)
     }
 
     /// The task's main process has ended: reaps it, and tells the core how it ended.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use executor_core::Outcome;
 use mesos_proto::environment::TOKEN_VARIABLE;
+use sandbox::seccomp::Profiles;
 use sandbox::{InitProgram, Launcher};
 use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
@@ -14,7 +15,7 @@ use crate::agent::Agent;
 use crate::command_executor::CommandExecutor;
 use crate::driver::Driver;
 use crate::groundwork;
-use crate::host::{FetchSettings, Host, MOST_TURNS, Way, Workshop};
+use crate::host::{FetchSettings, Host, HostFiles, MOST_TURNS, Way, Workshop};
 use crate::journal::{Journal, Owner};
 use crate::logs::Turns;
 use crate::settings::Settings;
@@ -66,6 +67,10 @@ fn run(
     // The last component of the sandbox's path on the host (Mesos: src/slave/paths.cpp).
     let container = environment.directory.file_name().unwrap_or_default();
     let container = container.to_string_lossy();
+    // No task needs it.
+    let own_name = arguments.first().and_then(|own| Path::new(own).file_name());
+    let own_name = own_name.map(ToOwned::to_owned);
+    let files = HostFiles::of_executor(&environment, own_name.as_ref());
     let owner = Owner {
         framework: environment.framework_id,
         executor: environment.executor_id,
@@ -81,10 +86,8 @@ fn run(
         },
         environment: settings::for_tasks(command_executor.as_ref()),
         descriptor_limit: groundwork::raise_descriptor_limit(),
-        own_name: arguments
-            .first()
-            .and_then(|own| Path::new(own).file_name())
-            .map(ToOwned::to_owned),
+        files,
+        profiles: Profiles::in_directory(settings::seccomp_profiles())?,
         way: command_executor.map_or(Way::Custom, |flags| Way::Command(Box::new(flags))),
         fetching: FetchSettings::of_environment(fetch_timeout),
         copying: Turns::new(),

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use executor_core::{CommandTask, Config};
@@ -20,6 +21,12 @@ const FETCH_TIMEOUT: &str = "MESOS_SANDBOX_EXECUTOR_FETCH_TIMEOUT";
 /// What the agent's certificate must be valid for, when that is neither its address nor a name of its host.
 pub(crate) const AGENT_NAME: &str = "MESOS_SANDBOX_EXECUTOR_AGENT_NAME";
 const LOG: &str = "MESOS_SANDBOX_EXECUTOR_LOG";
+/// `host` leaves tasks the host's files as they are, for an agent or a framework whose tasks write elsewhere.
+pub(crate) const FILESYSTEM: &str = "MESOS_SANDBOX_EXECUTOR_FILESYSTEM";
+/// Where the lists of system calls are that tasks name: files, in the form of Docker's and Mesos's.
+const SECCOMP_PROFILES: &str = "MESOS_SANDBOX_EXECUTOR_SECCOMP_PROFILES";
+/// Where an agent has them as a rule (Mesos: docs/isolators/linux-seccomp.md).
+const DEFAULT_SECCOMP_PROFILES: &str = "/etc/mesos/seccomp";
 pub(crate) const CGROUP2: &str = "MESOS_SANDBOX_EXECUTOR_CGROUP2";
 
 /// A setting of our own that makes no sense.
@@ -181,6 +188,18 @@ pub(crate) fn for_tasks(command_executor: Option<&CommandExecutor>) -> Vec<(Stri
 /// Whether tasks get cgroups of their own although the agent manages cgroup v2.
 pub(crate) fn takes_tasks_out_of_agents_cgroup2() -> bool {
     std::env::var_os(CGROUP2).is_some_and(|value| value == "own")
+}
+
+/// The directory of the seccomp profiles that tasks can name.
+pub(crate) fn seccomp_profiles() -> PathBuf {
+    std::env::var_os(SECCOMP_PROFILES)
+        .unwrap_or_else(|| DEFAULT_SECCOMP_PROFILES.into())
+        .into()
+}
+
+/// Whether tasks see the executor's files as they are, and may write to all that their user may.
+pub(crate) fn leaves_tasks_the_hosts_files() -> bool {
+    std::env::var_os(FILESYSTEM).is_some_and(|value| value == "host")
 }
 
 /// Randomness for uuids and waits.

@@ -81,7 +81,7 @@ fn the_agents_command_takes_the_place_of_the_tasks() {
 #[test]
 fn a_restriction_that_it_does_not_know_refuses_the_task_by_its_name() {
     let agent = Agent::start();
-    let flag = r#"--bounding_capabilities={"capabilities":["NET_RAW"]}"#;
+    let flag = r#"--bounding_capabilities={"capabilities":["FLY"]}"#;
     let executor = Executor::start_for_command_task(&agent, &[flag]);
     agent.wait_for_subscribe(1);
     agent.send(&[launch(command_task("t", "exit 0"))]);

@@ -239,6 +239,20 @@ impl SandboxPath {
     }
 }
 
+/// The work directory that `directory`, a sandbox's absolute path, is below. Where several could be it, the one that holds
+/// the most.
+#[must_use]
+pub fn work_directory_of(directory: &Path) -> Option<PathBuf> {
+    let mut found = None;
+    for ancestor in directory.ancestors() {
+        let below = directory.strip_prefix(ancestor).ok();
+        if below.is_some_and(|below| SandboxPath::parse(below).is_ok()) {
+            found = Some(ancestor.to_owned());
+        }
+    }
+    found
+}
+
 /// A path being taken apart.
 struct Components<'a> {
     path: &'a Path,
@@ -294,6 +308,22 @@ mod tests {
 
     fn parse(path: &str) -> Result<SandboxPath, PathError> {
         SandboxPath::parse(Path::new(path))
+    }
+
+    #[test]
+    fn the_work_directory_is_what_is_above_a_sandbox_at_its_full_length() {
+        let of = |path: String| work_directory_of(Path::new(&path));
+        let nested = "containers/N";
+        for below in [RUN.to_owned(), format!("{RUN}/{nested}")] {
+            assert_eq!(
+                of(format!("/var/lib/mesos/{below}")),
+                Some("/var/lib/mesos".into())
+            );
+            assert_eq!(of(format!("/{below}")), Some("/".into()));
+        }
+        for elsewhere in ["/", "/srv", "/var/lib/mesos/slaves/S0"] {
+            assert_eq!(of(elsewhere.to_owned()), None);
+        }
     }
 
     fn id(name: &str) -> Id {

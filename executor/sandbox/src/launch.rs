@@ -282,6 +282,11 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// What of the plan this host or these rights did not give: whoever cannot do without drops this.
+    pub fn degraded(&self) -> &[Degraded] {
+        self.process.degraded()
+    }
+
     /// Lets the program be executed. Blocks until it is or has failed, or the flag that the launch
     /// was prepared with says that it is cancelled.
     ///

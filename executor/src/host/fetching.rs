@@ -1,20 +1,27 @@
 //! Fetching a task's files before it is started: as the task's user, in its sandbox, cgroup and directory, so that what is
 //! fetched can do no more than the task itself.
 
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use dialect::Uri;
+use dialect::{Request, RootWish, Uri};
 use executor_core::{Fault, StartFailure};
-use fetch::{Order, Proxies};
+use fetch::{FetchError, Order, Proxies};
 use mesos_proto::Bytes;
 use mesos_proto::v1::TaskId;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
 use sandbox::{Answer, BuiltIn, Command, Exit, Plan, Process};
+use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
 use super::cancellation::Cancellation;
+use super::isolation::FETCHED_ROOT;
 use super::launch::blocking;
 use super::site::Site;
 use super::workshop::Workshop;
@@ -50,6 +57,36 @@ impl FetchSettings {
     }
 }
 
+/// What is to be fetched for a task.
+pub(super) struct Wanted {
+    files: Vec<Uri>,
+    /// The archive of its root directory.
+    root: Option<Uri>,
+}
+
+impl Wanted {
+    pub(super) fn of(request: &Request) -> Self {
+        Self {
+            files: request.uris.clone(),
+            root: match &request.sandbox.root {
+                Some(RootWish::Archive(archive)) => Some(archive.clone()),
+                Some(RootWish::Directory(_)) | None => None,
+            },
+        }
+    }
+
+    pub(super) fn is_nothing(&self) -> bool {
+        self.files.is_empty() && self.root.is_none()
+    }
+}
+
+/// The same as it goes to the process that fetches.
+#[derive(Serialize, Deserialize)]
+struct Errand {
+    files: Order,
+    root: Option<Order>,
+}
+
 /// Files on their way into a task's directory. What there is to tell goes to the task's standard error, where Mesos's
 /// fetcher tells it.
 pub(super) struct Fetching {
@@ -58,16 +95,18 @@ pub(super) struct Fetching {
 }
 
 impl Fetching {
-    /// Begins to fetch what `uris` name, one after the other. Blocks for a moment. Abandons the site when that fails.
+    /// Begins to fetch what is wanted, one after the other. Blocks for a moment. Abandons the site when that fails.
     pub(super) fn begin(
         workshop: &Workshop,
         task_id: &TaskId,
-        uris: Vec<Uri>,
+        wanted: Wanted,
         site: Site,
         cancelled: &Cancellation,
     ) -> Result<Self, StartFailure> {
-        info!("fetching {} files for task '{}'", uris.len(), task_id.value);
-        let order = Order {
+        let Wanted { files, root } = wanted;
+        let number = files.len() + usize::from(root.is_some());
+        info!("fetching {number} files for task '{}'", task_id.value);
+        let order = |uris| Order {
             uris,
             quota: site.limits.disk.map(Bytes::as_u64),
             stall_timeout: STALL_TIMEOUT,
@@ -75,7 +114,11 @@ impl Fetching {
             proxies: workshop.fetching.proxies.clone(),
             ca_bundle: workshop.fetching.authorities.clone(),
         };
-        let process = start(workshop, &order, &site, cancelled);
+        let errand = Errand {
+            files: order(files),
+            root: root.map(|archive| order(vec![archive])),
+        };
+        let process = start(workshop, &errand, &site, cancelled);
         let (site, process) = site.or_abandon(process)?;
         Ok(Self { process, site })
     }
@@ -114,7 +157,7 @@ fn kill(process: &Process) {
 
 fn start(
     workshop: &Workshop,
-    order: &Order,
+    errand: &Errand,
     site: &Site,
     cancelled: &Cancellation,
 ) -> Result<Process, StartFailure> {
@@ -122,9 +165,9 @@ fn start(
     let plan = Plan {
         command: Command::BuiltIn {
             name: NAME.to_owned(),
-            argument: serde_json::to_string(order).map_err(|error| host(&error))?,
+            argument: serde_json::to_string(errand).map_err(|error| host(&error))?,
         },
-        ..site.plan(workshop)
+        ..site.plan_of_fetching()
     };
     let stdio = site.stdio_again().map_err(|error| host(&error))?;
     let launched = workshop.launcher.launch(plan, stdio, cancelled.flag());
@@ -165,17 +208,58 @@ fn fetch_here(argument: &str) -> Answer {
         // A log that is full is no reason to stop.
         let _told = writeln!(io::stderr(), "{progress}");
     };
-    let outcome = serde_json::from_str::<Order>(argument)
-        .map_err(|error| error.to_string())
-        .and_then(|order| {
-            let here = std::fs::File::open(".").map_err(|error| error.to_string())?;
-            fetch::fetch(&order, here.as_fd(), &mut tell).map_err(|error| error.to_string())
-        });
-    match outcome {
-        Ok(_) => Answer {
+    match run(argument, &mut tell) {
+        Ok(()) => Answer {
             status: 0,
             text: String::new(),
         },
-        Err(text) => Answer { status: 1, text },
+        Err(error) => Answer {
+            status: 1,
+            text: error.to_string(),
+        },
     }
+}
+
+/// Why something could not be fetched.
+#[derive(Debug, thiserror::Error)]
+enum Unfetched {
+    #[error("read the order: {0}")]
+    Order(#[from] serde_json::Error),
+    #[error("open the sandbox: {0}")]
+    Here(io::Error),
+    #[error("make the root directory {FETCHED_ROOT}: {0}")]
+    Root(io::Error),
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error("the URI of the root directory leads to no archive, or to an empty one")]
+    NoRoot,
+}
+
+fn run(argument: &str, tell: &mut dyn FnMut(fetch::Progress)) -> Result<(), Unfetched> {
+    let errand: Errand = serde_json::from_str(argument)?;
+    let here = File::open(".").map_err(Unfetched::Here)?;
+    fetch::fetch(&errand.files, here.as_fd(), tell)?;
+    if let Some(order) = &errand.root {
+        let root = root_directory(&here).map_err(|errno| Unfetched::Root(errno.into()))?;
+        let summary = fetch::fetch(order, root.as_fd(), tell)?;
+        if summary.members == 0 {
+            return Err(Unfetched::NoRoot);
+        }
+        // Unpacked it would count twice.
+        for archive in &order.uris {
+            let name = fetch::file_name(&archive.value, archive.output_file.as_deref());
+            let removed = name.map_or(Ok(()), |name| {
+                unlinkat(&root, name.to_string().as_str(), UnlinkatFlags::NoRemoveDir)
+            });
+            removed.map_err(|errno| Unfetched::Root(errno.into()))?;
+        }
+    }
+    Ok(())
+}
+
+/// A new directory: what a file of the task's brought along is not it.
+fn root_directory(here: &File) -> Result<OwnedFd, Errno> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    mkdirat(here, FETCHED_ROOT, Mode::from_bits_truncate(0o755))?;
+    openat(here, FETCHED_ROOT, flags, Mode::empty())
 }

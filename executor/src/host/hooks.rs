@@ -205,10 +205,11 @@ impl Hooks {
         let mut called_off = std::pin::pin!(called_off);
         let unwanted = Arc::new(AtomicBool::new(false));
         let (shared, flag) = (Arc::clone(workshop), Arc::clone(&unwanted));
+        let handles = belongings.handles(stdio).map_err(HookError::Output)?;
         let mut starting = spawn_blocking(move || {
             shared
                 .launcher
-                .launch(plan, stdio, &flag)
+                .launch(plan, handles, &flag)
                 .map(Running::from)
         });
         let started = tokio::select! {

@@ -10,16 +10,17 @@ use dialect::{Hook, Life, Request};
 use executor_core::{Fault, StartFailure};
 use mesos_proto::TaskInfo;
 use mesos_proto::v1::TaskId;
-use sandbox::{LaunchError, Plan, Prepared, Process, Stdio};
+use sandbox::{Handles, LaunchError, Plan, Prepared, Process, Stdio};
 use tokio::task::spawn_blocking;
 use tracing::{debug, info};
 
 use super::cancellation::Cancellation;
-use super::fetching::Fetching;
+use super::demands::{self, Demands};
+use super::fetching::{Fetching, Wanted};
 use super::hooks::{Hooks, command};
 use super::limits::TaskLimits;
 use super::output::Kept;
-use super::site::{Site, descriptor_limit, discard, own_cgroup};
+use super::site::{Site, discard, own_cgroup};
 use super::workshop::{Way, Workshop};
 use super::{failure, fault};
 
@@ -60,6 +61,9 @@ pub(super) struct Started {
 /// What there is to hold of a task beside its processes.
 pub(super) struct Belongings {
     pub(super) cgroup: Option<Arc<Cgroup>>,
+    /// The limits that do not hold here.
+    lacking_limits: Vec<cgroup::Degraded>,
+    demands: Demands,
     pub(super) directory: OwnedFd,
     pub(super) kept: Kept,
     pub(super) limits: TaskLimits,
@@ -121,11 +125,11 @@ pub(super) async fn launch(
     let (shared, flag) = (Arc::clone(workshop), cancelled.clone());
     let begun = blocking(move || {
         let site = Site::make(&shared, &order.task, &order.request, &flag)?;
-        if order.request.uris.is_empty() {
+        let wanted = Wanted::of(&order.request);
+        if wanted.is_nothing() {
             return Ready::of(&shared, order, site)?.begin(&shared, &flag);
         }
-        let uris = order.request.uris.clone();
-        let fetching = Fetching::begin(&shared, &order.task.task_id, uris, site, &flag)?;
+        let fetching = Fetching::begin(&shared, &order.task.task_id, wanted, site, &flag)?;
         Ok(Begun::Fetching(Box::new((fetching, order))))
     });
     let begun = begun.await;
@@ -211,14 +215,11 @@ impl Ready {
             // It is all there.
             Way::Alone { .. } => request.environment.into_iter().collect(),
         };
-        let mut plan = Plan {
+        let plan = Plan {
             environment,
             command: command(request.program),
-            ..site.plan(workshop)
+            ..site.plan()
         };
-        if let Some(limit) = request.options.descriptor_limit {
-            plan.rlimits = vec![descriptor_limit(limit)];
-        }
         let again = match request.life == Life::default() {
             true => Ok(None),
             false => site.stdio_again().map(|stdio| {
@@ -232,6 +233,8 @@ impl Ready {
         let again = again.map_err(|error| failure(Fault::Host, &error));
         let (site, again) = site.or_abandon(again)?;
         let belongings = Belongings {
+            lacking_limits: site.lacking_limits(),
+            demands: site.demands,
             cgroup: site.cgroup,
             directory: site.directory,
             kept: site.output.kept,
@@ -273,6 +276,8 @@ impl Ready {
                 life: kept.life.clone(),
             };
             let belongings = Belongings {
+                lacking_limits: last.lacking_limits.clone(),
+                demands: last.demands.clone(),
                 cgroup: cgroup.clone(),
                 directory: last.directory.try_clone()?,
                 kept: last.kept.again()?,
@@ -340,17 +345,33 @@ impl Ready {
             belongings,
             ..
         } = self;
+        let handles = match belongings.handles(stdio) {
+            Ok(handles) => handles,
+            Err(error) => {
+                belongings.discard();
+                return Err(failure(Fault::Host, &error));
+            }
+        };
         let launcher = &workshop.launcher;
-        if !self.held {
-            let process = launcher.launch(plan, stdio, cancelled.flag());
+        if !self.held && !belongings.demands.concern_sandbox() {
+            let process = launcher.launch(plan, handles, cancelled.flag());
             return started(process, belongings);
         }
-        match launcher.prepare(plan, stdio, cancelled.flag()) {
-            Ok(prepared) => Ok(Stage::Held(Box::new(Held {
+        let prepared = match launcher.prepare(plan, handles, cancelled.flag()) {
+            Ok(prepared) => prepared,
+            Err(error) => return Err(belongings.without_process(&error)),
+        };
+        if let Err(failure) = belongings.demands.check_sandbox(prepared.degraded()) {
+            drop(prepared);
+            belongings.discard();
+            return Err(failure);
+        }
+        match self.held {
+            true => Ok(Stage::Held(Box::new(Held {
                 prepared,
                 belongings,
             }))),
-            Err(error) => Err(belongings.without_process(&error)),
+            false => started(prepared.release(), belongings),
         }
     }
 }
@@ -410,6 +431,19 @@ impl Belongings {
             cgroup.map(|cgroup| cgroup.broke_memory_limit()),
             Some(Ok(true))
         )
+    }
+
+    /// What the task runs without, for a person.
+    pub(super) fn lacks(&self, process: &Process) -> Option<String> {
+        demands::told(&self.lacking_limits, process.degraded())
+    }
+
+    /// For a launch in the task's directory.
+    pub(super) fn handles(&self, stdio: Stdio) -> io::Result<Handles> {
+        Ok(Handles {
+            stdio,
+            sandbox: Some(self.directory.try_clone()?),
+        })
     }
 
     fn without_process(&self, error: &LaunchError) -> StartFailure {

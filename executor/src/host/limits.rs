@@ -1,5 +1,7 @@
 //! From a task's resources to its limits, and from a broken limit to what a status says about it.
 
+mod wished;
+
 use cgroup::{Ceiling, Limits, MemoryStatistics};
 use executor_core::{LimitKind, Limitation};
 use mesos_proto::v1::value::{Scalar, Type};

@@ -1,6 +1,7 @@
 //! What a task has before anything of it runs: limits, a user, a directory, a cgroup, made in this order; whatever fails
 //! undoes what was made.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -8,7 +9,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::journal;
 use cgroup::Cgroup;
 use dialect::Request;
 use executor_core::{Fault, StartFailure};
@@ -16,14 +16,13 @@ use mesos_proto::TaskInfo;
 use nix::unistd::{Gid, Uid, fchown, getegid, geteuid};
 use sandbox::directory::{self, DirectoryError, TaskDirectory};
 use sandbox::identity::{self, Identity};
-use sandbox::{
-    Bound, Command, Filesystem, Namespaces, Plan, PrivateFiles, Privileges, Resource, Rlimit, Root,
-    Stdio,
-};
+use sandbox::{Command, Namespaces, Plan, Stdio};
 use tracing::{debug, warn};
 
 use super::cancellation::Cancellation;
+use super::demands::Demands;
 use super::failure;
+use super::isolation::{Ground, Isolation};
 use super::limits::TaskLimits;
 use super::output::{Orders, Output};
 use super::workshop::{Way, Workshop};
@@ -37,10 +36,11 @@ const MOST_RUNS_OF_ONE_ID: u32 = 1000;
 pub(super) struct Site {
     /// The task's directory, as the task sees it.
     pub(super) path: PathBuf,
+    /// The same on the host.
+    host_path: PathBuf,
     /// Where the task begins.
     working_directory: PathBuf,
-    /// What the task sees of the file system.
-    filesystem: Filesystem,
+    isolation: Isolation,
     /// The directory itself, wherever it may be moved.
     pub(super) directory: OwnedFd,
     /// Where its output goes.
@@ -49,6 +49,7 @@ pub(super) struct Site {
     pub(super) identity: Option<Identity>,
     pub(super) cgroup: Option<Arc<Cgroup>>,
     pub(super) limits: TaskLimits,
+    pub(super) demands: Demands,
 }
 
 impl Site {
@@ -62,6 +63,8 @@ impl Site {
         cancelled.check()?;
         let id = &task.task_id.value;
         let limits = TaskLimits::of(task, request.options.process_limit);
+        let limits = limits.with(&request.limits)?;
+        let demands = Demands::of(task, &request.limits, &request.sandbox);
         let orders = Orders {
             wishes: &request.logs,
             quota: limits.disk,
@@ -71,6 +74,8 @@ impl Site {
             Way::Custom => {
                 let identity = identity_of(request.user.as_deref())?;
                 let place = own_place(workshop, id, identity.as_ref(), &orders)?;
+                let names = workshop.files.names_of(&request.sandbox.volumes);
+                link_executors_files(names, &place.directory);
                 (identity, place)
             }
             // The agent has made the executor the task's user, but for a task with an image.
@@ -88,35 +93,78 @@ impl Site {
                 (identity, this_place(&workshop.sandbox)?)
             }
         };
+        let descriptors = request.options.descriptor_limit;
+        let ground = Ground {
+            files: &workshop.files,
+            executor: &workshop.sandbox,
+            sandbox: &place.host_path,
+            image: place.image.as_deref().map(|image| (image, &*place.path)),
+            identity: identity.as_ref(),
+            descriptor_limit: descriptors.or(workshop.descriptor_limit),
+            profiles: &workshop.profiles,
+        };
+        let mut isolation = Isolation::of(&request.sandbox, &ground)?;
+        if let Way::Command(flags) = &workshop.way
+            && let Some(capabilities) = &flags.capabilities
+        {
+            isolation.restrict(capabilities);
+        }
         // An agent that is removing the container must find no new cgroup in its way.
         cancelled.check()?;
         let cgroup = own_cgroup(workshop, id, &limits)?;
-        Ok(Self {
-            path: place.path,
-            working_directory: place.working_directory,
-            filesystem: place.filesystem,
+        let inside = isolation.sandbox_inside().map(Path::to_owned);
+        let path = inside.unwrap_or_else(|| place.path.clone());
+        let site = Self {
+            // Where nobody has said where it begins, it is in its directory.
+            working_directory: match place.working_directory == place.path {
+                true => path.clone(),
+                false => place.working_directory,
+            },
+            path,
+            host_path: place.host_path,
+            isolation,
             directory: place.directory,
             output: place.output,
             identity,
             cgroup,
             limits,
+            demands,
+        };
+        let checked = site.demands.check_limits(&site.lacking_limits());
+        site.or_abandon(checked).map(|(site, ())| site)
+    }
+
+    /// The limits of the task that do not hold here.
+    pub(super) fn lacking_limits(&self) -> Vec<cgroup::Degraded> {
+        match &self.cgroup {
+            Some(cgroup) => cgroup.degraded().to_vec(),
+            None => self.limits.cgroup.without_cgroups(),
+        }
+    }
+
+    /// The task's plan, with neither command nor environment yet.
+    pub(super) fn plan(&self) -> Plan {
+        self.isolation.of_task(Plan {
+            working_directory: self.working_directory.clone(),
+            ..self.bare()
         })
     }
 
-    /// A plan for something that runs here, with neither command nor environment yet.
-    pub(super) fn plan(&self, workshop: &Workshop) -> Plan {
+    /// The plan of what fetches the task's files.
+    pub(super) fn plan_of_fetching(&self) -> Plan {
+        self.isolation.of_fetching(Plan {
+            working_directory: self.host_path.clone(),
+            ..self.bare()
+        })
+    }
+
+    fn bare(&self) -> Plan {
         Plan {
-            filesystem: self.filesystem.clone(),
-            working_directory: self.working_directory.clone(),
             identity: self.identity.clone(),
-            namespaces: Namespaces::ALL,
-            privileges: Privileges::of_default(self.identity.as_ref()),
-            oom_score_adjustment: OOM_SCORE_ADJUSTMENT,
-            rlimits: workshop
-                .descriptor_limit
-                .map(descriptor_limit)
-                .into_iter()
-                .collect(),
+            namespaces: Namespaces {
+                cgroup: self.cgroup.is_some(),
+                ..Namespaces::ALL
+            },
             cgroup_procs: self
                 .cgroup
                 .iter()
@@ -161,18 +209,6 @@ impl Site {
             .map(|cgroup| cgroup.broke_memory_limit());
         // Only to word an error that is told in any case.
         matches!(broke, Some(Ok(true)))
-    }
-}
-
-/// Well before the executor, and so before what reports a task's end, the agent, and most of the host.
-const OOM_SCORE_ADJUSTMENT: i32 = 200;
-
-/// A soft limit of open descriptors, or the hard one when that is lower.
-pub(super) fn descriptor_limit(soft: u64) -> Rlimit {
-    Rlimit {
-        resource: Resource::OpenFiles,
-        soft: Bound::At(soft),
-        hard: Bound::Inherited,
     }
 }
 
@@ -221,9 +257,12 @@ fn identity_of(user: Option<&str>) -> Result<Option<Identity>, StartFailure> {
 
 /// Where a task works and writes.
 struct Place {
+    /// As the task sees it, unless it has a root directory of its own.
     path: PathBuf,
+    host_path: PathBuf,
     working_directory: PathBuf,
-    filesystem: Filesystem,
+    /// The root directory that the agent has made for the task, of its image.
+    image: Option<PathBuf>,
     directory: OwnedFd,
     output: Output,
 }
@@ -240,7 +279,6 @@ fn own_place(
     if owner.is_some() {
         let_through(&workshop.sandbox);
     }
-    link_fetched_files(workshop, &made);
     let files = Directory {
         handle: &made.handle,
         path: made.path.clone(),
@@ -251,8 +289,9 @@ fn own_place(
     Ok(Place {
         output: Output::own(files, orders)?,
         working_directory: made.path.clone(),
+        host_path: made.path.clone(),
         path: made.path,
-        filesystem: Filesystem::Host,
+        image: None,
         directory: made.handle,
     })
 }
@@ -282,27 +321,14 @@ fn shared_place(
         .as_ref()
         .filter(|_| flags.rootfs.is_some());
     let path = inside.cloned().unwrap_or_else(|| sandbox.to_owned());
-    let filesystem = match &flags.rootfs {
-        None => Filesystem::Host,
-        Some(rootfs) => Filesystem::Private(PrivateFiles {
-            // The agent has made it for this container alone.
-            root: Root::Directory {
-                path: rootfs.clone(),
-                writable: true,
-            },
-            sandbox_inside: path.clone(),
-            hidden: Vec::new(),
-            visible: Vec::new(),
-            ..PrivateFiles::of_host(sandbox)
-        }),
-    };
     Ok(Place {
         working_directory: flags
             .working_directory
             .clone()
             .unwrap_or_else(|| path.clone()),
         path,
-        filesystem,
+        host_path: sandbox.to_owned(),
+        image: flags.rootfs.clone(),
         directory,
         output,
     })
@@ -319,8 +345,9 @@ fn this_place(directory: &Path) -> Result<Place, StartFailure> {
     let opened = fs::File::open(directory).map_err(in_directory)?;
     Ok(Place {
         path: directory.to_owned(),
+        host_path: directory.to_owned(),
         working_directory: directory.to_owned(),
-        filesystem: Filesystem::Host,
+        image: None,
         directory: opened.into(),
         output: Output::inherited().map_err(in_directory)?,
     })
@@ -361,39 +388,13 @@ fn let_through(sandbox: &Path) {
     }
 }
 
-/// Links in the task's directory to what the agent fetched into the executor's sandbox, so that a command finds it by
+/// Links in the task's directory to what the agent has put into the executor's sandbox, so that a command finds it by
 /// the name that the framework knows. A link that cannot be made is only missed by a command that wants it.
-fn link_fetched_files(workshop: &Workshop, directory: &TaskDirectory) {
-    let entries = fs::read_dir(&workshop.sandbox);
-    if let Err(error) = &entries {
-        warn!("no links to fetched files for a task: {error}");
-    }
-    let entries = entries.into_iter().flatten().flatten();
-    for name in entries.map(|entry| entry.file_name()) {
-        if is_log(&name.to_string_lossy())
-            || name == "tasks"
-            || name == journal::DIRECTORY
-            || workshop.own_name.as_ref() == Some(&name)
-        {
-            continue;
-        }
-        let target = Path::new("../..").join(&name);
-        if let Err(error) = nix::unistd::symlinkat(&target, &directory.handle, name.as_os_str()) {
+fn link_executors_files<'a>(names: impl Iterator<Item = &'a OsStr>, directory: &OwnedFd) {
+    for name in names {
+        let target = Path::new("../..").join(name);
+        if let Err(error) = nix::unistd::symlinkat(&target, directory, name) {
             debug!("no link to {} for a task: {error}", target.display());
         }
     }
-}
-
-/// The executor's own output, and what Mesos's log rotation makes of it (Mesos:
-/// src/slave/container_loggers/logrotate.cpp).
-fn is_log(name: &str) -> bool {
-    let rest = name
-        .strip_prefix("stdout")
-        .or_else(|| name.strip_prefix("stderr"));
-    rest.is_some_and(|rest| {
-        let number = rest.strip_prefix('.');
-        rest.is_empty()
-            || rest.starts_with(".logrotate.")
-            || number.is_some_and(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit()))
-    })
 }

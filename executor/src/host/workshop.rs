@@ -1,13 +1,14 @@
 //! What every launch needs.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 
 use cgroup::Parent;
 use sandbox::Launcher;
+use sandbox::seccomp::Profiles;
 use tokio::sync::Semaphore;
 
 use super::fetching::FetchSettings;
+use super::host_files::HostFiles;
 use crate::command_executor::CommandExecutor;
 use crate::logs::Turns;
 
@@ -22,8 +23,10 @@ pub(crate) struct Workshop {
     pub(crate) environment: Vec<(String, String)>,
     /// The soft limit of open descriptors that tasks get: the executor's own before it raised it.
     pub(crate) descriptor_limit: Option<u64>,
-    /// The file that this program is executed from, by its name in the sandbox: no task needs it.
-    pub(crate) own_name: Option<OsString>,
+    /// What tasks see of the host's files.
+    pub(crate) files: HostFiles,
+    /// Lists of system calls that tasks can name.
+    pub(crate) profiles: Profiles,
     pub(crate) way: Way,
     pub(crate) fetching: FetchSettings,
     /// Held while a task's output is copied.

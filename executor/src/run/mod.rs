@@ -13,12 +13,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use sandbox::seccomp::Profiles;
 use sandbox::{InitProgram, Launcher};
 use tokio::sync::Semaphore;
 
 use crate::cli::Run;
 use crate::groundwork;
-use crate::host::{FetchSettings, Host, MOST_TURNS, Way, Workshop};
+use crate::host::{FetchSettings, Host, HostFiles, MOST_TURNS, Way, Workshop};
 use crate::logs::Turns;
 use crate::settings;
 use ending::Ending;
@@ -58,7 +59,11 @@ fn attempt(options: Run) -> Result<Ending, Box<dyn std::error::Error>> {
         environment: Vec::new(),
         // There is one task, and this process needs few for itself.
         descriptor_limit: None,
-        own_name: None,
+        files: HostFiles::of_command(
+            directory_of_executor().as_deref(),
+            options.filesystem == "private",
+        ),
+        profiles: Profiles::in_directory(settings::seccomp_profiles())?,
         way: Way::Alone { user: options.user },
         fetching: FetchSettings::default(),
         copying: Turns::new(),
@@ -79,9 +84,14 @@ fn attempt(options: Run) -> Result<Ending, Box<dyn std::error::Error>> {
 /// The container of the task of another executor that this runs in, if any: the last component of that executor's
 /// directory (Mesos: src/slave/paths.cpp).
 fn container() -> String {
-    let directory = std::env::var_os("MESOS_DIRECTORY").map(PathBuf::from);
+    let directory = directory_of_executor();
     let directory = directory.as_deref().and_then(Path::file_name);
     directory.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+/// The directory of the executor whose task this runs in, if any.
+fn directory_of_executor() -> Option<PathBuf> {
+    std::env::var_os("MESOS_DIRECTORY").map(PathBuf::from)
 }
 
 /// A name for the cgroup that nobody else has, also where several see process ids of their own.

@@ -3,11 +3,15 @@
 use std::path::Path;
 
 use dialect::{
-    Allowed, Life, LimitWishes, LogWishes, Options, Place, Program, Request, SandboxWishes,
+    Allowed, CapabilityWishes, Life, LimitWishes, LogWishes, Options, Place, Program, Request,
+    RootWish, SandboxWishes, SeccompWish,
 };
 use mesos_proto::TaskInfo;
+use mesos_proto::v1::capability_info::Capability;
 use mesos_proto::v1::value::{Scalar, Type};
 use mesos_proto::v1::{Resource, TaskId, TaskInfoFields};
+
+use nix::unistd::geteuid;
 
 use crate::cli::Run;
 
@@ -53,7 +57,7 @@ pub(super) fn order(
             user: None,
             uris: Vec::new(),
             checks: Vec::new(),
-            sandbox: SandboxWishes::default(),
+            sandbox: sandbox(options),
             limits: LimitWishes::default(),
             logs: LogWishes::default(),
             messages: Allowed::default(),
@@ -63,6 +67,50 @@ pub(super) fn order(
             source: Place::Arguments,
         },
     }
+}
+
+fn sandbox(options: &Run) -> SandboxWishes {
+    SandboxWishes {
+        root: options
+            .root
+            .as_ref()
+            // Without a current directory it is looked for, and not found, by the name that was given.
+            .map(|root| std::path::absolute(root).unwrap_or_else(|_| root.clone()))
+            .map(|root| RootWish::Directory(root.to_string_lossy().into_owned())),
+        volumes: options.volume.clone(),
+        network: Some(options.network.clone()),
+        hostname: options.hostname.clone(),
+        capabilities: capabilities(options),
+        seccomp: options.seccomp.as_deref().map(|name| match name {
+            "unconfined" => SeccompWish::Unconfined,
+            name => SeccompWish::Profile(name.to_owned()),
+        }),
+        ..SandboxWishes::default()
+    }
+}
+
+/// What its user has here, and what the options change about that.
+fn capabilities(options: &Run) -> Option<CapabilityWishes> {
+    if options.cap_add.is_empty() && options.cap_drop.is_empty() {
+        return None;
+    }
+    let is_root = match options.user.as_deref() {
+        Some(user) => matches!(user, "root" | "0"),
+        None => geteuid().is_root(),
+    };
+    let of_root = sandbox::Capability::all()
+        .filter(|one| is_root && sandbox::Capabilities::OF_ROOT.bounding.contains(*one))
+        .filter_map(|one| Capability::from_str_name(one.to_string().trim_start_matches("CAP_")));
+    let is_kept = |one: &Capability| !options.cap_drop.contains(one);
+    let kept = of_root
+        .chain(options.cap_add.iter().copied())
+        .filter(is_kept);
+    let list: Vec<Capability> = kept.collect();
+    Some(CapabilityWishes {
+        bounding: list.clone(),
+        ambient: if is_root { Vec::new() } else { list.clone() },
+        effective: list,
+    })
 }
 
 fn scalar(name: &str, value: f64) -> Resource {
