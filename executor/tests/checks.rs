@@ -62,7 +62,7 @@ fn running(task: TaskInfo) -> (Agent, Executor, PathBuf) {
     let executor = Executor::start(&agent);
     agent.wait_for_subscribe(1);
     agent.send(&[launch(task)]);
-    let directory = executor.sandbox().join("tasks/t");
+    let directory = executor.task("t");
     (agent, executor, directory)
 }
 

@@ -14,16 +14,12 @@ use crate::agent::{Agent, Answer};
 use crate::executor::{Executor, SHORT_GRACE, comes_true, command_line};
 
 /// A command with children in sessions of their own that take no notice of SIGTERM, and says when it has come so far.
-fn family(executor: &Executor) -> String {
-    let ready = executor.sandbox().join("ready");
-    format!(
-        "trap '' TERM HUP; setsid sh -c 'sleep 1000 & sleep 1000' & (sleep 1000 &); touch '{}'; wait",
-        ready.display()
-    )
-}
+const FAMILY: &str =
+    "trap '' TERM HUP; setsid sh -c 'sleep 1000 & sleep 1000' & (sleep 1000 &); touch ready; wait";
 
-fn wait_for_family(executor: &Executor) {
-    let ready = executor.sandbox().join("ready");
+/// Waits until the task of this id, which is one, has come so far.
+fn wait_for_family(executor: &Executor, id: &str) {
+    let ready = executor.task(id).join("ready");
     assert!(comes_true(|| ready.exists()));
     // Executor, janitor, init, shell, and their four.
     assert!(comes_true(|| executor.processes().len() >= 8));
@@ -44,10 +40,10 @@ fn shutdown_ends_every_task_within_the_grace_whatever_it_does() {
     let executor = Executor::start(&agent);
     agent.wait_for_subscribe(1);
     agent.send(&[
-        launch(task("family", &family(&executor))),
+        launch(task("family", FAMILY)),
         launch(task("meek", "sleep 1000")),
     ]);
-    wait_for_family(&executor);
+    wait_for_family(&executor, "family");
     agent.wait_for_state("meek", TaskRunning);
     agent.send(&[shutdown(), launch(task("late", "exit 0"))]);
     assert!(executor.end().success());
@@ -136,8 +132,8 @@ fn an_executor_that_is_killed_takes_its_tasks_and_their_cgroups_along() {
     let agent = Agent::start();
     let executor = Executor::start(&agent);
     agent.wait_for_subscribe(1);
-    agent.send(&[launch(task("t", &family(&executor)))]);
-    wait_for_family(&executor);
+    agent.send(&[launch(task("t", FAMILY))]);
+    wait_for_family(&executor, "t");
     assert_janitor(&executor);
     executor.signal(Signal::SIGKILL);
     assert_eq!(executor.end().signal(), Some(9));
@@ -148,8 +144,8 @@ fn an_executor_that_is_killed_with_its_process_group_leaves_nothing_either() {
     let agent = Agent::start();
     let executor = Executor::start(&agent);
     agent.wait_for_subscribe(1);
-    agent.send(&[launch(task("t", &family(&executor)))]);
-    wait_for_family(&executor);
+    agent.send(&[launch(task("t", FAMILY))]);
+    wait_for_family(&executor, "t");
     assert_janitor(&executor);
     executor.signal_group(Signal::SIGKILL);
     assert_eq!(executor.end().signal(), Some(9));

@@ -46,7 +46,7 @@ fn the_token_goes_to_the_agent_with_every_call_and_nowhere_else() {
     agent.wait_for_subscribe(1);
     agent.cut();
     agent.wait_for_subscribe(2);
-    let looked = executor.sandbox().join("looked");
+    let looked = executor.task("t").join("looked");
     let command = format!(
         "env; cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline; touch '{}'; sleep 1000",
         looked.display()

@@ -24,7 +24,7 @@ fn a_task_that_was_killed_before_its_launch_is_never_started() {
     let agent = Agent::start();
     let executor = Executor::start(&agent);
     agent.wait_for_subscribe(1);
-    let started = executor.sandbox().join("started");
+    let started = executor.task("t").join("started");
     let command = format!("touch '{}'", started.display());
     agent.send(&[kill("t", None)]);
     agent.send(&[launch(task("t", &command))]);
@@ -57,7 +57,7 @@ fn a_second_kill_can_shorten_the_grace_of_the_first() {
     let agent = Agent::start();
     let executor = Executor::start(&agent);
     agent.wait_for_subscribe(1);
-    let ready = executor.sandbox().join("ready");
+    let ready = executor.task("t").join("ready");
     agent.send(&[launch(task("t", &stubborn(&ready)))]);
     assert!(comes_true(|| ready.exists()));
     agent.send(&[kill("t", Some(10_000))]);
@@ -83,7 +83,7 @@ fn a_second_kill_cannot_lengthen_the_grace_of_the_first() {
     let agent = Agent::start();
     let executor = Executor::start(&agent);
     agent.wait_for_subscribe(1);
-    let ready = executor.sandbox().join("ready");
+    let ready = executor.task("t").join("ready");
     agent.send(&[launch(task("t", &stubborn(&ready)))]);
     assert!(comes_true(|| ready.exists()));
     agent.send(&[kill("t", Some(1)), kill("t", Some(10_000))]);
@@ -97,7 +97,7 @@ fn without_grace_a_task_is_killed_at_once_by_force() {
     let agent = Agent::start();
     let executor = Executor::start(&agent);
     agent.wait_for_subscribe(1);
-    let ready = executor.sandbox().join("ready");
+    let ready = executor.task("t").join("ready");
     agent.send(&[launch(task("t", &stubborn(&ready)))]);
     assert!(comes_true(|| ready.exists()));
     agent.send(&[kill("t", Some(0))]);
@@ -129,7 +129,7 @@ fn a_task_that_is_launched_twice_runs_once() {
     let agent = Agent::start();
     let executor = Executor::start(&agent);
     agent.wait_for_subscribe(1);
-    let runs = executor.sandbox().join("runs");
+    let runs = executor.task("t").join("runs");
     let command = format!("echo run >> '{}'; sleep 1000", runs.display());
     let launch = launch(task("t", &command));
     agent.send(&[launch.clone(), launch.clone()]);

@@ -68,7 +68,7 @@ fn an_update_of_the_gap_is_delivered_after_it() {
     let agent = Agent::start();
     let executor = Executor::start(&agent);
     agent.wait_for_subscribe(1);
-    let go = executor.sandbox().join("go");
+    let go = executor.task("t").join("go");
     let command = format!("until test -e '{}'; do sleep 0.02; done", go.display());
     agent.send(&[launch(task("t", &command))]);
     agent.wait_for_state("t", TaskRunning);

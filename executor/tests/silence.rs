@@ -59,7 +59,7 @@ fn an_agent_that_stops_answering_is_subscribed_with_anew() {
     agent.is_behind(&link.address);
     let executor = Executor::start(&agent);
     agent.wait_for_subscribe(1);
-    let go = executor.sandbox().join("go");
+    let go = executor.task("t").join("go");
     let command = format!("until test -e '{}'; do sleep 0.02; done", go.display());
     agent.send(&[launch(task("t", &command))]);
     agent.wait_for_state("t", TaskRunning);

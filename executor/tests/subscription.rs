@@ -59,7 +59,7 @@ fn no_member_of_a_group_is_started_when_one_cannot_be() {
     let agent = Agent::start();
     let executor = Executor::start(&agent);
     agent.wait_for_subscribe(1);
-    let started = executor.sandbox().join("started");
+    let started = executor.task("good").join("started");
     let nobody = r#"{"version": 1, "command": {"value": "true", "user": "nobody-of-this-name"}}"#;
     agent.send(&[launch_group(vec![
         task("good", &format!("touch '{}'", started.display())),

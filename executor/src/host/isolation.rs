@@ -45,8 +45,6 @@ pub(super) struct Ground<'a> {
 /// What a plan says of a task's isolation.
 pub(super) struct Isolation {
     filesystem: Filesystem,
-    /// The same without what is the task's alone: for what runs here before the task does.
-    filesystem_for_fetching: Filesystem,
     network: Network,
     users: Option<IdMap>,
     privileges: Privileges,
@@ -69,16 +67,12 @@ impl Isolation {
             true => Some(map_of(ground.identity)?),
             false => None,
         };
-        let (filesystem, filesystem_for_fetching) = match ground.files.private {
-            true => (
-                ground.private(wishes, &places)?,
-                Filesystem::Private(ground.hosts()),
-            ),
-            false => (ground.hosts_as_it_is(wishes)?, Filesystem::Host),
+        let filesystem = match ground.files.private {
+            true => ground.private(wishes, &places)?,
+            false => ground.hosts_as_it_is(wishes)?,
         };
         Ok(Self {
             filesystem,
-            filesystem_for_fetching,
             network: match &wishes.network {
                 None | Some(NetworkWish::Host) => Network::Host,
                 Some(NetworkWish::Own) => Network::Own,
@@ -122,10 +116,11 @@ impl Isolation {
         }
     }
 
-    /// The plan of what fetches the task's files: on the host's root and network, whatever the task is to have.
+    /// The plan of what fetches the task's files: this program alone, from the host's files and network, where the
+    /// framework says that they are, with the rights that the task's user has to them.
     pub(super) fn of_fetching(&self, plan: Plan) -> Plan {
         Plan {
-            filesystem: self.filesystem_for_fetching.clone(),
+            filesystem: Filesystem::Host,
             privileges: self.privileges_for_fetching.clone(),
             oom_score_adjustment: self.oom_score_adjustment,
             ..plan

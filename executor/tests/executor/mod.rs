@@ -122,6 +122,11 @@ impl Executor {
         self.directory.path().join(&self.container)
     }
 
+    /// The directory of its task of this id, the one place that the task can write to.
+    pub(crate) fn task(&self, id: &str) -> PathBuf {
+        self.sandbox().join("tasks").join(id)
+    }
+
     /// What it has logged so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.sandbox().join("stderr")).unwrap_or_default()

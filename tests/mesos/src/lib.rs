@@ -1,10 +1,11 @@
 //! What the three programs do under a real Mesos: `tests/` holds the sentences, this the scene they share.
 #![forbid(unsafe_code)]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use mesos_proto::v1::{TaskInfoFields, TaskState};
+use serde_json::json;
 use test_support::{
     ExecutorBuilder, FileServer, FrameworkOptions, RealMesos, Scheduler, Settings, TaskBuilder,
     binaries, executor, task,
@@ -71,8 +72,28 @@ impl Scene {
 
     /// A task of that executor that runs a shell command.
     pub fn task(&self, id: &str, executor: &ExecutorBuilder, command: &str) -> TaskBuilder {
-        let data = serde_json::json!({ "version": 1, "command": { "value": command } });
+        let data = json!({ "version": 1, "command": { "value": command } });
         task(id).executor(executor).data(data.to_string())
+    }
+
+    /// The same, and it sees this directory of the host as `shared`, where it can write.
+    pub fn task_sharing(
+        &self,
+        id: &str,
+        executor: &ExecutorBuilder,
+        command: &str,
+        directory: &Path,
+    ) -> TaskBuilder {
+        let volume = json!({ "mode": "RW", "container_path": "shared", "host_path": directory });
+        let sandbox = json!({ "volumes": [volume] });
+        let data = json!({ "version": 1, "command": { "value": command }, "sandbox": sandbox });
+        task(id).executor(executor).data(data.to_string())
+    }
+
+    /// The directory of the task `id` of the last run of `executor`.
+    pub fn task_directory(&self, executor: &str, id: &str) -> PathBuf {
+        let sandbox = self.mesos.sandbox(&self.scheduler.framework_id(), executor);
+        sandbox.join("tasks").join(id)
     }
 
     /// Launches a task and waits until it runs.

@@ -192,21 +192,12 @@ fn a_command_task_beyond_its_memory_or_its_disk_fails_for_that() {
 fn a_command_task_survives_the_agents_restart_and_ends_in_its_absence() {
     for settings in [Settings::posix(), Settings::linux()] {
         let mut scene = scene(settings);
-        let directory = scene.mesos.work_dir().join("signals");
-        fs::create_dir_all(&directory).unwrap();
-        let until = |name: &str| {
-            let signal = directory.join(name);
-            format!(
-                "while [ ! -e {} ]; do sleep 0.05; done; touch over",
-                signal.display()
-            )
-        };
         for name in ["gap", "after"] {
-            scene.run(task(name).command(&until(name)));
+            scene.run(task(name).command("while [ ! -e go ]; do sleep 0.05; done; touch over"));
         }
         let gone = sandbox(&scene, "gap");
         scene.mesos.kill_9();
-        fs::write(directory.join("gap"), "").unwrap();
+        fs::write(gone.join("go"), "").unwrap();
         let deadline = Instant::now() + SOON;
         while !gone.join("over").exists() {
             assert!(Instant::now() < deadline, "the task went on");
@@ -214,7 +205,7 @@ fn a_command_task_survives_the_agents_restart_and_ends_in_its_absence() {
         }
         scene.mesos.restart();
         scene.scheduler.wait_for("gap", TaskFinished, SOON).unwrap();
-        fs::write(directory.join("after"), "").unwrap();
+        fs::write(sandbox(&scene, "after").join("go"), "").unwrap();
         scene
             .scheduler
             .wait_for("after", TaskFinished, SOON)

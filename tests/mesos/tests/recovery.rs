@@ -14,12 +14,9 @@ fn ten_tasks_survive_an_agent_that_is_killed_and_updates_of_the_gap_arrive() {
         let executor = scene.executor("e");
         // Five end while the agent is away, five after it is back.
         let ids: Vec<String> = (0..10).map(|n| format!("t{n}")).collect();
-        let directory = scene.mesos.work_dir().join("signals");
-        std::fs::create_dir_all(&directory).unwrap();
-        let tasks = ids.iter().enumerate().map(|(n, id)| {
-            let signal = directory.join(if n < 5 { "gap" } else { "after" });
-            let command = format!("while [ ! -e {} ]; do sleep 0.05; done", signal.display());
-            scene.task(id, &executor, &command).cpus(0.05).mem(16.0)
+        let tasks = ids.iter().map(|id| {
+            let task = scene.task(id, &executor, "while [ ! -e go ]; do sleep 0.05; done");
+            task.cpus(0.05).mem(16.0)
         });
         scene.scheduler.launch(tasks.collect::<Vec<_>>()).unwrap();
         for id in &ids {
@@ -28,7 +25,9 @@ fn ten_tasks_survive_an_agent_that_is_killed_and_updates_of_the_gap_arrive() {
         let subscriptions = scene.scheduler.subscriptions();
         let sandbox = scene.mesos.sandbox(&scene.scheduler.framework_id(), "e");
         scene.mesos.kill_9();
-        std::fs::write(directory.join("gap"), "").unwrap();
+        for id in &ids[..5] {
+            std::fs::write(scene.task_directory("e", id).join("go"), "").unwrap();
+        }
         for id in &ids[..5] {
             scene.await_no_process_in(&sandbox.join("tasks").join(id));
         }
@@ -40,7 +39,9 @@ fn ten_tasks_survive_an_agent_that_is_killed_and_updates_of_the_gap_arrive() {
             scene.scheduler.subscriptions() > subscriptions,
             "the master was away, too"
         );
-        std::fs::write(directory.join("after"), "").unwrap();
+        for id in &ids[5..] {
+            std::fs::write(scene.task_directory("e", id).join("go"), "").unwrap();
+        }
         for id in &ids[5..] {
             scene.scheduler.wait_for(id, TaskFinished, SOON).unwrap();
         }

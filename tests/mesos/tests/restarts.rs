@@ -19,7 +19,7 @@ use mesos_proto::v1::TaskState::{
 };
 use mesos_proto::v1::task_status::Reason;
 use mesos_tests::{SOON, Scene};
-use test_support::{Update, binaries, executor};
+use test_support::{ExecutorBuilder, TaskBuilder, Update, binaries, executor};
 
 /// Where the moments of the restarts come from. A failing run says which it was.
 const SEED: u64 = 20_261_121;
@@ -52,8 +52,15 @@ impl Runs {
         Self(directory)
     }
 
-    fn noting(&self, task: &str, then: &str) -> String {
-        format!("echo run >> {}; {then}", self.0.join(task).display())
+    fn noting(
+        &self,
+        scene: &Scene,
+        task: &str,
+        executor: &ExecutorBuilder,
+        then: &str,
+    ) -> TaskBuilder {
+        let command = format!("echo run >> shared/{task}; {then}");
+        scene.task_sharing(task, executor, &command, &self.0)
     }
 
     fn await_one(&self, task: &str) {
@@ -181,8 +188,7 @@ fn a_task_that_is_launched_while_the_agent_dies_ends_once() {
             (new.variable(leaves, "200ms"), 250)
         };
         let task = format!("t{round}");
-        let command = runs.noting(&task, "sleep 0.1");
-        let info = scene.task(&task, &executor, &command);
+        let info = runs.noting(&scene, &task, &executor, "sleep 0.1");
         scene.scheduler.launch([info]).unwrap();
         sleep(moments.below(within));
         scene.mesos.restart();
@@ -215,7 +221,7 @@ fn a_task_that_is_killed_while_the_agent_dies_is_killed_once() {
                 "exec sleep 1000",
                 "trap 'sleep 0.2; exit 0' TERM; sleep 1000 & wait",
             ][n % 2];
-            scene.task(task, &executor, &runs.noting(task, then))
+            runs.noting(&scene, task, &executor, then)
         });
         scene.scheduler.launch(infos.collect::<Vec<_>>()).unwrap();
         for task in &tasks {
@@ -261,8 +267,7 @@ fn every_task_of_a_burst_ends_once_whenever_the_agent_dies_in_it() {
     for burst in 0..8 {
         let tasks: Vec<String> = (0..200).map(|n| format!("t{burst}-{n}")).collect();
         let infos = tasks.iter().map(|task| {
-            scene
-                .task(task, &executor, &runs.noting(task, "sleep 0.1"))
+            runs.noting(&scene, task, &executor, "sleep 0.1")
                 .cpus(0.01)
                 .mem(8.0)
         });

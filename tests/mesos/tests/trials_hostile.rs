@@ -251,12 +251,8 @@ fn an_agent_that_stands_still_for_a_while_hears_everything_afterwards_and_nothin
         };
         let scene = Scene::with(Settings::posix(), options);
         let executor = scene.executor("e");
-        let go = scene.mesos.work_dir().join("go");
-        let line = format!(
-            "while [ ! -e {} ]; do sleep 0.05; done; exit 3",
-            go.display()
-        );
-        scene.run(scene.task("ends", &executor, &line));
+        let line = "while [ ! -e go ]; do sleep 0.05; done; exit 3";
+        scene.run(scene.task("ends", &executor, line));
         scene.run(scene.task("stays", &executor, "exec sleep 1000"));
         let sandbox = scene.mesos.sandbox(&scene.scheduler.framework_id(), "e");
         let signal = |name: &str| {
@@ -265,7 +261,7 @@ fn an_agent_that_stands_still_for_a_while_hears_everything_afterwards_and_nothin
             assert!(sent.unwrap().success());
         };
         signal("-STOP");
-        fs::write(&go, "").unwrap();
+        fs::write(sandbox.join("tasks/ends/go"), "").unwrap();
         scene.await_no_process_in(&sandbox.join("tasks/ends"));
         sleep(Duration::from_secs(2));
         signal("-CONT");

@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -61,17 +62,25 @@ impl SlowServer {
     }
 }
 
+/// Where tasks say that they ran: a volume, since nothing of the host's is theirs to write to.
+fn traces(scene: &Scene) -> std::path::PathBuf {
+    let traces = scene.mesos.work_dir().join("traces");
+    fs::create_dir_all(&traces).unwrap();
+    fs::set_permissions(&traces, fs::Permissions::from_mode(0o777)).unwrap();
+    traces
+}
+
 /// What says that the task `id` ran.
 fn trace(scene: &Scene, id: &str) -> std::path::PathBuf {
-    scene.mesos.work_dir().join(format!("ran-{id}"))
+    traces(scene).join(id)
 }
 
 /// A task that leaves its trace, once these files are there.
 fn fetching(scene: &Scene, id: &str, executor: &ExecutorBuilder, uris: &[&str]) -> TaskBuilder {
     let uris: Vec<Value> = uris.iter().map(|uri| json!({ "value": uri })).collect();
-    let line = format!("touch {}; sleep 1000", trace(scene, id).display());
+    let line = format!("touch traces/{id}; sleep 1000");
     let task = task(id).executor(executor).cpus(0.01).mem(16.0);
-    task.data(data(&json!({ "value": line, "uris": uris })))
+    task.data(data(scene, &json!({ "value": line, "uris": uris })))
 }
 
 /// The same as a member of a group.
@@ -80,8 +89,10 @@ fn member(scene: &Scene, id: &str, uris: &[&str]) -> TaskBuilder {
     fetching(scene, id, &no_executor, uris).with(|task| task.executor = None)
 }
 
-fn data(command: &Value) -> String {
-    json!({ "version": 1, "command": command }).to_string()
+fn data(scene: &Scene, command: &Value) -> String {
+    let volume = json!({ "mode": "RW", "container_path": "traces", "host_path": traces(scene) });
+    let sandbox = json!({ "volumes": [volume] });
+    json!({ "version": 1, "command": command, "sandbox": sandbox }).to_string()
 }
 
 fn group_executor(scene: &Scene, id: &str) -> ExecutorBuilder {
@@ -109,12 +120,16 @@ fn no_member_of_a_group_runs_when_another_cannot() {
         (
             "exec",
             plain("exec").data(data(
+                &scene,
                 &json!({ "shell": false, "value": "/no/such/program" }),
             )),
         ),
         (
             "user",
-            plain("user").data(data(&json!({ "value": "exit 0", "user": "no-such-user" }))),
+            plain("user").data(data(
+                &scene,
+                &json!({ "value": "exit 0", "user": "no-such-user" }),
+            )),
         ),
         (
             "data",
@@ -312,10 +327,10 @@ fn files_that_are_not_the_tasks_to_read_or_would_lead_elsewhere_fail_it() {
         ),
     ];
     let tasks = cases.iter().map(|(id, _, _, uris)| {
-        let line = format!("touch {}", trace(&scene, id).display());
+        let line = format!("touch traces/{id}");
         let user = if *id == "shadow" { "nobody" } else { "root" };
         let command = json!({ "value": line, "user": user, "uris": uris });
-        task(id).executor(&executor).data(data(&command))
+        task(id).executor(&executor).data(data(&scene, &command))
     });
     scene.scheduler.launch(tasks.collect::<Vec<_>>()).unwrap();
     for (id, state, why, _) in &cases {

@@ -32,7 +32,7 @@ pub(super) fn subscribe(framework: FrameworkInfo) -> Call {
     call(Type::Subscribe, |call| {
         call.framework_id.clone_from(&framework.id);
         call.subscribe = Some(Subscribe {
-            suppressed_roles: vec!["*".to_owned()],
+            suppressed_roles: vec![framework.role().to_owned()],
             framework_info: framework,
         });
     })

@@ -16,6 +16,8 @@ pub struct FrameworkOptions {
     pub checkpoint: bool,
     /// How long the master keeps the tasks when the scheduler is away.
     pub failover_timeout: Duration,
+    /// The role whose resources it is offered; none means `*`.
+    pub role: Option<String>,
     /// Its capabilities.
     pub capabilities: Vec<capability::Type>,
 }
@@ -28,6 +30,7 @@ impl Default for FrameworkOptions {
             user: "root".to_owned(),
             checkpoint: true,
             failover_timeout: Duration::from_secs(3600),
+            role: None,
             capabilities: vec![
                 capability::Type::TaskKillingState,
                 capability::Type::PartitionAware,
@@ -44,6 +47,7 @@ impl From<FrameworkOptions> for FrameworkInfo {
         Self {
             user: options.user,
             name: options.name,
+            role: options.role,
             checkpoint: Some(options.checkpoint),
             failover_timeout: Some(options.failover_timeout.as_secs_f64()),
             capabilities: options.capabilities.into_iter().map(capability).collect(),
