@@ -281,11 +281,8 @@ impl Host {
             }
             Ok(Stage::Started(started)) => {
                 self.launching.remove(&task_id.value);
-                match self.watch(&task_id, *started) {
-                    Ok(None) => TaskEvent::Started,
-                    Ok(Some(lacks)) => TaskEvent::StartedWithout(lacks),
-                    Err(failure) => TaskEvent::StartFailed(failure),
-                }
+                self.watch(&task_id, *started)
+                    .unwrap_or_else(TaskEvent::StartFailed)
             }
             Err(failure) => {
                 self.launching.remove(&task_id.value);
@@ -295,12 +292,7 @@ impl Host {
         Some(Event::Task { task_id, event })
     }
 
-    /// What the task runs without comes back.
-    fn watch(
-        &mut self,
-        task_id: &TaskId,
-        started: Started,
-    ) -> Result<Option<String>, StartFailure> {
+    fn watch(&mut self, task_id: &TaskId, started: Started) -> Result<TaskEvent, StartFailure> {
         let Started {
             process,
             belongings,
@@ -335,7 +327,7 @@ impl Host {
             watches,
         };
         self.tasks.insert(task_id.value.clone(), running);
-        Ok(lacks)
+        Ok(lacks.map_or(TaskEvent::Started, TaskEvent::StartedWithout))
     }
 
     /// The task's main process has ended: reaps it, and tells the core how it ended.
