@@ -12,9 +12,10 @@ use nix::unistd::symlinkat;
 use super::super::failed_at;
 use super::hidden::Covers;
 use super::kernel::{directory, is_mounted};
+use super::mounts::{self, Bans};
+use super::open_on_host;
 use super::private::Private;
 use super::tree::{NAME, Tree};
-use super::{mounts, open_on_host};
 use crate::filesystem::Shm;
 use crate::report::{Failure, Step};
 
@@ -98,8 +99,10 @@ fn make(dev: &OwnedFd, (name, major, minor): (&str, u64, u64)) -> Result<(), Err
         Err(Errno::EPERM) => {
             let new = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_CLOEXEC;
             openat(dev, name, new, open_to_all)?;
-            let target = openat(dev, name, NAME, Mode::empty())?;
-            mounts::bind(&open_on_host(&in_dev(name))?, &target)
+            let open = || openat(dev, name, NAME, Mode::empty());
+            mounts::bind(&open_on_host(&in_dev(name))?, &open()?)?;
+            // The device can be written to all the same, but not given another mode.
+            mounts::ban(&open()?, Bans::WRITING)
         }
         outcome => outcome,
     }

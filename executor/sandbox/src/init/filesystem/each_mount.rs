@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use super::super::errno_of;
 use super::mounts::{Bans, name, take_away};
@@ -22,38 +22,45 @@ struct Mount {
     flags: MsFlags,
 }
 
-/// See [`super::mounts::ban_below`]. A mount that cannot be changed, as of a server that is gone, is left out: nothing can
-/// be written to what is not there.
+/// See [`super::mounts::ban_below`]. A mount that cannot be changed, as of a server that is gone, is taken away: nothing
+/// can be written to what is not there. One that is covered by another stays as it is: nobody gets to it.
 pub(super) fn ban(top: &impl AsFd, bans: Bans) -> Result<(), Errno> {
-    let none = None::<&str>;
     if bans == Bans::default() {
         return Ok(());
     }
-    let text = fs::read("/proc/self/mountinfo").map_err(|error| errno_of(&error))?;
+    // Of this thread, should there be others.
+    let text = fs::read("/proc/thread-self/mountinfo").map_err(|error| errno_of(&error))?;
     let lines = text.split(|byte| *byte == b'\n').filter_map(parse);
-    let (mounts, start) = below(lines.collect(), id_of(top)?);
-    let tree = Tree::new(
-        top.as_fd()
-            .try_clone_to_owned()
-            .map_err(|error| errno_of(&error))?,
-    );
+    let (mounts, top_point) = below(lines.collect(), id_of(top)?);
+    let tree = top.as_fd().try_clone_to_owned().map(Tree::new);
+    let tree = tree.map_err(|error| errno_of(&error))?;
     for one in mounts {
-        let Ok(inside) = one.point.strip_prefix(&start) else {
-            continue;
-        };
-        // Where it is covered by another, nobody gets to it either.
-        let Ok(place) = tree.open(inside) else {
-            continue;
-        };
-        if id_of(&place)? != one.id {
+        let inside = one.point.strip_prefix(&top_point).unwrap_or(&one.point);
+        if inside == Path::new("") {
+            change(&tree.root(), bans, one.flags)?;
             continue;
         }
-        let change = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | bans.flags() | one.flags;
-        if mount(none, &*name(&place), none, change, none).is_err() {
-            take_away(&place)?;
+        match tree.open(inside) {
+            Ok(place) if id_of(&place)? == one.id => {
+                if change(&place, bans, one.flags).is_err() {
+                    take_away(&place)?;
+                }
+            }
+            Ok(_) | Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+            // Whoever unmounts by path need not ask the server.
+            Err(_) => {
+                let path = Path::new(&name(top)).join(inside);
+                umount2(&path, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW)?;
+            }
         }
     }
     Ok(())
+}
+
+fn change(place: &impl AsFd, bans: Bans, has: MsFlags) -> Result<(), Errno> {
+    let none = None::<&str>;
+    let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | bans.flags() | has;
+    mount(none, &*name(place), none, flags, none)
 }
 
 /// The mount with this id and all below it, and where it is.
@@ -143,7 +150,77 @@ fn plain(escaped: &[u8]) -> OsString {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::OwnedFd;
+    use std::thread;
+
+    use nix::sched::{CloneFlags, unshare};
+    use nix::unistd::geteuid;
+
+    use super::super::mounts::{self, bind};
     use super::*;
+
+    fn open(path: &Path) -> OwnedFd {
+        fs::File::open(path).unwrap().into()
+    }
+
+    fn lay(place: &Path, flags: MsFlags) {
+        fs::create_dir_all(place).unwrap();
+        mount(Some("x"), place, Some("tmpfs"), flags, None::<&str>).unwrap();
+    }
+
+    /// In a thread with mounts and a current directory of its own.
+    fn with_own_mounts(test: impl FnOnce() + Send + 'static) {
+        if !geteuid().is_root() {
+            return;
+        }
+        let thread = thread::spawn(|| {
+            unshare(CloneFlags::CLONE_NEWNS).unwrap();
+            let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+            mount(None::<&str>, "/", None::<&str>, private, None::<&str>).unwrap();
+            mounts::begin().unwrap();
+            test();
+        });
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn each_mount_of_a_tree_is_banned_from_writing_and_no_other() {
+        with_own_mounts(|| {
+            let place = tempfile::tempdir().unwrap();
+            let (host, copy) = (place.path().join("host"), place.path().join("copy"));
+            lay(&host, MsFlags::empty());
+            let deep = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+            for (name, flags) in [("a b", deep), ("a b/c", MsFlags::MS_NOATIME), ("d", deep)] {
+                lay(&host.join(name), flags);
+            }
+            // Stacked, so that one of them is reached by nobody.
+            lay(&host.join("d"), MsFlags::empty());
+            fs::create_dir(&copy).unwrap();
+            bind(&open(&host), &open(&copy)).unwrap();
+            ban(&open(&copy), Bans::WRITING).unwrap();
+            for name in ["it", "a b/it", "a b/c/it", "d/it"] {
+                let error = fs::write(copy.join(name), "").unwrap_err();
+                assert_eq!(error.raw_os_error(), Some(libc::EROFS), "{name}");
+                fs::write(host.join(name), "").unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn a_file_can_be_such_a_tree() {
+        with_own_mounts(|| {
+            let place = tempfile::tempdir().unwrap();
+            let (file, copy) = (place.path().join("file"), place.path().join("copy"));
+            for path in [&file, &copy] {
+                fs::write(path, "").unwrap();
+            }
+            bind(&open(&file), &open(&copy)).unwrap();
+            ban(&open(&copy), Bans::WRITING).unwrap();
+            let error = fs::write(&copy, "").unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::EROFS));
+            fs::write(&file, "").unwrap();
+        });
+    }
 
     const LINES: [&str; 6] = [
         r"22 27 0:21 / /proc rw,nosuid,relatime - proc proc rw",

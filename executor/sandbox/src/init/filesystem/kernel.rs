@@ -103,7 +103,8 @@ pub(super) fn lay_sys(
         // The very same, of the same network, is there already; without what is mounted below it, as for debugging.
         Err(Errno::EBUSY) => host().and_then(|host| mounts::bind_alone(&host, &target)),
         // Not without the rights over the network; then it is the host's, with what is mounted below it.
-        Err(Errno::EPERM) => host().and_then(|host| mounts::bind(&host, &target)),
+        Err(Errno::EPERM) if is_image => host().and_then(|host| mounts::bind(&host, &target)),
+        Err(Errno::EPERM) => Ok(()),
         outcome => outcome,
     };
     laid.map_err(at(Step::Mount))?;
