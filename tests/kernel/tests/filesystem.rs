@@ -253,6 +253,39 @@ fn what_is_hidden_inside_the_tasks_directory_is_hidden_there() {
 }
 
 #[test]
+fn what_lies_around_the_tasks_directory_can_be_hidden_up_to_it() {
+    let executor = Executor::start(INIT);
+    let above = tempfile::tempdir_in("/var").unwrap();
+    let directory = above.path().join("mine");
+    for name in ["mine", "other"] {
+        fs::create_dir(above.path().join(name)).unwrap();
+    }
+    let plan = private_with("echo x > it && ls . ..", |files| {
+        files.sandbox.clone_from(&directory);
+        files.sandbox_inside.clone_from(&directory);
+        files
+            .hidden
+            .extend([directory.clone(), above.path().to_owned()]);
+    });
+    assert_eq!(executor.output_of(plan), ".:\nit\n\n..:\nmine\n");
+    executor.finish();
+}
+
+#[test]
+fn who_shares_the_hosts_processes_sees_them_and_can_change_nothing_of_the_host() {
+    let executor = Executor::start(INIT);
+    let script = format!(
+        "test -e /proc/{} && echo 500 > /proc/self/oom_score_adj && test -z \"$(head -c 1 /proc/kcore)\" && \
+         {{ ! echo x > /proc/sys/kernel/hostname; }} 2> /dev/null",
+        std::process::id()
+    );
+    let mut plan = Executor::private_plan(&script);
+    plan.namespaces.pid = false;
+    assert_eq!(executor.output_of(plan), "");
+    executor.finish();
+}
+
+#[test]
 fn guests_and_built_in_functions_have_the_same_files() {
     let executor = Executor::start(INIT);
     let script =

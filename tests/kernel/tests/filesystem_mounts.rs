@@ -5,12 +5,18 @@
 
 use std::fs;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
-use kernel_tests::{Executor, UNLIMITED, private_with, with_own_mounts};
+use cgroup::{Host, sweep};
+use kernel_tests::{
+    Executor, Probe, UNLIMITED, cgroups_named, private_with, processes_executing, until,
+    with_own_mounts,
+};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use sandbox::Exit;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use sandbox::{Exit, Plan};
 
 const INIT: &str = env!("CARGO_BIN_EXE_probe-executor");
 
@@ -120,5 +126,47 @@ fn a_mount_whose_server_never_answers_holds_no_launch_up() {
         assert_eq!(executor.output_of(plan), "started\n");
         drop((server, host));
         executor.finish();
+    });
+}
+
+/// Making directories with a user's rights has the kernel forget that an init is to die with its executor.
+#[test]
+fn an_init_that_cannot_run_dies_with_its_executor_all_the_same() {
+    let place = tempfile::tempdir_in("/var").unwrap();
+    fs::set_permissions(place.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let nobody = kernel_tests::guests::nobody();
+    chown(place.path(), Some(nobody.uid), Some(nobody.gid)).unwrap();
+    let plan = private_with("sleep 1000", |files| {
+        files.sandbox = place.path().to_owned();
+        files.sandbox_inside = place.path().to_owned();
+    });
+    let plan = Plan {
+        identity: Some(nobody),
+        working_directory: place.path().to_owned(),
+        ..plan
+    };
+    let file = place.path().join("plan");
+    fs::write(&file, serde_json::to_vec(&plan).unwrap()).unwrap();
+    let mut probe = Probe::start(INIT, &["plan", file.to_str().unwrap()], |_| {});
+    assert_eq!(probe.line(), "started");
+    let program = probe.directory().join("probe");
+    let init = until("its init", || {
+        let mut all = processes_executing(&program).into_iter();
+        all.find(|pid| {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            let ids = status.lines().find(|line| line.starts_with("NSpid:"));
+            ids.is_some_and(|ids| ids.split_whitespace().collect::<Vec<_>>()[2..] == ["1"])
+        })
+    });
+    kill(Pid::from_raw(init), Signal::SIGSTOP).unwrap();
+    let container = format!("kernel-test-plan-{}", probe.pid());
+    probe.kill();
+    until("the end of its init", || {
+        let is_there = Path::new(&format!("/proc/{init}")).exists();
+        (!is_there).then_some(())
+    });
+    until("the sweep", || {
+        sweep(&Host::detect(Path::new("/")).unwrap()).unwrap();
+        cgroups_named(&container).is_empty().then_some(())
     });
 }

@@ -9,7 +9,7 @@ use std::process::exit;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::prctl::set_child_subreaper;
+use nix::sys::prctl::{set_child_subreaper, set_dumpable};
 use nix::sys::signal::SigSet;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{ForkResult, sethostname};
@@ -139,12 +139,7 @@ fn prepare(
     // everybody's; otherwise we have to live to kill. Should the executor have died before this,
     // then its end of our line is closed, which is looked at before the task is made, and by every
     // wait after that.
-    let at_its_death = if own.pid {
-        libc::SIGKILL
-    } else {
-        kill_tree_signal()
-    };
-    sys::set_parent_death_signal(at_its_death).map_err(failed(Step::FollowExecutor))?;
+    follow_executor(own)?;
 
     // As long as the host's paths are there.
     network::set_up(&plan.network)?;
@@ -160,6 +155,9 @@ fn prepare(
         Filesystem::Private(files) if own.mount => {
             let mut without = |feature, errno| reporter.without(feature, errno);
             filesystem::enter(files, plan, sandbox.as_ref(), own, &mut without)?;
+            // What is done there with a user's rights takes both back.
+            follow_executor(own)?;
+            set_dumpable(false).map_err(failed(Step::FollowExecutor))?;
         }
         Filesystem::Private(files) => filesystem::is_dispensable(files)?,
         Filesystem::Host if own.mount && own.pid => lay_own_proc(reporter),
@@ -181,6 +179,15 @@ fn prepare(
     let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
     let signals = SignalFd::with_flags(&SigSet::all(), flags).map_err(failed(Step::Signals))?;
     Ok((signals, users))
+}
+
+fn follow_executor(own: Own) -> Result<(), Failure> {
+    let at_its_death = if own.pid {
+        libc::SIGKILL
+    } else {
+        kill_tree_signal()
+    };
+    sys::set_parent_death_signal(at_its_death).map_err(failed(Step::FollowExecutor))
 }
 
 /// A `/proc` that shows the task's own namespace, among the host's files.

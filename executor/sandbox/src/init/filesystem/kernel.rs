@@ -121,8 +121,11 @@ pub(super) fn directory(root: &Tree, name: &str) -> Result<OwnedFd, Errno> {
     let open = || openat(root.root(), name, NAME | OFlag::O_DIRECTORY, Mode::empty());
     match open() {
         Err(Errno::ENOENT) => {
-            mkdirat(root.root(), name, Mode::from_bits_truncate(0o755))?;
-            open()
+            match mkdirat(root.root(), name, Mode::from_bits_truncate(0o755)) {
+                // That it is not there says more.
+                Err(Errno::EROFS) => Err(Errno::ENOENT),
+                made => made.and_then(|()| open()),
+            }
         }
         outcome => outcome,
     }

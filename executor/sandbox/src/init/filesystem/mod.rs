@@ -72,7 +72,8 @@ pub(super) fn enter(
     let blank = Blank::lay(&root).map_err(failed_at(Step::Mount, "/proc"))?;
     private.lay_temporary(&root)?;
     let mut covers = Covers::default();
-    let sandbox_is_above = |path: &Path| path.starts_with(&files.sandbox_inside);
+    let sandbox_is_above =
+        |path: &Path| path.starts_with(&files.sandbox_inside) && path != files.sandbox_inside;
     for path in files.hidden.iter().filter(|path| !sandbox_is_above(path)) {
         covers.hide(&root, path, &blank)?;
     }
