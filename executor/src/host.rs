@@ -125,7 +125,11 @@ impl Host {
             cgroup: running.belongings.cgroup.clone(),
         };
         Some(View {
-            network: Network::of_process(process.pid()),
+            network: if process.shares_network() {
+                Ok(Network::Own)
+            } else {
+                Network::of_process(process.pid())
+            },
             place: process.door().map(place),
         })
     }

@@ -1,10 +1,12 @@
 //! Who a task runs as, from `/etc/passwd` and `/etc/group`. The files are read by ourselves: the
 //! static binary cannot load the C library's name services.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{OFlag, open, openat};
+use nix::sys::stat::Mode;
 use serde::{Deserialize, Serialize};
 
 use crate::Fault;
@@ -54,67 +56,112 @@ impl IdentityError {
     }
 }
 
-/// The user `user`, a name or, when no name is so, a number, by the files under `root` (`/`, but
-/// for tests).
+/// The user `user`, a name or, when no name is so, a number, by the files under `root`: `/`, or the root directory of an
+/// image, of which nothing is believed: links in it are not followed, and nothing but plain files is read.
 ///
-/// A number without an entry is a user all the same, with no group but `nogroup`. Lines that make
-/// no sense are passed over, as the C library does.
+/// A number without an entry is a user all the same, with no group but `nogroup`. With `:` and the name or number of a
+/// group behind it, the user is in that group and in no other. Lines that make no sense are passed over, as the C library
+/// does.
 ///
 /// # Errors
-/// No such user, or a file that is there cannot be read.
+/// No such user or group, or a file that is there cannot be read.
 pub fn lookup(root: &Path, user: &str) -> Result<Identity, IdentityError> {
-    let passwd = read(&root.join("etc/passwd"))?;
+    let unknown = || IdentityError::Unknown {
+        user: user.to_owned(),
+    };
+    let (name, group) = match user.split_once(':') {
+        Some((name, group)) => (name, Some(group)),
+        None => (user, None),
+    };
+    let mut identity = lookup_user(root, name)?.ok_or_else(unknown)?;
+    if let Some(group) = group {
+        let gid = lookup_group(root, group)?.ok_or_else(unknown)?;
+        identity.gid = gid;
+        identity.groups = vec![gid];
+    }
+    Ok(identity)
+}
+
+fn lookup_user(root: &Path, user: &str) -> Result<Option<Identity>, IdentityError> {
+    let passwd = read(root, "passwd")?;
     let entries = || passwd.lines().filter_map(Entry::parse);
-    let number = user
-        .parse::<u32>()
-        .ok()
-        .filter(|_| user.bytes().all(|b| b.is_ascii_digit()));
     let entry = entries()
         .find(|entry| entry.name == user)
-        .or_else(|| entries().find(|entry| Some(entry.uid) == number));
-    match (entry, number) {
-        (Some(entry), _) => {
-            let mut groups = vec![entry.gid];
-            let group = read(&root.join("etc/group"))?;
-            for gid in group
-                .lines()
-                .filter_map(|line| membership(line, entry.name))
-            {
-                if !groups.contains(&gid) {
-                    groups.push(gid);
-                }
-            }
-            Ok(Identity {
-                uid: entry.uid,
-                gid: entry.gid,
-                groups,
-                home: Some(entry.home.into()),
-            })
-        }
-        // 2^32-1 means "leave as it is" to the kernel.
-        (None, Some(uid)) if uid != u32::MAX => Ok(Identity {
+        .or_else(|| entries().find(|entry| Some(entry.uid) == number(user)));
+    let Some(entry) = entry else {
+        return Ok(number(user).map(|uid| Identity {
             uid,
             gid: NO_GROUP,
             groups: vec![NO_GROUP],
             home: None,
-        }),
-        (None, _) => Err(IdentityError::Unknown {
-            user: user.to_owned(),
-        }),
+        }));
+    };
+    let mut groups = vec![entry.gid];
+    let group = read(root, "group")?;
+    let memberships = group
+        .lines()
+        .filter_map(|line| membership(line, entry.name));
+    for gid in memberships {
+        if !groups.contains(&gid) {
+            groups.push(gid);
+        }
+    }
+    Ok(Some(Identity {
+        uid: entry.uid,
+        gid: entry.gid,
+        groups,
+        home: Some(entry.home.into()),
+    }))
+}
+
+fn lookup_group(root: &Path, group: &str) -> Result<Option<u32>, IdentityError> {
+    let text = read(root, "group")?;
+    let named = text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let is_it = !group.is_empty() && fields.next()? == group;
+        is_it.then(|| fields.nth(1)?.parse().ok()).flatten()
+    });
+    Ok(named.or_else(|| number(group)))
+}
+
+/// An id in digits alone. 2^32-1 means "leave as it is" to the kernel.
+fn number(text: &str) -> Option<u32> {
+    let number = text.parse().ok().filter(|id| *id != u32::MAX);
+    number.filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The text of a file in `/etc`, whatever bytes its comments hold; empty when there is none, as in a container that was
+/// made from a single binary.
+fn read(root: &Path, name: &str) -> Result<String, IdentityError> {
+    let path = root.join("etc").join(name);
+    let bytes = if root == Path::new("/") {
+        fs::read(&path)
+    } else {
+        read_carefully(root, name)
+    };
+    match bytes {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        Err(source) => Err(IdentityError::Read { path, source }),
     }
 }
 
-/// The file's text, whatever bytes its comments hold; empty when there is none, as in a container
-/// that was made from a single binary.
-fn read(path: &Path) -> Result<String, IdentityError> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-        Err(source) => Err(IdentityError::Read {
-            path: path.to_owned(),
-            source,
-        }),
+/// More than any such file has that was not made to hold us up.
+const MOST: u64 = 16 << 20;
+
+fn read_carefully(root: &Path, name: &str) -> io::Result<Vec<u8>> {
+    let directory = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let root = open(root, directory, Mode::empty())?;
+    let etc = openat(&root, "etc", directory | OFlag::O_NOFOLLOW, Mode::empty())?;
+    // A pipe would have us wait, a link lead out.
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let file = File::from(openat(&etc, name, flags, Mode::empty())?);
+    if !file.metadata()?.is_file() {
+        return Err(io::ErrorKind::InvalidData.into());
     }
+    let mut bytes = Vec::new();
+    file.take(MOST).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 struct Entry<'a> {
@@ -216,6 +263,10 @@ mod tests {
             "-1",
             "+5",
             "root:x",
+            "root:",
+            ":users",
+            "root:users:x",
+            "root:-1",
             "4294967295",
             "4294967296",
             "#",
@@ -224,6 +275,39 @@ mod tests {
             assert_eq!(error.to_string(), format!("unknown user '{user}'"));
             assert_eq!(error.fault(), Fault::Task);
         }
+    }
+
+    #[test]
+    fn a_group_behind_it_is_the_only_one() {
+        let root = root(PASSWD, GROUP);
+        for (user, uid, gid) in [
+            ("ann:disk", 1000, 6),
+            ("1000:29", 1000, 29),
+            ("4711:users", 4711, 100),
+            ("0:4712", 0, 4712),
+        ] {
+            let identity = lookup(root.path(), user).unwrap();
+            assert_eq!((identity.uid, identity.gid), (uid, gid), "{user}");
+            assert_eq!(identity.groups, [gid], "{user}");
+        }
+    }
+
+    #[test]
+    fn an_image_has_its_own_users_and_no_link_in_it_is_followed() {
+        let (image, other) = (root(PASSWD, GROUP), root("eve:x:0:0::/:/\n", ""));
+        let passwd = image.path().join("etc/passwd");
+        assert_eq!(lookup(image.path(), "ann").unwrap().uid, 1000);
+        fs::remove_file(&passwd).unwrap();
+        std::os::unix::fs::symlink(other.path().join("etc/passwd"), &passwd).unwrap();
+        let error = lookup(image.path(), "eve").unwrap_err();
+        assert_eq!(error.fault(), Fault::Host);
+        // A pipe that nobody writes to holds nobody up.
+        fs::remove_file(&passwd).unwrap();
+        nix::unistd::mkfifo(&passwd, Mode::S_IRWXU).unwrap();
+        assert!(lookup(image.path(), "eve").is_err());
+        fs::remove_dir_all(image.path().join("etc")).unwrap();
+        std::os::unix::fs::symlink(other.path().join("etc"), image.path().join("etc")).unwrap();
+        assert!(lookup(image.path(), "eve").is_err());
     }
 
     #[test]

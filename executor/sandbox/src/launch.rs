@@ -13,7 +13,7 @@ use nix::sys::stat::Mode;
 use crate::conversation::{Conversation, Pause};
 use crate::error::LaunchError;
 use crate::line;
-use crate::namespaces::Own;
+use crate::namespaces::{Network, Own};
 use crate::plan::{Command, Plan};
 use crate::process::Process;
 use crate::report::{Degraded, Fault, Feature, Step};
@@ -171,7 +171,7 @@ impl Launcher {
             self.zygotes.put_away(&asked.zygote);
             asked = self.ask(plan, held, &descriptors, cancelled)?;
         }
-        asked.settle(line, answer, plan.namespaces.pid)
+        asked.settle(line, answer, plan)
     }
 
     /// Asks for an init, gives it its order, and hears what it says.
@@ -213,7 +213,7 @@ impl Asked {
         self,
         line: OwnedFd,
         answer: Option<OwnedFd>,
-        wants_pid_namespace: bool,
+        plan: &Plan,
     ) -> Result<(Process, Conversation), LaunchError> {
         let Asked {
             zygote: _,
@@ -223,11 +223,12 @@ impl Asked {
         } = self;
         let heard = &mut conversation.heard;
         let refused = |without: &Degraded| without.feature == Feature::PidNamespace;
-        let own_namespace = wants_pid_namespace && !heard.without.iter().any(refused);
+        let own_namespace = plan.namespaces.pid && !heard.without.iter().any(refused);
         // Dropped on the way out of here, it is killed.
         let process = heard.pid.map(|pid| {
             let without = std::mem::take(&mut heard.without);
-            Process::new(pid, line, answer, own_namespace, without)
+            let shares_network = plan.network == Network::Host;
+            Process::new(pid, line, answer, own_namespace, shares_network, without)
         });
         match (pause, process, heard.failure.take()) {
             (Pause::Cancelled, process, _) => {
@@ -303,6 +304,8 @@ impl Prepared {
             return Err(failure.into());
         }
         released.map_err(|_| LaunchError::InitEnded)?;
+        let without = std::mem::take(&mut self.conversation.heard.without);
+        self.process.lacks_too(without);
         Ok(self.process)
     }
 }

@@ -90,6 +90,7 @@ pub struct Process {
     /// Brings a built-in function's answer.
     answer: Option<OwnedFd>,
     own_namespace: bool,
+    shares_network: bool,
     degraded: Vec<Degraded>,
     exit: Option<Exit>,
 }
@@ -100,6 +101,7 @@ impl Process {
         line: OwnedFd,
         answer: Option<OwnedFd>,
         own_namespace: bool,
+        shares_network: bool,
         degraded: Vec<Degraded>,
     ) -> Process {
         Process {
@@ -107,6 +109,7 @@ impl Process {
             line,
             answer,
             own_namespace,
+            shares_network,
             degraded,
             exit: None,
         }
@@ -117,9 +120,19 @@ impl Process {
         self.pid
     }
 
+    /// Whether it is in the executor's network ([`crate::Network::Host`]). An executor that is not root may not look at
+    /// its init to find out.
+    pub fn shares_network(&self) -> bool {
+        self.shares_network
+    }
+
     /// What of the plan this host or the executor's rights did not give.
     pub fn degraded(&self) -> &[Degraded] {
         &self.degraded
+    }
+
+    pub(crate) fn lacks_too(&mut self, without: Vec<Degraded>) {
+        self.degraded.extend(without);
     }
 
     /// What the built-in function answered that ran in the place of a program, once it was reaped;

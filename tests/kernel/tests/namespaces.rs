@@ -59,6 +59,7 @@ fn two_tasks_with_networks_of_their_own_do_not_hear_each_other_and_guests_are_in
     assert_ne!(networks[0], networks[1]);
     let ours = fs::read_link("/proc/self/ns/net").unwrap();
     assert_ne!(networks[0][0], ours.to_str().unwrap());
+    assert!(tasks.iter().all(|task| !task.process.shares_network()));
     let guest = tasks[0].run_beside("readlink /proc/self/ns/net");
     assert_eq!(guest.output.trim(), networks[0][0]);
     drop(tasks);
