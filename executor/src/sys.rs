@@ -22,6 +22,14 @@ pub(crate) fn when_readable(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>>
     Ok(registered?)
 }
 
+/// A duplicate of `descriptor` that the runtime tells about when something urgent is to be had from it (`POLLPRI`).
+pub(crate) fn urgent(descriptor: &impl AsFd) -> io::Result<AsyncFd<OwnedFd>> {
+    let descriptor = descriptor.as_fd().try_clone_to_owned()?;
+    // SAFETY: as in `when_readable`.
+    let registered = unsafe { AsyncFd::register_with_interest(descriptor, Interest::PRIORITY) };
+    Ok(registered?)
+}
+
 /// Has writing beyond the limit of file sizes (RLIMIT_FSIZE) fail with EFBIG, instead of ending this process by SIGXFSZ.
 /// A task gets the signal as any program does: its sandbox's init gives all signals their default meaning.
 pub(crate) fn outlive_file_size_limit() {

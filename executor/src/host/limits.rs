@@ -1,12 +1,20 @@
 //! From a task's resources to its limits, and from a broken limit to what a status says about it.
 
+mod pressure;
 mod wished;
 
-use cgroup::{Ceiling, Limits, MemoryStatistics};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cgroup::{Ceiling, Largest, Limits, MemoryStatistics};
+use dialect::RlimitWish;
 use executor_core::{LimitKind, Limitation};
+use mesos_proto::v1::r_limit_info::r_limit::Type as RlimitType;
 use mesos_proto::v1::value::{Scalar, Type};
 use mesos_proto::v1::{Resource, TaskInfoFields};
 use mesos_proto::{Bytes, resources};
+
+pub(crate) use pressure::Pressure;
 
 /// Processes and threads of a task that names no number of its own: enough for any server, too few for a fork bomb to
 /// take the host down.
@@ -18,8 +26,30 @@ pub(crate) struct TaskLimits {
     pub(crate) cgroup: Limits,
     pub(crate) memory: Option<Bytes>,
     pub(crate) disk: Option<Bytes>,
+    pub(crate) of_process: ProcessLimits,
+    /// What was seen of a shortage of memory.
+    pub(crate) pressure: Arc<Pressure>,
     /// The resources that the disk limit comes from, for the status that reports its breach.
     disk_resources: Vec<Resource>,
+}
+
+/// Limits of each process that the task asks for, of those that end one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ProcessLimits {
+    /// Cpu time until it is killed (RLIMIT_CPU, the hard one).
+    pub(crate) cpu_time: Option<Duration>,
+    /// The size of its files (RLIMIT_FSIZE).
+    pub(crate) file_size: bool,
+}
+
+impl ProcessLimits {
+    pub(crate) fn of(asked: &[RlimitWish]) -> Self {
+        let hard = |kind| asked.iter().find(|limit| limit.kind == kind)?.hard;
+        Self {
+            cpu_time: hard(RlimitType::RlmtCpu).map(Duration::from_secs),
+            file_size: hard(RlimitType::RlmtFsize).is_some(),
+        }
+    }
 }
 
 impl TaskLimits {
@@ -53,6 +83,8 @@ impl TaskLimits {
             disk: resources::sandbox_disk(&task.resources)
                 .filter(|megabytes| *megabytes > 0.0)
                 .map(bytes),
+            of_process: ProcessLimits::default(),
+            pressure: Arc::default(),
             disk_resources: task
                 .resources
                 .iter()
@@ -64,16 +96,23 @@ impl TaskLimits {
 
     /// The text and the amounts of Mesos's memory isolator
     /// (src/slave/containerizer/mesos/isolators/cgroups/subsystems/memory.cpp).
-    pub(crate) fn memory_limitation(&self, found: &MemoryStatistics) -> Limitation {
+    pub(crate) fn memory_limitation(
+        &self,
+        found: &MemoryStatistics,
+        largest: Option<&Largest>,
+    ) -> Limitation {
         let limit = match found.limit {
             Ceiling::Bytes(bytes) => Bytes::new(bytes),
             Ceiling::Max => self.memory.unwrap_or(Bytes::new(found.max_usage)),
         };
         let most = Bytes::new(found.max_usage);
+        let largest = largest.map_or(String::new(), |largest| {
+            format!("\nThe largest process was {}\n", pressure::text(largest))
+        });
         Limitation {
             kind: LimitKind::Memory,
             message: format!(
-                "Memory limit exceeded: Requested: {limit} Maximum Used: {most}\n\nMEMORY STATISTICS: \n{}\n",
+                "Memory limit exceeded: Requested: {limit} Maximum Used: {most}\n\nMEMORY STATISTICS: \n{}\n{largest}",
                 found.stat
             ),
             resources: vec![Resource {
@@ -197,13 +236,33 @@ mod tests {
             max_usage: 96 << 20,
             stat: "cache 4096\nrss 540672\n".into(),
         };
-        let limitation = limits(&[("mem", 96.0)], None).memory_limitation(&found);
+        let limitation = limits(&[("mem", 96.0)], None).memory_limitation(&found, None);
         assert_eq!(
             limitation.message,
             "Memory limit exceeded: Requested: 96MB Maximum Used: 96MB\n\nMEMORY STATISTICS: \n\
              cache 4096\nrss 540672\n\n"
         );
         assert_eq!(limitation.resources, [scalar("mem", 96.0)]);
+    }
+
+    #[test]
+    fn beyond_mesoss_words_the_largest_process_is_named() {
+        let found = MemoryStatistics {
+            limit: Ceiling::Bytes(96 << 20),
+            max_usage: 96 << 20,
+            stat: "cache 4096\n".into(),
+        };
+        let largest = Largest {
+            name: "a\u{1b}[2J".into(),
+            bytes: Some(90 << 20),
+        };
+        let limits = limits(&[("mem", 96.0)], None);
+        let message = limits.memory_limitation(&found, Some(&largest)).message;
+        assert_eq!(
+            message,
+            "Memory limit exceeded: Requested: 96MB Maximum Used: 96MB\n\nMEMORY STATISTICS: \n\
+             cache 4096\n\n\nThe largest process was 'a\u{fffd}[2J' with 90MB\n"
+        );
     }
 
     #[test]

@@ -23,7 +23,7 @@ use super::cancellation::Cancellation;
 use super::demands::Demands;
 use super::failure;
 use super::isolation::{Ground, Isolation};
-use super::limits::TaskLimits;
+use super::limits::{ProcessLimits, TaskLimits};
 use super::output::{Orders, Output};
 use super::workshop::{Way, Workshop};
 use crate::command_executor::CommandExecutor;
@@ -63,7 +63,8 @@ impl Site {
         cancelled.check()?;
         let id = &task.task_id.value;
         let limits = TaskLimits::of(task, request.options.process_limit);
-        let limits = limits.with(&request.limits)?;
+        let mut limits = limits.with(&request.limits)?;
+        limits.of_process = ProcessLimits::of(&request.sandbox.rlimits);
         let demands = Demands::of(task, &request.limits, &request.sandbox);
         let orders = Orders {
             wishes: &request.logs,

@@ -1,26 +1,24 @@
 //! Watching one task: its end, its memory, its disk.
 
+mod disk;
+mod memory;
+
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 use cgroup::Cgroup;
-use disk_engine::{Completeness, Options, Pace, Sample};
-use executor_core::{CommandEnd, Ended, Event, Limitation, TaskEvent};
-use mesos_proto::Bytes;
+use executor_core::{CommandEnd, Ended, Event, LimitKind, Limitation, RefusedProcesses, TaskEvent};
 use mesos_proto::v1::TaskId;
+use nix::libc::{SIGKILL, SIGXCPU, SIGXFSZ};
 use sandbox::{Exit, Process};
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 use tracing::warn;
 
 use super::launch::Belongings;
-use super::limits::TaskLimits;
 use crate::driver::Wake;
 use crate::sys;
+pub(super) use disk::{Walking, disk};
+pub(super) use memory::memory;
 
 /// Wakes the driver with [`Wake::Ending`] when the task's main process has ended.
 pub(super) fn end(
@@ -56,15 +54,11 @@ pub(super) fn ended(process: &mut Process, belongings: &Belongings) -> Ended {
         ),
     };
     // The kernel may have ended it before the event of that was read.
-    let limitation = belongings.cgroup.as_ref().and_then(|cgroup| {
-        let broke = cgroup.broke_memory_limit().unwrap_or_else(|error| {
-            warn!("whether a task broke its memory limit is unknown: {error}");
-            false
-        });
-        broke
-            .then(|| memory_limitation(cgroup, &belongings.limits))
-            .flatten()
-    });
+    let cgroup = belongings.cgroup.as_ref();
+    let limitation = cgroup
+        .and_then(|cgroup| memory::at_end(cgroup, &belongings.limits))
+        .or_else(|| of_process(exit, &description, belongings));
+    let refused = cgroup.and_then(|cgroup| refused_processes(cgroup));
     // Nobody of it is left to say more.
     belongings.kept.drain();
     let stderr_tail = match exit {
@@ -78,217 +72,58 @@ pub(super) fn ended(process: &mut Process, belongings: &Belongings) -> Ended {
         exit,
         description,
         limitation,
-        refused: None,
+        refused,
         stderr_tail,
     }
 }
 
-/// Reports the first time that the task runs out of the memory that it may have. The event also comes when a cgroup above
-/// the task's runs out; then it is the kernel's choice who dies, and no limit of the task was broken.
-pub(super) fn memory(
-    watches: &mut JoinSet<()>,
-    task_id: &TaskId,
-    belongings: &Arc<Belongings>,
-    wakes: &UnboundedSender<Wake>,
-) {
-    let Some(cgroup) = &belongings.cgroup else {
-        return;
-    };
-    if belongings.limits.memory.is_none() {
-        return;
+/// The limit of a process that the task's main one has come to, as its end shows: the kernel sends a signal of its own at
+/// the soft limit, and SIGKILL at the hard one of cpu time.
+fn of_process(exit: CommandEnd, description: &str, belongings: &Belongings) -> Option<Limitation> {
+    let asked = belongings.limits.of_process;
+    if matches!(exit, CommandEnd::Exited(status) if belongings.success_codes.contains(&status)) {
+        return None;
     }
-    let mut events = match cgroup.oom_events() {
-        Ok(events) => events,
-        Err(error) => return blind(task_id, &error),
-    };
-    let readable = match sys::readable(&events) {
-        Ok(readable) => readable,
-        Err(error) => return blind(task_id, &error),
-    };
-    let (cgroup, belongings) = (Arc::clone(cgroup), Arc::clone(belongings));
-    let (task_id, wakes) = (task_id.clone(), wakes.clone());
-    watches.spawn(async move {
-        while let Ok(mut ready) = readable.readable().await {
-            ready.clear_ready();
-            match events.drain() {
-                Ok(false) => {}
-                Ok(true) => match kernel_has_killed(&cgroup).await {
-                    Ok(false) => {}
-                    Ok(true) => {
-                        if let Some(limitation) = memory_limitation(&cgroup, &belongings.limits) {
-                            report(&wakes, task_id, limitation);
-                        }
-                        return;
-                    }
-                    Err(error) => return blind(&task_id, &error),
-                },
-                Err(error) => return blind(&task_id, &error),
-            }
+    let (kind, why) = match exit {
+        CommandEnd::Signalled(SIGXCPU) => (LimitKind::CpuTime, CPU_TIME),
+        CommandEnd::Signalled(SIGXFSZ) => (LimitKind::FileSize, FILE_SIZE),
+        CommandEnd::Signalled(SIGKILL) if has_used_its_cpu_time(belongings) => {
+            (LimitKind::CpuTime, CPU_TIME)
         }
+        // As a shell tells of its last command.
+        CommandEnd::Exited(OF_CPU_TIME) if asked.cpu_time.is_some() => {
+            (LimitKind::CpuTime, CPU_TIME)
+        }
+        CommandEnd::Exited(OF_FILE_SIZE) if asked.file_size => (LimitKind::FileSize, FILE_SIZE),
+        CommandEnd::Exited(_) | CommandEnd::Signalled(_) | CommandEnd::Unknown => return None,
+    };
+    Some(Limitation {
+        kind,
+        message: format!("Command {description}: {why}"),
+        resources: Vec::new(),
+    })
+}
+
+const OF_CPU_TIME: i32 = 128 + SIGXCPU;
+const OF_FILE_SIZE: i32 = 128 + SIGXFSZ;
+const CPU_TIME: &str = "it used up the cpu time of one process (RLIMIT_CPU)";
+const FILE_SIZE: &str = "it wrote to a file beyond the limit of file sizes (RLIMIT_FSIZE)";
+
+/// Whether all of the task has used as much cpu time as one process of it may at the most.
+fn has_used_its_cpu_time(belongings: &Belongings) -> bool {
+    let figures = belongings.cgroup.as_ref().map(|cgroup| cgroup.figures());
+    // Only to word an end that is told in any case.
+    let used = figures.and_then(|figures| figures.ok()?.cpu.usage);
+    used.zip(belongings.limits.of_process.cpu_time)
+        .is_some_and(|(used, most)| used >= most)
+}
+
+fn refused_processes(cgroup: &Cgroup) -> Option<RefusedProcesses> {
+    let refused = cgroup.refused_processes().unwrap_or_else(|error| {
+        warn!("whether a task was at its limit of processes is unknown: {error}");
+        None
     });
-}
-
-/// The event comes just before the kernel chooses whom to kill.
-async fn kernel_has_killed(cgroup: &Cgroup) -> Result<bool, cgroup::Error> {
-    for _ in 0..KILL_LOOKS {
-        if cgroup.broke_memory_limit()? {
-            return Ok(true);
-        }
-        tokio::time::sleep(KILL_LOOK).await;
-    }
-    Ok(false)
-}
-
-/// How often, and how long apart, the kernel's count of its kills is looked at after an event.
-const KILL_LOOKS: u32 = 50;
-const KILL_LOOK: Duration = Duration::from_millis(10);
-
-/// Without the events the kernel enforces all the same, and the task's end tells.
-fn blind(task_id: &TaskId, error: &dyn std::fmt::Display) {
-    warn!(
-        "task '{}': an end for memory is seen late: {error}",
-        task_id.value
-    );
-}
-
-fn memory_limitation(cgroup: &Cgroup, limits: &TaskLimits) -> Option<Limitation> {
-    match cgroup.memory_statistics() {
-        Ok(found) => Some(limits.memory_limitation(&found)),
-        Err(error) => {
-            warn!("no statistics of a task that ran out of memory: {error}");
-            None
-        }
-    }
-}
-
-/// Measures the task's directory, each time when it could next have reached its limit, and reports a breach. A breach
-/// is found by an exact walk, and confirmed by a second one, before it is believed.
-pub(super) fn disk(
-    watches: &mut JoinSet<()>,
-    task_id: &TaskId,
-    belongings: &Arc<Belongings>,
-    walking: Walking,
-    wakes: &UnboundedSender<Wake>,
-) {
-    let Walking { measured, walks } = walking;
-    let Some(limit) = belongings.limits.disk else {
-        return;
-    };
-    let (task_id, wakes) = (task_id.clone(), wakes.clone());
-    let belongings = Arc::clone(belongings);
-    let share = Share::of(measured);
-    watches.spawn(async move {
-        let mut pace = Pace::new(Some(limit.as_u64()));
-        // Next to nothing is in the directory yet, and a task that is over in a moment need not be looked at.
-        let mut next = pace.observe(Sample {
-            at: Instant::now(),
-            cost: Duration::ZERO,
-            bytes: 0,
-        });
-        let mut troubled = false;
-        loop {
-            tokio::time::sleep_until(next.into()).await;
-            // Closed never; the semaphore lives as long as the host.
-            let Ok(turn) = Arc::clone(&walks).acquire_owned().await else {
-                return;
-            };
-            let looked = {
-                let belongings = Arc::clone(&belongings);
-                spawn_blocking(move || (look(&belongings.directory, limit), turn)).await
-            };
-            // The runtime is shutting down.
-            let Ok((look, turn)) = looked else {
-                return;
-            };
-            drop(turn);
-            let trouble;
-            (next, trouble) = match look {
-                Ok(Look::Over(used)) => {
-                    report(
-                        &wakes,
-                        task_id,
-                        belongings.limits.disk_limitation(used, limit),
-                    );
-                    return;
-                }
-                Ok(Look::Within(mut sample, gaps)) => {
-                    sample.cost *= share.of_how_many();
-                    (pace.observe(sample), gaps)
-                }
-                Err(error) => (Instant::now() + AFTER_AN_ERROR, Some(error.to_string())),
-            };
-            if let Some(trouble) = trouble
-                && !std::mem::replace(&mut troubled, true)
-            {
-                warn!(
-                    "task '{}': its disk usage is known in part only: {trouble}",
-                    task_id.value
-                );
-            }
-        }
-    });
-}
-
-/// A tree that could not be measured at all is tried again after this long.
-const AFTER_AN_ERROR: Duration = Duration::from_secs(1);
-
-/// What the trees of all tasks share.
-pub(super) struct Walking {
-    /// How many trees this executor measures.
-    pub(super) measured: Arc<AtomicU32>,
-    /// Held while walking, so that trees on a disk that hangs leave threads for everything else.
-    pub(super) walks: Arc<Semaphore>,
-}
-
-/// One of the trees that share what measuring may cost: each looks as seldom as if all of it were as dear as the sum.
-struct Share(Arc<AtomicU32>);
-
-impl Share {
-    fn of(measured: Arc<AtomicU32>) -> Self {
-        measured.fetch_add(1, Ordering::Relaxed);
-        Self(measured)
-    }
-
-    fn of_how_many(&self) -> u32 {
-        self.0.load(Ordering::Relaxed).max(1)
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-enum Look {
-    /// And what of the tree could not be read, if anything.
-    Within(Sample, Option<String>),
-    /// In bytes, as `du -k` rounds.
-    Over(u64),
-}
-
-fn look(directory: &OwnedFd, limit: Bytes) -> Result<Look, disk_engine::Error> {
-    let begin = Instant::now();
-    let usage = disk_engine::measure(directory.as_fd(), &Options::default())?;
-    let sample = Sample {
-        at: Instant::now(),
-        cost: begin.elapsed(),
-        bytes: usage.bytes,
-    };
-    let gaps = match &usage.completeness {
-        Completeness::Complete => None,
-        Completeness::LowerBound(gaps) => Some(gaps.to_string()),
-    };
-    if !usage.exceeds(limit.as_u64()) {
-        return Ok(Look::Within(sample, gaps));
-    }
-    // A file that was renamed from one directory to another in the middle of the walk is counted twice.
-    let again = disk_engine::measure(directory.as_fd(), &Options::default())?;
-    if again.exceeds(limit.as_u64()) {
-        Ok(Look::Over(again.kib_rounded_up() * 1024))
-    } else {
-        Ok(Look::Within(sample, gaps))
-    }
+    refused.map(|(times, limit)| RefusedProcesses { limit, times })
 }
 
 fn report(wakes: &UnboundedSender<Wake>, task_id: TaskId, limitation: Limitation) {
