@@ -33,8 +33,10 @@ pub const SHARED_PLACES: [&str; 12] = [
 /// A host with something to take.
 #[derive(Debug)]
 pub struct Host {
-    /// What is where, by its names on the host. The task's own directory and its writable places are to be filled in.
+    /// What is where, by its names on the host.
     pub world: World,
+    /// Files with nothing but a secret.
+    secrets: Vec<PathBuf>,
     /// In places that others have as well, open to everybody.
     elsewhere: Vec<TempDir>,
     victim: Child,
@@ -42,20 +44,14 @@ pub struct Host {
 }
 
 impl Host {
-    /// With files of secrets at these paths, and a socket in the directory `base` which, as they, no task is to find.
-    /// The tasks have this user.
+    /// With a socket in the directory `base` that no task is to find. The tasks have this user.
     ///
     /// # Panics
     /// Without root's rights.
-    pub fn new(user: u32, secrets: &[PathBuf], base: &Path) -> Host {
+    pub fn new(user: u32, base: &Path) -> Host {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let mark = format!("escaped-{}-{number}", std::process::id());
-        for secret in secrets {
-            fs::create_dir_all(secret.parent().expect("an absolute path")).expect("root's rights");
-            fs::write(secret, format!("{PART_OF_SECRETS}{mark}\n")).expect("root's rights");
-            open_to_all(secret);
-        }
         // One that is seen, and those that all processes of a host share.
         let elsewhere: Vec<TempDir> = ["/srv", "/tmp", "/var/tmp", "/dev/shm", "/run"]
             .map(open_directory_in)
@@ -76,7 +72,7 @@ impl Host {
         victim.arg0(format!("victim-{mark}")).arg("1000").uid(user);
         let victim = victim.spawn().expect("sleep");
         let world = World {
-            writable: Vec::new(),
+            writable: ["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from).into(),
             sandbox: PathBuf::new(),
             open_directories: elsewhere
                 .iter()
@@ -88,22 +84,28 @@ impl Host {
             abstract_socket: mark.clone(),
             port: loopback.local_addr().expect("an address").port(),
             mark,
-            secrets: secrets.to_vec(),
+            secrets: Vec::new(),
             sockets,
         };
         Host {
             world,
+            secrets: Vec::new(),
             elsewhere,
             victim,
             _listeners: (listeners, abstract_listener, loopback),
         }
     }
 
-    /// Says what of the file system the task has: its directory, as it sees it.
-    pub fn give(&mut self, sandbox: &Path) {
-        sandbox.clone_into(&mut self.world.sandbox);
-        let private = ["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from);
-        self.world.writable = [vec![sandbox.to_owned()], private.to_vec()].concat();
+    /// Makes a file with a secret, that everybody may read who finds it.
+    ///
+    /// # Panics
+    /// Without root's rights.
+    pub fn keep_secret_at(&mut self, path: PathBuf) {
+        fs::create_dir_all(path.parent().expect("an absolute path")).expect("root's rights");
+        fs::write(&path, self.secret()).expect("root's rights");
+        open_to_all(&path);
+        self.secrets.push(path.clone());
+        self.world.secrets.push(path);
     }
 
     /// What is a secret of this host's, for the environment of whoever has to keep it.
@@ -124,9 +126,9 @@ impl Host {
             .filter(|path| path.symlink_metadata().is_ok())
             .collect();
         assert_eq!(made, Vec::<PathBuf>::new(), "made by the task");
-        for path in &self.world.secrets {
+        for path in &self.secrets {
             let content = fs::read_to_string(path).expect("it is there");
-            assert_eq!(content.trim_end(), self.secret());
+            assert_eq!(content, self.secret());
         }
         let ended = self.victim.try_wait().expect("a child of ours");
         assert_eq!(ended, None, "a process of the host's was ended");

@@ -20,9 +20,9 @@ pub enum Task {
 pub struct World {
     /// In the name or the content of all that a test lays out.
     pub mark: String,
-    /// The task's own directory, as the task sees it.
+    /// The task's own directory, as the task sees it; the one that it starts in when this is empty.
     pub sandbox: PathBuf,
-    /// The only places, as the task sees them, in which it may write.
+    /// The only places, as the task sees them, in which it may write, beside its own directory.
     pub writable: Vec<PathBuf>,
     /// Files with a secret that are somebody else's: another task's, the executor's journal, a checkpoint, a credential.
     pub secrets: Vec<PathBuf>,

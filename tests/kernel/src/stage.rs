@@ -64,10 +64,13 @@ impl Stage {
             "executor/journal",
             "executor/tasks/neighbour/secret",
         ];
-        let secrets = secrets.map(|name| base.path().join(name));
+        let mut host = Host::new(user, base.path());
+        for secret in secrets {
+            host.keep_secret_at(base.path().join(secret));
+        }
         let terminal = openpty(None, None).expect("a terminal");
         Stage {
-            host: Host::new(user, &secrets, base.path()),
+            host,
             identity,
             base,
             sandbox,
@@ -148,7 +151,6 @@ impl Stage {
             Filesystem::Private(files) => files.sandbox_inside.clone(),
             Filesystem::Host => self.sandbox.clone(),
         };
-        self.host.give(&inside);
         let orders = tempfile::tempdir().expect("a directory");
         open_to_all(orders.path());
         let order = orders.path().join("order");
