@@ -129,12 +129,24 @@ impl Scene {
     /// # Panics
     /// When one is there that cannot be killed.
     pub fn kill_executors(&self) {
+        self.kill_those(|line| line == b"./mesos-sandbox-executor\0");
+    }
+
+    /// The same for those in the place of Mesos's command executor.
+    ///
+    /// # Panics
+    /// When one is there that cannot be killed.
+    pub fn kill_command_executors(&self) {
+        self.kill_those(|line| line.starts_with(b"mesos-executor\0"));
+    }
+
+    fn kill_those(&self, are_meant: impl Fn(&[u8]) -> bool) {
         let work = self.mesos.work_dir();
         for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
             // What is gone meanwhile need not be killed.
             let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
             let directory = std::fs::read_link(process.path().join("cwd")).unwrap_or_default();
-            if directory.starts_with(&work) && line == b"./mesos-sandbox-executor\0" {
+            if directory.starts_with(&work) && are_meant(&line) {
                 let killed = std::process::Command::new("kill")
                     .arg("-9")
                     .arg(process.file_name())

@@ -40,7 +40,7 @@ impl Graphite {
             carbon_port: free_port(),
             pickle_port: free_port(),
             web_port: free_port(),
-            keeper: Keeper::start("graphite"),
+            keeper: Keeper::start("graphite", &std::env::temp_dir()),
         };
         graphite.write_configuration();
         graphite.start_carbon();

@@ -31,15 +31,15 @@ struct Connection {
 }
 
 impl Keeper {
-    /// Starts a keeper with an empty directory, readable for all, and an empty cgroup.
-    pub(crate) fn start(name: &str) -> Self {
+    /// Starts a keeper with an empty directory in `place`, readable for all, and an empty cgroup.
+    pub(crate) fn start(name: &str, place: &Path) -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let cgroup = format!("{PREFIX}{name}-{}-{number}", std::process::id());
         let directory = tempfile::Builder::new()
             .prefix(&format!("{PREFIX}{name}-"))
             .permissions(Permissions::from_mode(0o755))
-            .tempdir()
+            .tempdir_in(place)
             .expect("cannot make a directory for temporary files")
             .keep();
         let mut child = Command::new("/usr/bin/python3")
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_tree_of_any_depth_is_removed() {
-        let keeper = Keeper::start("depth");
+        let keeper = Keeper::start("depth", &std::env::temp_dir());
         let dig = "import os\nfor _ in range(3000):\n os.mkdir('d')\n os.chdir('d')";
         let status = Command::new("/usr/bin/python3")
             .args(["-c", dig])

@@ -31,6 +31,7 @@ pub struct Settings {
     launcher: Launcher,
     command_executor: Option<PathBuf>,
     is_known_as_master: bool,
+    place: PathBuf,
     flags: BTreeMap<String, String>,
 }
 
@@ -52,6 +53,7 @@ impl Settings {
             launcher,
             command_executor: None,
             is_known_as_master: false,
+            place: std::env::temp_dir(),
             flags: BTreeMap::new(),
         };
         settings
@@ -105,6 +107,14 @@ impl Settings {
         self
     }
 
+    /// A directory for all its files besides those of others, instead of that for temporary files, of which each task has
+    /// one of its own.
+    #[must_use]
+    pub fn place(mut self, directory: &Path) -> Self {
+        directory.clone_into(&mut self.place);
+        self
+    }
+
     /// The launcher.
     pub fn launcher(&self) -> Launcher {
         self.launcher
@@ -145,7 +155,7 @@ impl RealMesos {
 
     fn try_start(settings: &Settings) -> Result<Self, String> {
         let real = real_mesos();
-        let keeper = Keeper::start("mesos");
+        let keeper = Keeper::start("mesos", &settings.place);
         let launcher_dir = keeper.directory().join("launcher");
         fs::create_dir(&launcher_dir).expect("a new directory");
         for helper in ["mesos-containerizer", "mesos-fetcher", "mesos-executor"] {
