@@ -9,6 +9,7 @@ mod bursts;
 mod commands;
 mod idle;
 mod launches;
+mod logs;
 mod processes;
 mod samples;
 mod sandbox;
@@ -37,10 +38,11 @@ fn main() {
 fn under_mesos() {
     let [ours, peer, nothing] = Side::ALL;
     println!("| | {ours} | {peer}, no sandbox | {nothing} |\n|---|---|---|---|");
-    let parts: [fn() -> Vec<[String; 4]>; 4] = [
+    let parts: [fn() -> Vec<[String; 4]>; 5] = [
         launches::measure,
         commands::measure,
         bursts::measure,
+        logs::measure,
         idle::measure,
     ];
     for part in parts {

@@ -346,6 +346,18 @@ impl RealMesos {
         serde_json::from_slice(&answer).expect("the agent's state is JSON")
     }
 
+    /// The begin of a file of a sandbox, as the agent shows it (Mesos: docs/endpoints/files/read.json.md).
+    ///
+    /// # Panics
+    /// When the agent does not show it.
+    pub fn file_through_agent(&self, path: &Path) -> String {
+        let request = format!("/files/read?path={}&offset=0", path.display());
+        let answer = http::get(&self.authority(), &request)
+            .unwrap_or_else(|error| panic!("no file: {error}"));
+        let answer: Value = serde_json::from_slice(&answer).expect("the answer is JSON");
+        answer["data"].as_str().unwrap_or_default().to_owned()
+    }
+
     /// What is there beyond Mesos itself. A task that runs, its executor and their cgroups and mounts are in it.
     pub fn leftovers(&self) -> &Leftovers {
         &self.leftovers
