@@ -187,6 +187,11 @@ impl Driver {
             }
             Action::CancelHook { task_id, moment } => self.host.cancel_hook(&task_id, moment),
             Action::Signal { task_id, signal } => self.host.signal(&task_id, signal),
+            Action::Ask {
+                number,
+                task_id,
+                question,
+            } => self.host.ask(number, &task_id, question),
             Action::KillTree { task_id } => self.host.kill(&task_id),
             Action::CleanUp { task_id } => self.host.clean_up(&task_id),
             Action::PutAside { task_id } => self.host.put_aside(&task_id),

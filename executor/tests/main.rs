@@ -21,6 +21,7 @@ mod journal;
 mod killing;
 mod life;
 mod logs;
+mod messages;
 mod reconnection;
 mod silence;
 mod subscription;

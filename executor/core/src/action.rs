@@ -10,6 +10,7 @@ use mesos_proto::v1::{TaskId, TaskState};
 
 use crate::hook::Moment;
 use crate::journal::Record;
+use crate::question::Question;
 
 /// One thing to do. Actions are carried out in the order they are polled; none is waited for.
 #[derive(Clone, Debug)]
@@ -109,6 +110,16 @@ pub enum Action {
         task_id: TaskId,
         /// Which one.
         moment: Moment,
+    },
+    /// Find out something about a task. Answered by exactly one [`crate::Event::Answered`], also when the task has ended
+    /// meanwhile.
+    Ask {
+        /// To be given back with the answer.
+        number: u64,
+        /// The task.
+        task_id: TaskId,
+        /// What.
+        question: Question,
     },
     /// End every process of a task at once, by force. Answered by `Ended`.
     KillTree {

@@ -30,6 +30,7 @@ use crate::time::{Instant, Now};
 use ending::{Phase, Shutdown};
 use groups::Groups;
 use memory::Memory;
+use talk::Questions;
 
 /// The executor. See the crate's documentation for how it is driven.
 #[derive(Debug)]
@@ -51,6 +52,8 @@ pub struct Core {
     /// The container that the executor runs in.
     container_id: Option<ContainerId>,
     groups: Groups,
+    /// Questions of the framework that the edge has not answered yet.
+    questions: Questions,
     /// The number of the last record that was handed to the journal.
     recorded: u64,
     /// The framework has the capability TASK_KILLING_STATE.
@@ -85,6 +88,7 @@ impl Core {
             executor: None,
             container_id: None,
             groups: Groups::default(),
+            questions: Questions::default(),
             recorded: 0,
             sends_killing: false,
             ever_launched: false,
@@ -130,6 +134,7 @@ impl Core {
             // A connection that was given up speaks no more, whatever is still on its way from it.
             Event::Link { .. } | Event::Agent { .. } => {}
             Event::Task { task_id, event } => self.on_task(now, &task_id, event),
+            Event::Answered { number, answer } => self.on_answer(now, number, answer),
             Event::Stop => self.shut_down(now, Shutdown::Stopped),
         }
         self.settle(now);

@@ -3,6 +3,7 @@
 use mesos_proto::v1::{self, Resource, TaskId};
 
 use crate::hook::Moment;
+use crate::question::Answer;
 
 /// Everything the world tells the core.
 #[derive(Clone, Debug)]
@@ -28,6 +29,13 @@ pub enum Event {
         task_id: TaskId,
         /// What happened.
         event: TaskEvent,
+    },
+    /// What [`crate::Action::Ask`] asked for.
+    Answered {
+        /// The number that the action carried.
+        number: u64,
+        /// What was found.
+        answer: Answer,
     },
     /// The executor itself was told to end (SIGTERM).
     Stop,

@@ -37,6 +37,7 @@ mod journal;
 mod ledger;
 mod link;
 mod messages;
+mod question;
 mod status;
 mod task;
 mod time;
@@ -51,4 +52,5 @@ pub use event::{
 };
 pub use hook::{Moment, hook_failure};
 pub use journal::Record;
+pub use question::{Answer, DiskUse, ProcessLine, Question, Usage};
 pub use time::{Instant, Now};

@@ -4,16 +4,23 @@
 //! { "request": "ping" }
 //! { "request": "tasks" }
 //! { "request": "signal", "task_id": "web.1", "signal": "HUP" }
+//! { "request": "usage", "task_id": "web.1" }
+//! { "request": "processes", "task_id": "web.1" }
+//! { "request": "disk", "task_id": "web.1" }
 //! ```
 //!
-//! A request may have an `id`, a text of its own choice, which its answer repeats:
+//! All that name a task are refused unless the task itself allows them ([`dialect::Allowed`]). A request may have an `id`, a text of its own choice, which its answer repeats:
 //!
 //! ```json
 //! { "reply": "ping", "id": "7", "executor_id": "sandboxes", "tasks": 2, "unacknowledged_updates": 0 }
 //! { "reply": "tasks", "tasks": [ { "task_id": "web.1", "state": "TASK_RUNNING", "since": 1700000000.25,
 //!                                  "healthy": true } ], "omitted": 0 }
 //! { "reply": "signal", "task_id": "web.1", "signal": "HUP" }
-//! { "reply": "error", "error": "...", "requests": ["ping", "tasks", "signal"] }
+//! { "reply": "usage", "task_id": "web.1", "usage": { "cpu_seconds": 1.25, "memory_bytes": 1048576, ... } }
+//! { "reply": "processes", "task_id": "web.1", "omitted": 0, "processes":
+//!   [ { "pid": 2, "name": "server", "state": "S", "cpu_seconds": 1.2, "memory_bytes": 524288, "arguments": [] } ] }
+//! { "reply": "disk", "task_id": "web.1", "disk": { "used_bytes": 4096, "limit_bytes": 10485760, "age_seconds": 0.5 } }
+//! { "reply": "error", "error": "...", "requests": ["ping", "tasks", "signal", "usage", "processes", "disk"] }
 //! ```
 //!
 //! `since` is when the task came to its state, in seconds since the epoch; `healthy` is there when a health check has
@@ -21,10 +28,13 @@
 //! it. Messages go at most once both ways (Mesos: src/slave/slave.cpp, `executorMessage`): who gets no answer asks again.
 //! Whatever is an answer by its form is never answered, so that two who echo each other fall silent.
 
+mod told;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::action::Signal;
+use crate::question::Answer;
 
 /// What is longer is no request.
 const LONGEST_REQUEST: usize = 4096;
@@ -32,21 +42,41 @@ const LONGEST_REQUEST: usize = 4096;
 /// How many tasks one answer names; task ids have 255 bytes at most.
 pub(crate) const MOST_TASKS: usize = 500;
 
-const REQUESTS: [&str; 3] = ["ping", "tasks", "signal"];
+const REQUESTS: [&str; 6] = ["ping", "tasks", "signal", "usage", "processes", "disk"];
 
 /// A message that wants something.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Request {
     id: Option<String>,
     pub(crate) wish: Wish,
 }
 
 /// What it wants.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Wish {
     Ping,
     Tasks,
     Signal { task_id: String, signal: Signal },
+    About { task_id: String, subject: Subject },
+}
+
+/// What is to be told of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Usage,
+    Processes,
+    Disk,
+}
+
+impl Subject {
+    fn of(request: &str) -> Option<Self> {
+        match request {
+            "usage" => Some(Self::Usage),
+            "processes" => Some(Self::Processes),
+            "disk" => Some(Self::Disk),
+            _ => None,
+        }
+    }
 }
 
 /// One task in the answer to `tasks`.
@@ -101,10 +131,13 @@ impl Request {
                 error: text.to_owned(),
             })
         };
+        let subject = Subject::of(&raw.request);
         let wish = match (raw.request.as_str(), raw.task_id, raw.signal) {
             ("ping", None, None) => Wish::Ping,
             ("tasks", None, None) => Wish::Tasks,
-            ("ping" | "tasks", _, _) => return error("only 'signal' names a task or a signal"),
+            ("ping" | "tasks", _, _) => {
+                return error("'ping' and 'tasks' name no task and no signal");
+            }
             ("signal", Some(task_id), Some(name)) => {
                 let Some(signal) = signal_of(&name) else {
                     return error("'signal' is HUP, INT, QUIT, USR1 or USR2");
@@ -112,7 +145,11 @@ impl Request {
                 Wish::Signal { task_id, signal }
             }
             ("signal", _, _) => return error("'signal' needs 'task_id' and 'signal'"),
-            _ => return error("there is no such request"),
+            (_, task_id, signal) => match (subject, task_id, signal) {
+                (Some(subject), Some(task_id), None) => Wish::About { task_id, subject },
+                (Some(_), _, _) => return error("it needs 'task_id', and no signal"),
+                (None, _, _) => return error("there is no such request"),
+            },
         };
         Ok(Self { id: raw.id, wish })
     }
@@ -150,6 +187,14 @@ impl Request {
     pub(crate) fn signalled(&self, task_id: &str, signal: Signal) -> Vec<u8> {
         let signal = name_of(signal);
         self.reply(json!({ "reply": "signal", "task_id": task_id, "signal": signal }))
+    }
+
+    /// What was found out about a task.
+    pub(crate) fn told(&self, task_id: &str, answer: Answer) -> Vec<u8> {
+        match told::reply(task_id, answer) {
+            Ok(reply) => self.reply(reply),
+            Err(why) => self.refused(&why),
+        }
     }
 
     /// It was understood, and cannot be done.
@@ -223,6 +268,15 @@ mod tests {
             let signal = Signal::User1;
             assert_eq!(parse(&text), Ok(Wish::Signal { task_id, signal }));
         }
+        for (name, subject) in [
+            ("usage", Subject::Usage),
+            ("processes", Subject::Processes),
+            ("disk", Subject::Disk),
+        ] {
+            let text = format!(r#"{{"request":"{name}","task_id":"t"}}"#);
+            let task_id = "t".to_owned();
+            assert_eq!(parse(&text), Ok(Wish::About { task_id, subject }));
+        }
     }
 
     #[test]
@@ -230,7 +284,10 @@ mod tests {
         assert!(error("hello").contains("expected"));
         assert!(error(r#"{"request":"dance"}"#).contains("no such request"));
         assert!(error(r#"{"request":"ping","volume":11}"#).contains("unknown field `volume`"));
-        assert!(error(r#"{"request":"ping","task_id":"t"}"#).contains("only 'signal'"));
+        assert!(error(r#"{"request":"ping","task_id":"t"}"#).contains("name no task"));
+        assert!(error(r#"{"request":"usage"}"#).contains("needs 'task_id'"));
+        let text = r#"{"request":"disk","task_id":"t","signal":"HUP"}"#;
+        assert!(error(text).contains("no signal"));
         assert!(error(r#"{"request":"signal","task_id":"t"}"#).contains("needs"));
         let text = r#"{"request":"signal","task_id":"t","signal":"KILL"}"#;
         assert!(error(text).contains("HUP, INT"));
@@ -258,6 +315,8 @@ mod tests {
             request.tasks(std::iter::empty(), 0),
             request.signalled("t", Signal::Hangup),
             request.refused("no"),
+            request.told("t", Answer::Usage(Box::default())),
+            request.told("t", Answer::Unknown("no".to_owned())),
             not_understood(None, "no"),
         ] {
             assert_eq!(Request::parse(&answer), Err(NoRequest::Reply));
@@ -291,6 +350,6 @@ mod tests {
     #[test]
     fn an_error_names_what_could_be_asked() {
         let answer = json(&not_understood(None, "no"));
-        assert_eq!(answer["requests"], json!(["ping", "tasks", "signal"]));
+        assert_eq!(answer["requests"], json!(REQUESTS));
     }
 }

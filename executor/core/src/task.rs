@@ -30,7 +30,7 @@ mod table;
 
 use std::time::Duration;
 
-use dialect::{Hook, Life, Options, Request, Restart, StopSignal};
+use dialect::{Allowed, Hook, Life, Options, Request, Restart, StopSignal};
 use mesos_proto::TaskInfo;
 use mesos_proto::v1::{CheckStatusInfo, KillPolicy, TaskId, TaskState};
 
@@ -51,6 +51,8 @@ pub(crate) struct Task {
     /// The number of its group, in which all start or none does.
     pub(crate) group: Option<u64>,
     options: Options,
+    /// What may be asked and done by MESSAGE.
+    pub(crate) allowed: Allowed,
     /// `TaskInfo.max_completion_time`.
     time_limit: Option<Duration>,
     wanted_checks: Vec<dialect::Check>,
@@ -182,6 +184,7 @@ impl Task {
             options: request.options.clone(),
             life: request.life.clone(),
             runs: Runs::of(request.life.restart.clone()),
+            allowed: request.messages,
             wanted_checks: request.checks.clone(),
             checks: Checks::new(&request.checks, Instant::default()),
             state: State::Launching { kill: None },
@@ -196,6 +199,7 @@ impl Task {
             grace: grace_of_task(info),
             group: None,
             options: Options::default(),
+            allowed: Allowed::default(),
             time_limit: info.max_completion_time.as_ref().map(length_of),
             wanted_checks: Vec::new(),
             lacks: None,

@@ -21,6 +21,7 @@ use super::hooks::{Hooks, command};
 use super::limits::TaskLimits;
 use super::output::Kept;
 use super::site::{Site, discard, own_cgroup};
+use super::usage::Measured;
 use super::workshop::{Way, Workshop};
 use super::{failure, fault};
 
@@ -67,6 +68,8 @@ pub(super) struct Belongings {
     pub(super) directory: OwnedFd,
     pub(super) kept: Kept,
     pub(super) limits: TaskLimits,
+    /// What its directory takes.
+    pub(super) measured: Measured,
     /// The exit statuses that are no failure, of which nobody needs the last words.
     pub(super) success_codes: Vec<i32>,
     /// There when something else than the command may have to be started in its place, or the command again.
@@ -239,6 +242,7 @@ impl Ready {
             directory: site.directory,
             kept: site.output.kept,
             limits: site.limits,
+            measured: Measured::default(),
             success_codes: request.options.success_codes,
             again,
         };
@@ -282,6 +286,7 @@ impl Ready {
                 directory: last.directory.try_clone()?,
                 kept: last.kept.again()?,
                 limits: last.limits.clone(),
+                measured: Measured::default(),
                 success_codes: last.success_codes.clone(),
                 again: Some(again),
             };

@@ -18,7 +18,7 @@ use tracing::warn;
 
 use super::failure;
 use super::tail::Tail;
-use crate::logs::{Directory, Logs, Policy, Turns};
+use crate::logs::{Directory, LogFigures, Logs, Policy, Turns};
 
 /// A task's output, before the task is there.
 pub(super) struct Output {
@@ -59,6 +59,11 @@ impl Kept {
         {
             warn!("the last words of a task may be somebody else's: {error}");
         }
+    }
+
+    /// None when the task writes by itself.
+    pub(super) fn figures(&self) -> Option<LogFigures> {
+        self.logs.as_ref().map(|logs| logs.figures())
     }
 
     /// The last lines that the task wrote to its standard error. Blocks, but not for long.

@@ -24,6 +24,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, TryLockError};
 use std::thread::sleep;
@@ -39,7 +40,7 @@ use crate::sys;
 use files::{Files, Place};
 pub(crate) use policy::Policy;
 use pump::Pump;
-pub(crate) use pump::Turns;
+pub(crate) use pump::{Turns, locked};
 use scribe::{Counts, Scribe};
 
 /// How long a drain may take: a disk that hangs must not keep a task's end from being told.
@@ -69,11 +70,23 @@ pub(crate) struct Logs {
     stderr: Stream,
 }
 
+/// What is known of a task's output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LogFigures {
+    /// Bytes that were written to `stdout` so far.
+    pub(crate) stdout: u64,
+    /// Bytes that were written to `stderr` so far.
+    pub(crate) stderr: u64,
+    /// Lines that were dropped so far.
+    pub(crate) dropped: u64,
+}
+
 #[derive(Debug)]
 struct Stream {
     /// Kept, so that whatever is started for the task next can have it, and the pipe is never at its end.
     writer: OwnedFd,
     scribe: Arc<Mutex<Scribe>>,
+    counts: Arc<Counts>,
     drains: UnboundedSender<SyncSender<()>>,
     pump: AbortHandle,
 }
@@ -138,6 +151,16 @@ impl Logs {
     pub(crate) fn stderr(&self) -> Ending {
         Ending(Arc::clone(&self.stderr.scribe))
     }
+
+    pub(crate) fn figures(&self) -> LogFigures {
+        let [stdout, stderr] = [&self.stdout.counts, &self.stderr.counts];
+        let dropped = [stdout, stderr].map(|counts| counts.dropped.load(Ordering::Relaxed));
+        LogFigures {
+            stdout: stdout.written.load(Ordering::Relaxed),
+            stderr: stderr.written.load(Ordering::Relaxed),
+            dropped: dropped.iter().sum(),
+        }
+    }
 }
 
 impl Stream {
@@ -164,7 +187,7 @@ impl Stream {
         let pump = Pump {
             reader: Arc::new(sys::when_readable(reader)?),
             scribe: Arc::clone(&scribe),
-            counts,
+            counts: Arc::clone(&counts),
             turns: turns.clone(),
             passed_over: None,
         };
@@ -173,6 +196,7 @@ impl Stream {
         Ok(Self {
             writer,
             scribe,
+            counts,
             drains,
             pump,
         })

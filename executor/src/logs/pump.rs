@@ -98,7 +98,7 @@ enum Copied {
 type Reading = Arc<Mutex<bool>>;
 
 /// A scribe is as good after a panic as before: it has no invariant that spans two calls.
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

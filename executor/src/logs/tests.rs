@@ -41,7 +41,7 @@ fn text(sandbox: &TempDir, name: &str) -> String {
 }
 
 #[test]
-fn both_streams_have_their_files() {
+fn both_streams_have_their_files_and_are_counted() {
     within_runtime(|| {
         let (sandbox, logs) = open(None, 1 << 20);
         let (stdout, stderr) = logs.writers().unwrap();
@@ -50,6 +50,12 @@ fn both_streams_have_their_files() {
         logs.drain();
         assert_eq!(text(&sandbox, "stdout"), "to stdout\n");
         assert_eq!(text(&sandbox, "stderr"), "to stderr, more\n");
+        let figures = LogFigures {
+            stdout: 10,
+            stderr: 16,
+            dropped: 0,
+        };
+        assert_eq!(logs.figures(), figures);
     });
 }
 

@@ -142,6 +142,16 @@ pub(crate) fn shutdown() -> Event {
     typed(event::Type::Shutdown)
 }
 
+/// What a framework says to the executor.
+pub(crate) fn message(text: &str) -> Event {
+    Event {
+        message: Some(event::Message {
+            data: Bytes::copy_from_slice(text.as_bytes()),
+        }),
+        ..typed(event::Type::Message)
+    }
+}
+
 pub(crate) fn error(message: &str) -> Event {
     Event {
         error: Some(event::Error {

@@ -128,7 +128,11 @@ fn pymesos_asks_by_message_what_runs_signals_a_task_and_hears_the_answers() {
     let waits = "trap 'exit 5' USR1; touch ready; while :; do sleep 0.05; done";
     // It ends when the other has set its trap, so that the signal cannot come too early.
     let tells = "while [ ! -e ../waits/ready ]; do sleep 0.05; done";
-    let tasks = [scene.task("waits", waits), scene.task("tells", tells)];
+    let waits = json!({ "version": 1, "command": { "value": waits }, "messages": ["signal"] });
+    let tasks = [
+        scene.task("waits", &waits.to_string()),
+        scene.task("tells", tells),
+    ];
     scene.scheduler.tell(&json!({ "launch": tasks }));
     scene.scheduler.wait_for_state("waits", "TASK_RUNNING");
     scene.scheduler.wait_for_state("tells", "TASK_FINISHED");

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use executor_core::{
-    Action, CommandEnd, Ended, Event, Fault, Instant, Moment, Probed, StartFailure, TaskEvent,
+    Action, Answer, CommandEnd, Ended, Event, Fault, Instant, Moment, Probed, StartFailure,
+    TaskEvent,
 };
 use mesos_proto::v1::TaskId;
 
@@ -106,6 +107,11 @@ impl World {
                 self.host.doomed.insert(task_id.value.clone());
                 let delay = self.below(1500);
                 self.end(delay, &task_id.value, false);
+            }
+            Action::Ask { number, .. } => {
+                let answer = Answer::Unknown("nobody looks".into());
+                let delay = self.below(1000);
+                self.after(delay, Due::Core(Event::Answered { number, answer }));
             }
             Action::Probe { task_id, check, .. } => self.probe(&task_id.value, check),
             // The answer may be anything, and the one that is on its way does.

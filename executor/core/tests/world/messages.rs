@@ -47,6 +47,7 @@ pub(super) fn short(action: &Action) -> String {
         | Action::PutAside { .. }
         | Action::Relaunch { .. }
         | Action::Signal { .. }
+        | Action::Ask { .. }
         | Action::KillTree { .. }
         | Action::CleanUp { .. }
         | Action::Exit(_) => format!("{action:?}"),
@@ -142,6 +143,9 @@ fn data(id: &str) -> String {
     if [1, 3, 4, 8].contains(&kind) {
         data["restart"] = json!({ "policy": "on_failure", "max_restarts": 2, "backoff_seconds": 0.2,
                                   "on_limit": kind == 4 });
+    }
+    if kind == 4 {
+        data["messages"] = json!(["usage", "disk"]);
     }
     data.to_string()
 }

@@ -148,6 +148,8 @@ impl World {
         }
         for text in [
             r#"{"request":"tasks"}"#,
+            r#"{"request":"usage","task_id":"t4"}"#,
+            r#"{"request":"disk","task_id":"t4"}"#,
             "no request",
             r#"{"reply":"ping"}"#,
         ] {

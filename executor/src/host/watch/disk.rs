@@ -1,6 +1,6 @@
 //! A task's directory against its quota.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -50,7 +50,7 @@ pub(in crate::host) fn disk(
             };
             let looked = {
                 let belongings = Arc::clone(&belongings);
-                spawn_blocking(move || (look(&belongings.directory, limit), turn)).await
+                spawn_blocking(move || (look(&belongings, limit), turn)).await
             };
             // The runtime is shutting down.
             let Ok((look, turn)) = looked else {
@@ -123,7 +123,8 @@ enum Look {
     Over(u64),
 }
 
-fn look(directory: &OwnedFd, limit: Bytes) -> Result<Look, disk_engine::Error> {
+fn look(belongings: &Belongings, limit: Bytes) -> Result<Look, disk_engine::Error> {
+    let directory = &belongings.directory;
     let begin = Instant::now();
     let usage = disk_engine::measure(directory.as_fd(), &Options::default())?;
     let sample = Sample {
@@ -135,6 +136,8 @@ fn look(directory: &OwnedFd, limit: Bytes) -> Result<Look, disk_engine::Error> {
         Completeness::Complete => None,
         Completeness::LowerBound(gaps) => Some(gaps.to_string()),
     };
+    let measured = &belongings.measured;
+    measured.note(sample.at, sample.cost, usage.bytes, gaps.is_none());
     if !usage.exceeds(limit.as_u64()) {
         return Ok(Look::Within(sample, gaps));
     }
