@@ -44,7 +44,6 @@ use crate::driver::Wake;
 use crate::probe::{Network, Place, View};
 use cancellation::Cancellation;
 pub(crate) use fetching::{BUILT_INS, FetchSettings};
-use hooks::Hooks;
 pub(crate) use hooks::Job;
 pub(crate) use host_files::HostFiles;
 pub(crate) use launch::Launched;
@@ -177,57 +176,6 @@ impl Host {
         };
         self.launching.insert(task_id.value.clone(), launching);
         cancellation
-    }
-
-    fn hooks_of_tasks(&self) -> Hooks {
-        Hooks {
-            measured: Arc::clone(&self.measured),
-            walks: Arc::clone(&self.walks),
-            wakes: self.wakes.clone(),
-        }
-    }
-
-    /// Runs a hook of a task, which is answered by one [`TaskEvent::Hooked`].
-    pub(crate) fn hook(&mut self, job: Job) {
-        // Those that are through need not be kept.
-        while self.hooking.try_join_next().is_some() {}
-        self.hooks.retain(|_, (_, end)| !end.is_closed());
-        let (end, ended) = oneshot::channel::<()>();
-        self.hooks
-            .insert(job.task_id.value.clone(), (job.moment, end));
-        let called_off = async move {
-            // Nothing is ever sent.
-            let _ = ended.await;
-        };
-        let (workshop, hooks) = (Arc::clone(&self.workshop), self.hooks_of_tasks());
-        let running = self.tasks.get(&job.task_id.value);
-        let belongings = running.map(|running| Arc::clone(&running.belongings));
-        match job.moment {
-            Moment::AfterStop => {
-                let killing = running.map(|running| Arc::clone(&running.killing));
-                let killing = killing.unwrap_or_default();
-                self.hooking.spawn(async move {
-                    hooks
-                        .after_stop(&workshop, belongings, killing, job, called_off)
-                        .await;
-                });
-            }
-            Moment::BeforeStart | Moment::AfterStart | Moment::BeforeStop | Moment::Deregister => {
-                let place = self.view(&job.task_id).map(|view| view.place);
-                self.hooking.spawn(async move {
-                    hooks.beside(place, belongings, job, called_off).await;
-                });
-            }
-        }
-    }
-
-    /// Ends a hook, if it still runs, and whatever it started.
-    pub(crate) fn cancel_hook(&mut self, task_id: &TaskId, moment: Moment) {
-        if let Some((begun, _)) = self.hooks.get(&task_id.value)
-            && *begun == moment
-        {
-            self.hooks.remove(&task_id.value);
-        }
     }
 
     /// Lets a held task run that is ready; [`Host::launched`] tells the outcome.

@@ -206,6 +206,30 @@ fn a_hook_that_hangs_is_ended_with_all_it_started() {
 }
 
 #[test]
+fn a_hook_that_floods_its_output_is_bounded_in_memory_and_message() {
+    for name in ["before_start", "after_start", "after_stop"] {
+        let mut keys = json!({ "hooks": {} });
+        keys["hooks"][name] =
+            json!({ "command": "yes 0123456789", "timeout_seconds": 0.5, "on_failure": "fail" });
+        let (agent, executor, directory) = running(living("sleep 1", keys));
+        let failed = agent.wait_for_state("t", TaskFailed);
+        let message = failed.message();
+        assert!(message.contains("did not end within 500ms"), "{message}");
+        assert!(
+            message.len() < 2048 && message.ends_with("\n0123456789"),
+            "{message}"
+        );
+        let written = fs::metadata(directory.join("stdout")).unwrap().len();
+        assert!(written < 100 << 10, "{written} bytes");
+        let status = fs::read_to_string(format!("/proc/{}/status", executor.pid())).unwrap();
+        let peak = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let peak = peak.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+        assert!(peak < Some(100 << 10), "the executor took {peak:?} KiB");
+        end(&agent, executor);
+    }
+}
+
+#[test]
 fn a_task_killed_in_its_hook_before_the_start_never_starts() {
     let keys = json!({ "hooks": { "before_start": { "command": "touch begun; sleep 985", "timeout_seconds": 300 } } });
     let (agent, executor, directory) = running(living("touch ran", keys));

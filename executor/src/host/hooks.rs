@@ -6,45 +6,32 @@
 //! copied to the task's standard output when it has ended: its standard error is where a status looks for the task's own last
 //! words.
 
-use std::convert::Infallible;
-use std::fs::File;
-use std::future::pending;
-use std::io::{self, Write};
-use std::os::fd::OwnedFd;
+mod output;
+mod run;
+
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use dialect::{Hook, Program};
-use executor_core::{
-    CommandEnd, Event, Fault, Limitation, Moment, Probed, StartFailure, TaskEvent, hook_failure,
-};
+use executor_core::{Event, Fault, Moment, Probed, StartFailure, TaskEvent, hook_failure};
 use mesos_proto::v1::TaskId;
-use nix::fcntl::OFlag;
-use nix::unistd::pipe2;
-use sandbox::{Command, Exit, Plan, Process, ProcessError, Stdio};
-use tokio::io::unix::AsyncFd;
-use tokio::net::unix::pipe::Receiver;
-use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::{JoinError, JoinSet, spawn_blocking};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tracing::debug;
+use sandbox::Command;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::sleep;
 
+use super::Host;
 use super::cancellation::Cancellation;
 use super::launch::Belongings;
-use super::watch::{self, Walking};
 use super::workshop::Workshop;
 use crate::driver::Wake;
 use crate::probe::{Place, beside};
-use crate::sys;
+use output::say;
 
-/// How much of what a hook says is kept: the end.
-const MOST_OUTPUT: usize = 16 << 10;
-
-/// How long what a hook said may take to reach the task's standard output.
-const SAYING: Duration = Duration::from_secs(1);
+/// What a hook failed for that was not wanted any more.
+const CALLED_OFF: &str = "it was called off";
 
 /// What every hook needs.
 #[derive(Clone)]
@@ -53,6 +40,15 @@ pub(super) struct Hooks {
     pub(super) measured: Arc<AtomicU32>,
     pub(super) walks: Arc<Semaphore>,
     pub(super) wakes: UnboundedSender<Wake>,
+}
+
+/// One hook to run.
+pub(crate) struct Job {
+    pub(crate) task_id: TaskId,
+    pub(crate) moment: Moment,
+    pub(crate) hook: Hook,
+    /// How long it may take.
+    pub(crate) timeout: Duration,
 }
 
 /// What a program is to a sandbox.
@@ -180,280 +176,61 @@ impl Hooks {
         say(belongings, job.moment, &outcome).await;
         outcome
     }
-
-    async fn run(
-        &self,
-        workshop: &Arc<Workshop>,
-        belongings: &Arc<Belongings>,
-        job: &Job,
-        called_off: impl Future<Output = ()>,
-    ) -> Result<Probed, HookError> {
-        let Some(again) = &belongings.again else {
-            return Ok(error_of("nothing is left of the task's place".to_owned()));
-        };
-        let mut plan = Plan {
-            command: command(job.hook.program.clone()),
-            ..again.plan.clone()
-        };
-        plan.environment
-            .extend(job.hook.environment.iter().cloned());
-        let (mut output, stdio) = Output::held().map_err(HookError::Output)?;
-
-        // It is closed never.
-        let turn = workshop.turns.acquire().await.ok();
-        let until = Instant::now() + job.timeout;
-        let mut called_off = std::pin::pin!(called_off);
-        let unwanted = Arc::new(AtomicBool::new(false));
-        let (shared, flag) = (Arc::clone(workshop), Arc::clone(&unwanted));
-        let handles = belongings.handles(stdio).map_err(HookError::Output)?;
-        let mut starting = spawn_blocking(move || {
-            shared
-                .launcher
-                .launch(plan, handles, &flag)
-                .map(Running::from)
-        });
-        let started = tokio::select! {
-            started = &mut starting => started,
-            () = &mut called_off => { unwanted.store(true, Ordering::Release); starting.await }
-            () = sleep_until(until) => { unwanted.store(true, Ordering::Release); starting.await }
-        };
-        drop(turn);
-        let running: Running = match started? {
-            Ok(running) => running,
-            Err(error) => return Ok(error_of(error.to_string())),
-        };
-
-        let ended = running.watch()?;
-        let mut quota = self.quota(&job.task_id, belongings);
-        let end = tokio::select! {
-            // An error here is the runtime's own end.
-            _ = ended.readable() => End::ByItself,
-            () = sleep_until(until) => End::TimedOut,
-            () = &mut called_off => End::CalledOff,
-            limitation = quota.broken() => End::Limited(limitation),
-            never = output.keep() => match never {},
-        };
-        drop(quota);
-        let has_ended = matches!(end, End::ByItself);
-        let exit = spawn_blocking(move || running.finish(has_ended)).await??;
-        output.rest();
-        let output = output.text();
-        Ok(match end {
-            End::ByItself => Probed::Command {
-                status: match exit {
-                    Exit::Exited(status) => CommandEnd::Exited(status),
-                    Exit::Signaled { signal, .. } => CommandEnd::Signalled(signal),
-                },
-                output,
-            },
-            End::TimedOut => Probed::TimedOut { output },
-            End::CalledOff => error_of(CALLED_OFF.to_owned()),
-            End::Limited(limitation) => error_of(limitation.message),
-        })
-    }
-
-    /// Watches the task's disk quota meanwhile.
-    fn quota(&self, task_id: &TaskId, belongings: &Arc<Belongings>) -> Quota {
-        let (found, heard) = unbounded_channel();
-        let mut watches = JoinSet::new();
-        let walking = Walking {
-            measured: Arc::clone(&self.measured),
-            walks: Arc::clone(&self.walks),
-        };
-        watch::disk(&mut watches, task_id, belongings, walking, &found);
-        Quota {
-            heard,
-            _watches: watches,
-        }
-    }
-}
-
-const CALLED_OFF: &str = "it was called off";
-
-/// Why a hook did not run, or how it ended is unknown.
-#[derive(Debug, thiserror::Error)]
-enum HookError {
-    #[error("hold the hook's output: {0}")]
-    Output(io::Error),
-    #[error("watch the hook: {0}")]
-    Watch(io::Error),
-    #[error(transparent)]
-    Process(#[from] ProcessError),
-    #[error("run the hook: {0}")]
-    Thread(#[from] JoinError),
-    #[error("the hook is gone")]
-    Gone,
-}
-
-/// One hook to run.
-pub(crate) struct Job {
-    pub(crate) task_id: TaskId,
-    pub(crate) moment: Moment,
-    pub(crate) hook: Hook,
-    /// How long it may take.
-    pub(crate) timeout: Duration,
-}
-
-/// How a hook came to its end.
-enum End {
-    ByItself,
-    TimedOut,
-    CalledOff,
-    Limited(Limitation),
 }
 
 fn error_of(message: String) -> Probed {
     Probed::Error { message }
 }
 
-/// A watch over the task's disk quota. Dropping it ends it.
-struct Quota {
-    heard: UnboundedReceiver<Wake>,
-    _watches: JoinSet<()>,
-}
-
-impl Quota {
-    /// Returns when it is broken.
-    async fn broken(&mut self) -> Limitation {
-        while let Some(wake) = self.heard.recv().await {
-            if let Wake::Event(Event::Task {
-                event: TaskEvent::Limited(limitation),
-                ..
-            }) = wake
-            {
-                return limitation;
-            }
+impl Host {
+    pub(super) fn hooks_of_tasks(&self) -> Hooks {
+        Hooks {
+            measured: Arc::clone(&self.measured),
+            walks: Arc::clone(&self.walks),
+            wakes: self.wakes.clone(),
         }
-        pending().await
     }
-}
 
-/// What a hook says: its end is kept.
-struct Output {
-    reader: Receiver,
-    kept: Vec<u8>,
-}
-
-impl Output {
-    /// And what it comes from.
-    fn held() -> io::Result<(Self, Stdio)> {
-        let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
-        let output = Self {
-            reader: Receiver::from_owned_fd(reader)?,
-            kept: Vec::new(),
+    /// Runs a hook of a task, which is answered by one [`TaskEvent::Hooked`].
+    pub(crate) fn hook(&mut self, job: Job) {
+        // Those that are through need not be kept.
+        while self.hooking.try_join_next().is_some() {}
+        self.hooks.retain(|_, (_, end)| !end.is_closed());
+        let (end, ended) = oneshot::channel::<()>();
+        self.hooks
+            .insert(job.task_id.value.clone(), (job.moment, end));
+        let called_off = async move {
+            // Nothing is ever sent.
+            let _ = ended.await;
         };
-        let stdio = Stdio {
-            stdin: None,
-            stdout: writer.try_clone()?,
-            stderr: writer,
-        };
-        Ok((output, stdio))
-    }
-
-    /// Reads for as long as it is waited for.
-    async fn keep(&mut self) -> Infallible {
-        while self.reader.readable().await.is_ok() {
-            if self.take() == Took::End {
-                break;
+        let (workshop, hooks) = (Arc::clone(&self.workshop), self.hooks_of_tasks());
+        let running = self.tasks.get(&job.task_id.value);
+        let belongings = running.map(|running| Arc::clone(&running.belongings));
+        match job.moment {
+            Moment::AfterStop => {
+                let killing = running.map(|running| Arc::clone(&running.killing));
+                let killing = killing.unwrap_or_default();
+                self.hooking.spawn(async move {
+                    hooks
+                        .after_stop(&workshop, belongings, killing, job, called_off)
+                        .await;
+                });
+            }
+            Moment::BeforeStart | Moment::AfterStart | Moment::BeforeStop | Moment::Deregister => {
+                let place = self.view(&job.task_id).map(|view| view.place);
+                self.hooking.spawn(async move {
+                    hooks.beside(place, belongings, job, called_off).await;
+                });
             }
         }
-        pending().await
     }
 
-    /// What is there and was not read yet, when nobody is left to write more.
-    fn rest(&mut self) {
-        while self.take() == Took::Some {}
-    }
-
-    fn take(&mut self) -> Took {
-        let mut some = [0; 4096];
-        match self.reader.try_read(&mut some) {
-            Ok(0) => Took::End,
-            Ok(count) => {
-                self.kept.extend(&some[..count]);
-                let more = self.kept.len().saturating_sub(MOST_OUTPUT);
-                self.kept.drain(..more);
-                Took::Some
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Took::NothingYet,
-            Err(_) => Took::End,
+    /// Ends a hook, if it still runs, and whatever it started.
+    pub(crate) fn cancel_hook(&mut self, task_id: &TaskId, moment: Moment) {
+        if let Some((begun, _)) = self.hooks.get(&task_id.value)
+            && *begun == moment
+        {
+            self.hooks.remove(&task_id.value);
         }
     }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.kept).into_owned()
-    }
-}
-
-/// What came of reading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Took {
-    Some,
-    NothingYet,
-    End,
-}
-
-/// A hook that runs in a sandbox of its own. Dropping it kills it, on a thread that may wait for that.
-struct Running(Option<Process>);
-
-impl From<Process> for Running {
-    fn from(process: Process) -> Self {
-        Self(Some(process))
-    }
-}
-
-impl Running {
-    /// Readable when it has ended.
-    fn watch(&self) -> Result<AsyncFd<OwnedFd>, HookError> {
-        let process = self.0.as_ref().ok_or(HookError::Gone)?;
-        sys::readable(process).map_err(HookError::Watch)
-    }
-
-    /// How it ended, or how it does when it is killed now. Blocks until nothing of it is left.
-    fn finish(mut self, has_ended: bool) -> Result<Exit, HookError> {
-        let mut process = self.0.take().ok_or(HookError::Gone)?;
-        if !has_ended {
-            process.kill()?;
-        }
-        Ok(process.reap()?)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let process = self.0.take();
-        match Handle::try_current() {
-            Ok(runtime) if process.is_some() => {
-                runtime.spawn_blocking(move || drop(process));
-            }
-            // Taken already, or nobody is left who could be held up.
-            Ok(_) | Err(_) => drop(process),
-        }
-    }
-}
-
-/// Copies what a hook said to the task's standard output, with the hook's name before each line.
-async fn say(belongings: &Arc<Belongings>, moment: Moment, outcome: &Probed) {
-    let (Probed::Command { output, .. } | Probed::TimedOut { output }) = outcome else {
-        return;
-    };
-    if output.trim().is_empty() {
-        return;
-    }
-    let lines = output.lines().map(|line| format!("[{moment}] {line}\n"));
-    let text: String = lines.collect();
-    let belongings = Arc::clone(belongings);
-    let said = spawn_blocking(move || {
-        let again = belongings.again.as_ref();
-        let stdout = again.map(|again| again.stdio.stdout.try_clone());
-        let written = stdout.transpose().and_then(|stdout| match stdout {
-            Some(stdout) => File::from(stdout).write_all(text.as_bytes()),
-            None => Ok(()),
-        });
-        if let Err(error) = written {
-            debug!("what a {moment} said is not in its task's log: {error}");
-        }
-    });
-    // A disk that hangs must not hold the task up.
-    drop(timeout(SAYING, said).await);
 }
