@@ -377,19 +377,22 @@ fn a_shutdown_leaves_the_hook_after_the_stop_a_quarter_of_its_time() {
 /// P-33
 #[test]
 fn a_shutdown_without_time_skips_every_hook_and_says_so() {
-    let mut config = config();
-    config.shutdown_grace_period = Duration::ZERO;
-    let mut rig = Rig::subscribed(config);
-    rig.agent(launch(task(ALL)));
-    rig.task("t", TaskEvent::Started);
-    let actions = rig.agent(typed(event::Type::Shutdown));
-    assert!(actions.iter().any(forces));
-    assert_eq!(begun(&actions), []);
-    rig.task("t", TaskEvent::Ended(ended(CommandEnd::Signalled(9))));
-    let status = update(&rig.task("t", TaskEvent::CleanedUp));
-    for hook in ["before_stop", "deregister", "after_stop"] {
-        let told = format!("hook {hook} was not run: there was no time for it");
-        assert!(status.message().contains(&told), "{}", status.message());
+    for grace in [Duration::ZERO, SECOND] {
+        let mut config = config();
+        config.shutdown_grace_period = grace;
+        let mut rig = Rig::subscribed(config);
+        rig.agent(launch(task(ALL)));
+        rig.task("t", TaskEvent::Started);
+        let actions = rig.agent(typed(event::Type::Shutdown));
+        assert_eq!(begun(&actions), []);
+        rig.pass(grace / 2);
+        assert!(rig.all.iter().any(|(_, action)| forces(action)));
+        rig.task("t", TaskEvent::Ended(ended(CommandEnd::Signalled(9))));
+        let status = update(&rig.task("t", TaskEvent::CleanedUp));
+        for hook in ["before_stop", "deregister", "after_stop"] {
+            let told = format!("hook {hook} was not run: there was no time for it");
+            assert!(status.message().contains(&told), "{}", status.message());
+        }
     }
 }
 

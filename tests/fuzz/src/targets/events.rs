@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use executor_core::{
-    Action, CommandEnd, Config, Core, Ended, Event, Fault, Instant, LinkEvent, Now, Probed, Record,
+    Action, CommandEnd, Config, Core, Ended, Event, Fault, Instant, LinkEvent, Moment, Now, Probed, Record,
     Refusal, StartFailure, TaskEvent,
 };
 use mesos_proto::prost::Message as _;
@@ -129,9 +129,29 @@ impl World {
                     },
                 );
             }
-            _ if input.byte()? % 2 == 0 => self.crash(),
-            _ => self.handle(Event::Stop),
+            _ => match input.byte()? % 4 {
+                1 => self.handle(Event::Stop),
+                3 => self.hooked(input)?,
+                _ => self.crash(),
+            },
         }
+        Some(())
+    }
+
+    fn hooked(&mut self, input: &mut Input<'_>) -> Option<()> {
+        let task = input.byte()?;
+        let moments = [
+            Moment::BeforeStart,
+            Moment::AfterStart,
+            Moment::BeforeStop,
+            Moment::Deregister,
+            Moment::AfterStop,
+        ];
+        let moment = moments[usize::from(input.byte()?) % moments.len()];
+        let status = CommandEnd::Exited(i32::from(input.byte()? % 2));
+        let output = "what it said".to_owned();
+        let outcome = Probed::Command { status, output };
+        self.task(task, TaskEvent::Hooked { moment, outcome });
         Some(())
     }
 
