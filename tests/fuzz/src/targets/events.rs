@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use executor_core::{
-    Action, CommandEnd, Config, Core, Ended, Event, Fault, Instant, LinkEvent, Moment, Now, Probed, Record,
-    Refusal, StartFailure, TaskEvent,
+    Action, CommandEnd, Config, Core, Ended, Event, Fault, Instant, LinkEvent, Moment, Now, Probed,
+    Record, Refusal, StartFailure, TaskEvent,
 };
 use mesos_proto::prost::Message as _;
 use mesos_proto::v1::executor::{self, event};
