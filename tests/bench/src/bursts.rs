@@ -1,17 +1,14 @@
 //! How many tasks an executor takes a second, and who is at work meanwhile.
 
-use std::time::Duration;
-
 use mesos_proto::v1::TaskState::TaskFinished;
+use test_support::Settings;
 
 use crate::processes::Process;
 use crate::samples::Samples;
 use crate::sides::{Scene, Side};
 
-const TASKS: u32 = 200;
-
-/// Of each side, by turns.
-const RUNS: usize = 5;
+/// How many in one ACCEPT, and how often with each side, by turns.
+const BURSTS: [(u32, usize); 2] = [(100, 5), (1000, 3)];
 
 /// For one burst; processor time of each party.
 #[derive(Default)]
@@ -23,16 +20,22 @@ struct Costs {
 }
 
 pub(crate) fn measure() -> Vec<[String; 4]> {
-    let scene = Scene::new();
-    let mesos = Process(scene.mesos.pid());
+    let resources = "cpus:64;mem:65536;disk:65536;ports:[31000-32000]";
+    let scene = Scene::with(Settings::posix().resources(resources));
     let executors = Side::ALL.map(|side| scene.start(side));
+    let bursts = BURSTS.map(|(tasks, runs)| burst(&scene, executors, tasks, runs));
+    bursts.into_iter().flatten().collect()
+}
+
+fn burst(scene: &Scene, executors: [Process; 3], tasks: u32, runs: usize) -> Vec<[String; 4]> {
+    let mesos = Process(scene.mesos.pid());
     let mut costs = Side::ALL.map(|_| Costs::default());
-    for run in 0..RUNS {
+    for run in 0..runs {
         for ((side, executor), costs) in Side::ALL.into_iter().zip(executors).zip(&mut costs) {
-            let tasks =
-                (0..TASKS).map(|n| scene.task(side, &format!("{side:?}-{run}-{n}"), "exit 0"));
+            let all = (0..tasks)
+                .map(|n| scene.task(side, &format!("{side:?}-{tasks}-{run}-{n}"), "exit 0"));
             let before = [mesos.cpu(), executor.cpu()];
-            costs.time.add(scene.launch(tasks.collect(), TaskFinished));
+            costs.time.add(scene.launch(all.collect(), TaskFinished));
             let after = [mesos.cpu(), executor.cpu()];
             costs.mesos.add(after[0].own - before[0].own);
             costs.executor.add(after[1].own - before[1].own);
@@ -41,10 +44,10 @@ pub(crate) fn measure() -> Vec<[String; 4]> {
                 .add(after[1].ended_children - before[1].ended_children);
         }
     }
-    let a_task = |samples: &Samples| format!("{:.1}", samples.quantile(0.5) / f64::from(TASKS));
+    let a_task = |samples: &Samples| format!("{:.1}", samples.quantile(0.5) / f64::from(tasks));
     let rate = |costs: &Costs| {
-        let seconds = Duration::from_secs_f64(costs.time.quantile(0.5) / 1000.0).as_secs_f64();
-        format!("{:.0}", f64::from(TASKS) / seconds)
+        let seconds = costs.time.quantile(0.5) / 1000.0;
+        format!("{:.0}", f64::from(tasks) / seconds)
     };
     let row = |what: &str, of: &dyn Fn(&Costs) -> String| {
         let [ours, peer, nothing] = &costs;
@@ -53,7 +56,7 @@ pub(crate) fn measure() -> Vec<[String; 4]> {
     vec![
         row(
             &format!(
-                "{TASKS} tasks in one ACCEPT to a running executor: finished a second, median of {RUNS}"
+                "{tasks} tasks in one ACCEPT to a running executor: finished a second, median of {runs}"
             ),
             &rate,
         ),

@@ -56,8 +56,10 @@ fn take_memory() -> ExitCode {
     }
 }
 
-/// Starts itself, twice at a time, over and over, until it is ended. `argument` is only in its command line.
+/// Starts itself, twice at a time, over and over, whatever it is told, until it is ended. `argument` is only in its
+/// command line.
 fn fork(argument: &str) -> ExitCode {
+    crate::sys::ignore_signals();
     loop {
         for _ in 0..2 {
             let mut child = Command::new("/proc/self/exe");
