@@ -1,6 +1,7 @@
 //! Something empty, to lay over what is to be hidden.
 
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
@@ -9,6 +10,7 @@ use nix::sys::stat::{Mode, mkdirat};
 
 use super::kernel::directory;
 use super::mounts::{self, Bans};
+use super::open_on_host;
 use super::tree::{NAME, Tree};
 
 const ALL_MAY_READ: Mode = Mode::from_bits_truncate(0o444);
@@ -24,8 +26,9 @@ impl Blank {
     /// Lays a small file system over `/proc`, where it is covered in its turn, and takes them from there.
     pub(super) fn lay(root: &Tree) -> Result<Blank, Errno> {
         // A `/proc` that is only covered is there again for a task of root that unmounts what covers it, and the
-        // host's shows the executor's environment. As often as it goes: mounts can be stacked.
-        while mounts::take_away(&directory(root, "proc")?).is_ok() {}
+        // host's shows the executor's environment. It goes with the old root. As often as it goes: mounts can be stacked.
+        let old_root = open_on_host(Path::new("/proc"))?;
+        while mounts::shift(&directory(root, "proc")?, &old_root).is_ok() {}
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
         mounts::lay(
             "tmpfs",

@@ -90,6 +90,7 @@ pub(super) fn lay_sys(
     root: &Tree,
     blank: &Blank,
     is_image: bool,
+    own: Own,
     cgroup_procs: &[PathBuf],
 ) -> Result<(), Failure> {
     let at = |step| failed_at(step, "/sys");
@@ -99,13 +100,20 @@ pub(super) fn lay_sys(
         return Ok(());
     }
     let host = || open_on_host(Path::new("/sys"));
-    let laid = match mounts::lay("sysfs", &target, QUIET, "") {
-        // The very same, of the same network, is there already; without what is mounted below it, as for debugging.
-        Err(Errno::EBUSY) => host().and_then(|host| mounts::bind_alone(&host, &target)),
-        // Not without the rights over the network; then it is the host's, with what is mounted below it.
-        Err(Errno::EPERM) if is_image => host().and_then(|host| mounts::bind(&host, &target)),
-        Err(Errno::EPERM) => Ok(()),
-        outcome => outcome,
+    let laid = if is_image || own.network {
+        match mounts::lay("sysfs", &target, QUIET, "") {
+            // Not without the rights over the network; then it is the host's, with what is mounted below it.
+            Err(Errno::EPERM) if is_image => host().and_then(|host| mounts::bind(&host, &target)),
+            Err(Errno::EPERM) => Ok(()),
+            outcome => outcome,
+        }
+    } else {
+        // The host's without what is mounted below it, as for debugging.
+        match host().and_then(|host| mounts::bind_alone(&host, &target)) {
+            // In a user namespace what is below may not be uncovered.
+            Err(Errno::EINVAL) => Ok(()),
+            outcome => outcome,
+        }
     };
     laid.map_err(at(Step::Mount))?;
     let sys = directory(root, "sys").map_err(at(Step::Mount))?;

@@ -86,7 +86,7 @@ pub(super) fn enter(
     }
     let is_image = files.root != Root::Host;
     kernel::lay_proc(&root, &blank, own, private.without)?;
-    kernel::lay_sys(&root, &blank, is_image, &plan.cgroup_procs)?;
+    kernel::lay_sys(&root, &blank, is_image, own, &plan.cgroup_procs)?;
     devices::lay(&root, is_image, files.shm, &mut private, &mut covers)?;
     for volume in &files.volumes {
         volumes::lay(volume, files, &root, &inside, &private)?;

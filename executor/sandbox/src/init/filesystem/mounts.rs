@@ -149,3 +149,15 @@ fn flags_of(mount: &impl AsFd) -> Result<MsFlags, Errno> {
 pub(super) fn take_away(target: &impl AsFd) -> Result<(), Errno> {
     umount2(&*name(target), MntFlags::MNT_DETACH)
 }
+
+/// Takes the mount whose root is `which` from where it is and lays it over `target`: cheaper than to unmount it, for which
+/// the kernel waits until nobody can be looking at it any more.
+pub(super) fn shift(which: &impl AsFd, target: &impl AsFd) -> Result<(), Errno> {
+    mount(
+        Some(&*name(which)),
+        &*name(target),
+        NONE,
+        MsFlags::MS_MOVE,
+        NONE,
+    )
+}

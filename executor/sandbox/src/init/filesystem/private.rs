@@ -1,5 +1,6 @@
 //! The task's private directories: `/tmp` and the like, inside of its own directory so that they count toward its quota.
 
+use std::mem::replace;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -29,6 +30,7 @@ pub(super) struct Private<'a> {
     sandbox: &'a OwnedFd,
     owner: Option<(Uid, Gid)>,
     pub(super) without: Without<'a>,
+    is_told: bool,
 }
 
 impl<'a> Private<'a> {
@@ -43,6 +45,7 @@ impl<'a> Private<'a> {
             sandbox,
             owner: owner.map(|owner| (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid))),
             without,
+            is_told: false,
         }
     }
 
@@ -73,7 +76,10 @@ impl<'a> Private<'a> {
                 .and_then(|()| reopen())
                 .and_then(|laid| mounts::ban(&laid, Bans::DEVICES)),
             Err(errno @ (Errno::EACCES | Errno::EPERM | Errno::EROFS)) => {
-                (self.without)(Feature::PrivateDirectories, errno);
+                // Once for all of them.
+                if !replace(&mut self.is_told, true) {
+                    (self.without)(Feature::PrivateDirectories, errno);
+                }
                 mounts::lay("tmpfs", target, TMPFS, "mode=1777")
             }
             Err(errno) => Err(errno),
