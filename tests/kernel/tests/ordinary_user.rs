@@ -8,7 +8,9 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 use kernel_tests::{Executor, Probe, forbid_user_namespaces, processes_marked, until};
-use sandbox::{IdMap, IdRange, Namespaces, Network, Plan, Privileges};
+use sandbox::{
+    Capabilities, Capability, CapabilitySet, IdMap, IdRange, Namespaces, Network, Plan, Privileges,
+};
 
 const INIT: &str = env!("CARGO_BIN_EXE_probe-executor");
 
@@ -145,6 +147,23 @@ fn what_there_is_of_its_own_rights_cannot_be_given_to_a_task() {
         why.contains("map users '/proc/") && why.contains("Permission denied"),
         "{why}"
     );
+}
+
+#[test]
+fn nor_can_capabilities_that_it_has_over_its_user_namespace_alone() {
+    let bind: CapabilitySet = Capability::named("NET_BIND_SERVICE").into_iter().collect();
+    let mut plan = plan("grep CapEff /proc/self/status | tr -d '\\t'");
+    plan.privileges.capabilities = Capabilities {
+        bounding: bind,
+        effective: bind,
+        ambient: CapabilitySet::NONE,
+    };
+    let expected = ["started", "CapEff:0000000000000000", "exited with status 0"];
+    assert_eq!(said(&plan, false), expected);
+    plan.privileges.capabilities.ambient = bind;
+    let why = refusal(&plan, false);
+    let expected = "set capabilities 'CAP_NET_BIND_SERVICE': Operation not permitted";
+    assert!(why.contains(expected), "{why}");
 }
 
 #[test]

@@ -15,6 +15,7 @@ pub(super) struct Rights {
     wanted: Capabilities,
     /// What this process has to give.
     has: CapabilitySet,
+    can_give: bool,
     is_root: bool,
     /// The kernel gives a program of root's whatever the bounding set has. Where that is more than it is to have, root
     /// is made a user as any other, who has what is in the ambient set.
@@ -26,16 +27,25 @@ pub(super) struct Rights {
 impl Rights {
     /// Takes away what no program of the task's is ever to have. The answer of a kernel, or of an executor without rights,
     /// that leaves the bounding set as it is comes beside it.
+    ///
+    /// Without `can_give` the rights of this process are not the executor's: they are those over a user namespace, in
+    /// which the task is not to have them.
     pub(super) fn bound(
         privileges: &Privileges,
         uid: u32,
+        can_give: bool,
     ) -> Result<(Rights, Option<Errno>), Failure> {
         let failed = failed(Step::SetCapabilities);
         let wanted = privileges.capabilities;
         let own = rights::own_capabilities().map_err(&failed)?;
         let rights = Rights {
             wanted,
-            has: own.permitted,
+            has: if can_give {
+                own.permitted
+            } else {
+                CapabilitySet::NONE
+            },
+            can_give,
             is_root: uid == 0,
             is_root_curbed: uid == 0 && wanted.effective != wanted.bounding,
             needs_rights_to_filter: privileges.seccomp.is_some() && !privileges.no_new_privileges,
@@ -110,7 +120,7 @@ impl Rights {
 
     /// Whether everything is to stay as it is, and a user that is not root has none.
     fn is_all(&self) -> bool {
-        self.wanted == Capabilities::ALL && !self.needs_rights_to_filter
+        self.wanted == Capabilities::ALL && self.can_give && !self.needs_rights_to_filter
     }
 
     fn ambient(&self) -> CapabilitySet {

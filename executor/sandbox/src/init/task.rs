@@ -207,7 +207,8 @@ fn become_user(task: &mut Task<'_>) -> Result<(), Failure> {
     let uid = identity
         .as_ref()
         .map_or_else(geteuid, |identity| identity.uid.into());
-    let (rights, refused) = Rights::bound(privileges, uid.as_raw())?;
+    let can_give = task.users.is_some() || geteuid().is_root();
+    let (rights, refused) = Rights::bound(privileges, uid.as_raw(), can_give)?;
     if let Some(errno) = refused {
         task.reporter.without(Feature::Capabilities, errno);
     }
