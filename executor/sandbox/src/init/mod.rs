@@ -6,10 +6,13 @@
 //! ```text
 //! executor
 //!  |- zygote    (zygote.rs)  one for all: clones each pid 1, with its namespaces, as its own sibling
-//!  '- pid 1     (pid1.rs)    the executor's own child: mounts, host name, then waits and reaps
-//!      |- task  (task.rs)    session, cgroup, ids, directory, descriptors, exec
+//!  '- pid 1     (pid1.rs)    the executor's own child: network, mounts, host name, then waits and reaps
+//!      |- task  (task.rs)    session, cgroup, limits, users, rights, ids, directory, system calls, exec
 //!      '- guest (guest.rs)   what runs beside the task, as a check does
 //! ```
+//!
+//! The zygote of an executor that is not root is in a user namespace, and everybody below it: there it has the rights to
+//! make the others. A task that asks for users of its own is in one of its own inside, or, under root, in the only one.
 //!
 //! Pid 1 stays outside the task's cgroup, so that it neither counts towards the task's limits nor
 //! is ever chosen when the task runs out of memory: the task's end is always reported.
