@@ -62,6 +62,14 @@ pub(crate) fn raise_descriptor_limit() -> Option<u64> {
     }
 }
 
+/// Whether there is one hierarchy of cgroups, in which a task's own can be all that it sees: on v1 the names that it sees
+/// are the agent's, and programs look for them.
+pub(crate) fn has_cgroup2_alone() -> bool {
+    let host = cgroup::Host::detect(Path::new("/"));
+    // What keeps it from being told is told where cgroups are made.
+    host.is_ok_and(|host| matches!(host.mode(), cgroup::Mode::Unified))
+}
+
 /// Where the tasks' cgroups go, below one called `name`, and below that of the `container` this runs in. A host that
 /// gives none is told of once, in the log: its tasks run without limits of their own.
 pub(crate) fn cgroups(container: &str, name: &str) -> Option<cgroup::Parent> {

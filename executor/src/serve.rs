@@ -78,6 +78,7 @@ fn run(
     };
     let workshop = Workshop {
         launcher: Launcher::start(InitProgram::own())?,
+        cgroup_namespaces: groundwork::has_cgroup2_alone(),
         cgroups: groundwork::cgroups(&container, &container),
         sandbox: match &command_executor {
             None => environment.sandbox,

@@ -15,12 +15,15 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use dialect::{VolumeSource, VolumeWish};
 use mesos_proto::environment::ExecutorEnvironment;
 use mesos_proto::paths::work_directory_of;
+use nix::sys::stat::{FileStat, fstat};
 use tracing::warn;
 
 use crate::journal;
@@ -129,9 +132,22 @@ fn fetched(sandbox: &Path, own_name: Option<&OsString>) -> Vec<OsString> {
     let names = entries.into_iter().flatten().flatten();
     let names = names.map(|entry| entry.file_name()).filter(|name| {
         let is_ours = name == TASKS || name == journal::DIRECTORY || own_name == Some(name);
-        !is_ours && !is_log(&name.to_string_lossy()) && !is_volume(&sandbox.join(name))
+        let path = sandbox.join(name);
+        !is_ours && !is_log(&name.to_string_lossy()) && !is_volume(&path) && !is_output(&path)
     });
     names.collect()
+}
+
+/// Whether it is where this process writes to: the shell before it has redirected that, as with Marathon's `cmd`, and the
+/// task means to write there itself.
+fn is_output(path: &Path) -> bool {
+    let Ok(found) = fs::symlink_metadata(path) else {
+        return false;
+    };
+    let is_it = |output: nix::Result<FileStat>| {
+        output.is_ok_and(|output| (output.st_dev, output.st_ino) == (found.dev(), found.ino()))
+    };
+    is_it(fstat(io::stdout())) || is_it(fstat(io::stderr()))
 }
 
 /// Whether the agent has linked or mounted something to `path` that is the task's whose resources it is among. What

@@ -50,6 +50,7 @@ pub(super) struct Site {
     pub(super) cgroup: Option<Arc<Cgroup>>,
     pub(super) limits: TaskLimits,
     pub(super) demands: Demands,
+    cgroup_namespace: bool,
 }
 
 impl Site {
@@ -113,6 +114,7 @@ impl Site {
         // An agent that is removing the container must find no new cgroup in its way.
         cancelled.check()?;
         let cgroup = own_cgroup(workshop, id, &limits)?;
+        let has_cgroup = cgroup.is_some();
         let inside = isolation.sandbox_inside().map(Path::to_owned);
         let path = inside.unwrap_or_else(|| place.path.clone());
         let site = Self {
@@ -130,6 +132,7 @@ impl Site {
             cgroup,
             limits,
             demands,
+            cgroup_namespace: workshop.cgroup_namespaces && has_cgroup,
         };
         let checked = site.demands.check_limits(&site.lacking_limits());
         site.or_abandon(checked).map(|(site, ())| site)
@@ -163,7 +166,7 @@ impl Site {
         Plan {
             identity: self.identity.clone(),
             namespaces: Namespaces {
-                cgroup: self.cgroup.is_some(),
+                cgroup: self.cgroup_namespace,
                 ..Namespaces::ALL
             },
             cgroup_procs: self

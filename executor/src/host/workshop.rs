@@ -17,6 +17,8 @@ pub(crate) struct Workshop {
     pub(crate) launcher: Launcher,
     /// Where the cgroups of tasks go; none when this host or the executor's rights give none.
     pub(crate) cgroups: Option<Parent>,
+    /// Whether a task sees no cgroup but its own.
+    pub(crate) cgroup_namespaces: bool,
     /// The executor's own sandbox.
     pub(crate) sandbox: PathBuf,
     /// What every task's environment begins with.

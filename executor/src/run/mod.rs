@@ -54,6 +54,7 @@ fn attempt(options: Run) -> Result<Ending, Box<dyn std::error::Error>> {
     let order = order::order(&options, &directory, settings::for_tasks(None));
     let workshop = Workshop {
         launcher: Launcher::start(InitProgram::own())?,
+        cgroup_namespaces: groundwork::has_cgroup2_alone(),
         cgroups: groundwork::cgroups(&container(), &own_name()),
         sandbox: directory,
         environment: Vec::new(),

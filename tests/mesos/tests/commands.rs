@@ -158,11 +158,7 @@ fn a_task_joins_an_executor_that_runs_already() {
     let executor = scene.executor("e");
     scene
         .scheduler
-        .launch([scene.task(
-            "first",
-            &executor,
-            "while [ ! -e ../second/done ]; do sleep 0.05; done",
-        )])
+        .launch([scene.task("first", &executor, "while [ ! -e go ]; do sleep 0.05; done")])
         .unwrap();
     scene
         .scheduler
@@ -176,7 +172,9 @@ fn a_task_joins_an_executor_that_runs_already() {
         .scheduler
         .wait_for("second", TaskFinished, SOON)
         .unwrap();
-    // It saw the second's file: both are in one executor's sandbox.
+    // Both are in one executor's sandbox.
+    assert!(scene.task_directory("e", "second").join("done").exists());
+    std::fs::write(scene.task_directory("e", "first").join("go"), "").unwrap();
     scene
         .scheduler
         .wait_for("first", TaskFinished, SOON)
