@@ -64,6 +64,17 @@ impl Scene {
     }
 }
 
+/// The data of a task that shares the directory `shared` with the others of its executor, and can be sent signals.
+fn sharing(command: &str) -> String {
+    let source =
+        json!({ "type": "SANDBOX_PATH", "sandbox_path": { "type": "PARENT", "path": "shared" } });
+    let volume = json!({ "mode": "RW", "container_path": "shared", "source": source });
+    let sandbox = json!({ "volumes": [volume] });
+    let command = json!({ "value": command });
+    json!({ "version": 1, "command": command, "sandbox": sandbox, "messages": ["signal"] })
+        .to_string()
+}
+
 fn scalar(name: &str, value: f64) -> Value {
     json!({ "name": name, "type": "SCALAR", "scalar": { "value": value } })
 }
@@ -108,16 +119,14 @@ fn pymesos_sees_every_end_of_its_tasks_in_one_executor() {
 #[test]
 fn pymesos_adds_a_task_to_an_executor_that_runs() {
     let mut scene = Scene::new();
-    let waits = scene.task(
-        "first",
-        "while [ ! -e ../second/done ]; do sleep 0.05; done",
-    );
+    let waits = "while [ ! -e shared/done ]; do sleep 0.05; done";
+    let waits = scene.task("first", &sharing(waits));
     scene.scheduler.tell(&json!({ "launch": [waits] }));
     scene.scheduler.wait_for_state("first", "TASK_RUNNING");
-    let second = scene.task("second", "touch done");
+    let second = scene.task("second", &sharing("touch shared/done"));
     scene.scheduler.tell(&json!({ "launch": [second] }));
     scene.scheduler.wait_for_state("second", "TASK_FINISHED");
-    // It saw the second's file: both are in one executor's sandbox.
+    // It saw the second's file: both have a directory of one executor's sandbox.
     scene.scheduler.wait_for_state("first", "TASK_FINISHED");
 }
 
@@ -125,14 +134,11 @@ fn pymesos_adds_a_task_to_an_executor_that_runs() {
 #[test]
 fn pymesos_asks_by_message_what_runs_signals_a_task_and_hears_the_answers() {
     let mut scene = Scene::new();
-    let waits = "trap 'exit 5' USR1; touch ready; while :; do sleep 0.05; done";
+    let waits = "trap 'exit 5' USR1; touch shared/ready; while :; do sleep 0.05; done";
     // It ends when the other has set its trap, so that the signal cannot come too early.
-    let tells = "while [ ! -e ../waits/ready ]; do sleep 0.05; done";
-    let waits = json!({ "version": 1, "command": { "value": waits }, "messages": ["signal"] });
-    let tasks = [
-        scene.task("waits", &waits.to_string()),
-        scene.task("tells", tells),
-    ];
+    let tells = "while [ ! -e shared/ready ]; do sleep 0.05; done";
+    let tasks = [("waits", waits), ("tells", tells)];
+    let tasks = tasks.map(|(id, command)| scene.task(id, &sharing(command)));
     scene.scheduler.tell(&json!({ "launch": tasks }));
     scene.scheduler.wait_for_state("waits", "TASK_RUNNING");
     scene.scheduler.wait_for_state("tells", "TASK_FINISHED");

@@ -118,6 +118,8 @@ fn volumes_of_the_host_and_of_the_executors_sandbox_are_where_the_task_wants_the
             }),
             ..Volume::default()
         };
+        // So that it is the same executor, whose sandbox is shared.
+        scene.run(scene.task("stays", &executor, "exec sleep 1000"));
         let command = "test \"$(cat ro/file)\" = given && ! touch ro/x && touch rw/written /mnt/x \
                        && echo one > shared/from-one";
         let one = contained(scene.task("one", &executor, command), |container| {
@@ -135,6 +137,8 @@ fn volumes_of_the_host_and_of_the_executors_sandbox_are_where_the_task_wants_the
         let other = scene.task("other", &executor, command);
         let other = contained(other, |container| container.volumes = vec![shared()]);
         finishes(&scene, other, "other");
+        scene.scheduler.kill("stays", None).unwrap();
+        scene.scheduler.wait_for("stays", TaskKilled, SOON).unwrap();
     }
 }
 
@@ -219,19 +223,27 @@ fn what_cannot_be_obeyed_is_refused_by_the_name_of_the_field() {
 #[test]
 fn a_task_has_a_network_and_a_root_of_its_own_when_it_asks_for_them() {
     let scene = Scene::new();
-    let executor = scene.executor("e");
     let own = json!({ "version": 1, "sandbox": { "network": "own" },
         "command": { "value": "test $(grep -c : /proc/net/dev) = 1" } });
-    let network = task("network").executor(&executor).data(own.to_string());
+    let network = task("network")
+        .executor(&scene.executor("network"))
+        .data(own.to_string());
     finishes(&scene, network, "network");
     // A root with nothing in it but what a shell needs.
     let root = scene.mesos.work_dir().join("root");
     image(&root);
     let own = json!({ "version": 1, "sandbox": { "root": { "directory": root } },
         "command": { "value": "[ \"$PWD\" = /mnt/mesos/sandbox ] && [ \"$MESOS_SANDBOX\" = \"$PWD\" ] && [ ! -e /etc/passwd ] && echo x > made" } });
-    let rooted = task("rooted").executor(&executor).data(own.to_string());
+    let rooted = task("rooted")
+        .executor(&scene.executor("rooted"))
+        .data(own.to_string());
     finishes(&scene, rooted, "rooted");
-    assert!(scene.task_directory("e", "rooted").join("made").exists());
+    assert!(
+        scene
+            .task_directory("rooted", "rooted")
+            .join("made")
+            .exists()
+    );
     assert!(!root.join("made").exists());
 }
 
@@ -311,16 +323,18 @@ fn what_an_ordinary_user_cannot_have_is_told_first_and_what_a_task_demands_fails
 #[test]
 fn an_operator_can_leave_tasks_the_hosts_files_as_they_are() {
     let scene = Scene::new();
-    let executor = scene.executor("e");
-    let executor = executor.variable("MESOS_SANDBOX_EXECUTOR_FILESYSTEM", "host");
+    let executor = |id: &str| {
+        let executor = scene.executor(id);
+        executor.variable("MESOS_SANDBOX_EXECUTOR_FILESYSTEM", "host")
+    };
     let outside = scene.mesos.work_dir().join("written");
     let command = format!("touch {}", outside.display());
-    finishes(&scene, scene.task("t", &executor, &command), "t");
+    finishes(&scene, scene.task("t", &executor("one"), &command), "t");
     assert!(outside.exists());
     let data = r#"{"version":1,"command":{"value":"true"},"sandbox":{"shm_size":"8MB"}}"#;
     scene
         .scheduler
-        .launch([task("demands").executor(&executor).data(data)])
+        .launch([task("demands").executor(&executor("other")).data(data)])
         .unwrap();
     let status = scene
         .scheduler
