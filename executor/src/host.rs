@@ -127,11 +127,7 @@ impl Host {
             cgroup: running.belongings.cgroup.clone(),
         };
         Some(View {
-            network: if process.shares_network() {
-                Ok(Network::Own)
-            } else {
-                Network::of_process(process.pid())
-            },
+            network: Network::of_task(process),
             place: process.door().map(place),
         })
     }

@@ -15,6 +15,7 @@ use std::thread;
 
 use nix::sched::{CloneFlags, setns};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+use sandbox::Process;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 
@@ -67,6 +68,17 @@ pub(crate) enum Network {
 }
 
 impl Network {
+    /// That of a running task.
+    ///
+    /// # Errors
+    /// It is not the executor's, and its init is not ours to look at: only root may.
+    pub(crate) fn of_task(process: &Process) -> Result<Self, NetworkError> {
+        if process.shares_network() {
+            return Ok(Self::Own);
+        }
+        Self::of_process(process.pid())
+    }
+
     /// That of a process, which must not have been waited for yet: then its id would be anybody's.
     ///
     /// # Errors
