@@ -230,3 +230,29 @@ fn all_threads_that_a_task_makes_are_in_its_cgroups() {
     drop(task);
     executor.finish();
 }
+
+/// As an agent does it at once when it hears of the task's end.
+#[test]
+fn a_ceiling_of_cpu_time_above_can_be_lowered_as_soon_as_the_task_is_gone() {
+    let executor = Executor::start(INIT);
+    let all = |quota: &str| {
+        let mut above = cgroups_named(&executor.container).into_iter();
+        let file = above.find_map(|path| {
+            let files = ["cpu.cfs_quota_us", "cpu.max"].map(|name| path.join(name));
+            files.into_iter().find(|file| file.exists())
+        });
+        fs::write(file.expect("a controller of cpu time"), quota)
+    };
+    let limits = Limits {
+        cpu_quota: Some(0.5),
+        ..UNLIMITED
+    };
+    for _ in 0..20 {
+        all("60000").unwrap();
+        let mut task = executor.launch(Executor::plan("exit 0"), &limits);
+        task.wait();
+        task.cgroup.discard().unwrap();
+        all("20000").unwrap();
+    }
+    executor.finish();
+}

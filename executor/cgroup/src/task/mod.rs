@@ -15,7 +15,8 @@ use crate::parent::Parent;
 use crate::protection::pass_up;
 use crate::version::Version;
 use crate::{
-    Degraded, Error, Errors, Figures, Limit, Limits, PidsFigures, Subgroup, Why, safe_name,
+    Degraded, Error, Errors, Figures, Limit, Limits, PidsFigures, Subgroup, Why, kernel_file,
+    safe_name,
 };
 
 /// The cgroup of one task: a directory in each hierarchy used.
@@ -28,6 +29,8 @@ pub struct Cgroup {
     /// How many subgroups there have been.
     subgroups: AtomicU32,
     degraded: Vec<Degraded>,
+    /// It has a ceiling of cpu time, which is to be lifted first ([`Cgroup::discard`]).
+    has_quota: AtomicBool,
     /// Those above are protected for it ([`pass_up`]).
     is_protected: AtomicBool,
     /// The kernel's log, and the end of this cgroup's path, which nobody else has.
@@ -54,6 +57,7 @@ impl Cgroup {
             directories: Vec::new(),
             subgroups: AtomicU32::new(0),
             degraded: Vec::new(),
+            has_quota: AtomicBool::new(false),
             is_protected: AtomicBool::new(false),
             log: None,
         };
@@ -149,6 +153,8 @@ impl Cgroup {
 
     fn write(&self, limits: &Limits, is_new: bool) -> Result<Vec<Degraded>, Error> {
         let mut degraded = Vec::new();
+        let has_quota = limits.cpu_quota.is_some();
+        self.has_quota.fetch_or(has_quota, Ordering::Relaxed);
         for directory in &self.directories {
             let place = Place {
                 version: directory.version,
@@ -267,25 +273,40 @@ impl Cgroup {
         kill_all(&self.paths())
     }
 
-    /// Leaves nothing of it: kills what is left, and removes it.
+    /// Leaves nothing of it: kills what is left, lifts what would stand in the way of limits above it,
+    /// and removes it. A removed cgroup is one for some milliseconds more, as far as the kernel's
+    /// arithmetic of cpu time goes: until then it refuses to lower a ceiling above below one here.
     ///
     /// # Errors
     /// Everything that could not be killed or removed; the rest is done all the same.
     pub fn discard(&self) -> Result<(), Errors> {
+        let lifted = self.lift_quota().err();
         // As a rule it is empty, and the kernel knows that best.
         let removed = |directory: &&Directory| match fs::remove_dir(&directory.path) {
             Err(error) => error.kind() == io::ErrorKind::NotFound,
             Ok(()) => true,
         };
         if self.directories.iter().rev().filter(removed).count() == self.directories.len() {
-            return self.unprotect().map_err(|error| Errors(vec![error]));
+            let errors = lifted.into_iter().chain(self.unprotect().err());
+            return Errors(errors.collect()).or(());
         }
         let killed = self.kill();
-        let mut errors: Vec<Error> = killed.err().into_iter().collect();
+        let mut errors: Vec<Error> = killed.err().into_iter().chain(lifted).collect();
         if let Err(Errors(more)) = self.remove() {
             errors.extend(more);
         }
         Errors(errors).or(())
+    }
+
+    fn lift_quota(&self) -> Result<(), Error> {
+        let cpu = self.of(Controller::Cpu);
+        match cpu.filter(|_| self.has_quota.swap(false, Ordering::Relaxed)) {
+            Some(cpu) if cpu.version == Version::V1 => {
+                kernel_file::write(&cpu.path.join("cpu.cfs_quota_us"), "-1")
+            }
+            // v2 takes the least of all ceilings and refuses none.
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Removes it in every hierarchy, and whatever cgroups the task made below it.
@@ -293,7 +314,7 @@ impl Cgroup {
     /// # Errors
     /// Everything that could not be removed; the rest is removed all the same.
     pub fn remove(&self) -> Result<(), Errors> {
-        let mut errors = Vec::new();
+        let mut errors: Vec<Error> = self.lift_quota().err().into_iter().collect();
         // In reverse of the order of making.
         for directory in self.directories.iter().rev() {
             if let Err(Errors(more)) = remove_tree(&directory.path) {
