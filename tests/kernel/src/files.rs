@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
 use std::thread;
 
-use nix::mount::{MsFlags, mount};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use sandbox::{Exit, Filesystem, Plan, PrivateFiles};
 
@@ -41,6 +42,29 @@ pub fn with_own_mounts(shared: bool, test: impl FnOnce() + Send) {
         thread.join()
     });
     outcome.unwrap_or_else(|panic| resume_unwind(panic));
+}
+
+/// A small file system in memory, unmounted when it is dropped, so that its directory can be removed.
+#[derive(Debug)]
+pub struct Mounted(PathBuf);
+
+impl Mounted {
+    /// At `place`.
+    ///
+    /// # Panics
+    /// Without root's rights.
+    pub fn at(place: &Path, flags: MsFlags, options: &str) -> Mounted {
+        mount(Some("tmpfs"), place, Some("tmpfs"), flags, Some(options)).expect("root's rights");
+        Mounted(place.to_owned())
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        if let Err(errno) = umount2(&self.0, MntFlags::MNT_DETACH) {
+            eprintln!("unmount {}: {errno}", self.0.display());
+        }
+    }
 }
 
 impl Executor {

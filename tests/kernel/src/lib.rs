@@ -31,7 +31,7 @@ use sandbox::{
 };
 
 pub use built_ins::BUILT_INS;
-pub use files::{private_with, with_own_mounts};
+pub use files::{Mounted, private_with, with_own_mounts};
 pub use probe::{Probe, forbid_user_namespaces};
 pub use stage::Stage;
 pub use task::{Held, Task};

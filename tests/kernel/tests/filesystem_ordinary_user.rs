@@ -8,8 +8,8 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
-use kernel_tests::{Probe, forbid_user_namespaces, private_with, with_own_mounts};
-use nix::mount::{MsFlags, mount};
+use kernel_tests::{Mounted, Probe, forbid_user_namespaces, private_with, with_own_mounts};
+use nix::mount::MsFlags;
 use sandbox::{Filesystem, Plan, Propagation, Root, Source, Volume};
 
 const INIT: &str = env!("CARGO_BIN_EXE_probe-executor");
@@ -76,14 +76,7 @@ fn they_are_as_closed_as_those_of_root() {
         let host = place.0.path().join("mounted");
         fs::create_dir(&host).unwrap();
         let locked = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-        mount(
-            Some("tmpfs"),
-            &host,
-            Some("tmpfs"),
-            locked,
-            Some("mode=777"),
-        )
-        .unwrap();
+        let _mounted = Mounted::at(&host, locked, "mode=777");
         let script = format!(
             "while read -r id parent device root point options rest; do case $options in \
              rw*) echo $point;; esac; done < /proc/self/mountinfo | sort; \
@@ -107,7 +100,6 @@ fn they_are_as_closed_as_those_of_root() {
         for name in ["it", ".private/tmp/it", ".private/shm/it"] {
             assert!(task.join(name).is_file(), "{name}");
         }
-        nix::mount::umount(&host).unwrap();
     });
 }
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use kernel_tests::{Executor, UNLIMITED, private_with, with_own_mounts};
+use kernel_tests::{Executor, Mounted, UNLIMITED, private_with, with_own_mounts};
 use nix::mount::{MsFlags, mount};
 use sandbox::identity::Identity;
 use sandbox::{Exit, Fault, LaunchError, Plan, Propagation, Source, Volume};
@@ -182,10 +182,10 @@ fn what_the_host_mounts_later_is_seen_in_a_volume_that_follows_it_and_nowhere_el
         );
         let mut task = executor.launch(with(volumes, &script), &UNLIMITED);
         task.lines(1);
+        let mut mounted = Vec::new();
         for name in ["left/later", "followed/later"] {
             let place = host.path().join(name);
-            let no = None::<&str>;
-            mount(Some("tmpfs"), &place, Some("tmpfs"), MsFlags::empty(), no).unwrap();
+            mounted.push(Mounted::at(&place, MsFlags::empty(), ""));
             fs::write(place.join("it"), "").unwrap();
         }
         assert_eq!(task.wait(), Exit::Exited(0));
@@ -198,9 +198,7 @@ fn what_the_host_mounts_later_is_seen_in_a_volume_that_follows_it_and_nowhere_el
             "{seen}"
         );
         drop(task);
-        for name in ["left/later", "followed/later"] {
-            nix::mount::umount(&host.path().join(name)).unwrap();
-        }
+        drop(mounted);
         executor.finish();
     });
 }
@@ -212,15 +210,13 @@ fn what_the_host_itself_may_not_write_to_no_volume_can() {
         let host = directory();
         let no = None::<&str>;
         let (none, fixed) = (MsFlags::empty(), MsFlags::MS_BIND | MsFlags::MS_REMOUNT);
-        mount(Some("tmpfs"), host.path(), Some("tmpfs"), none, no).unwrap();
+        let _outer = Mounted::at(host.path(), none, "");
         fs::create_dir(host.path().join("fixed")).unwrap();
         let place = host.path().join("fixed");
-        mount(Some("tmpfs"), &place, Some("tmpfs"), none, no).unwrap();
+        let _inner = Mounted::at(&place, none, "");
         mount(no, &place, no, fixed | MsFlags::MS_RDONLY, no).unwrap();
         let script = "echo x > here/it && { ! echo x > here/fixed/it; } 2> /dev/null";
         executor.output_of(with(vec![of_host(host.path(), "here")], script));
         executor.finish();
-        nix::mount::umount(&place).unwrap();
-        nix::mount::umount(host.path()).unwrap();
     });
 }
