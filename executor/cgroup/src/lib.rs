@@ -10,7 +10,10 @@
 //! Parent::create(&host, id)    the executor's own directory, locked while it lives
 //!   Cgroup::create(&parent, task, &limits)
 //!     .procs_files()           the task's first process writes "0" there, before exec
-//!     .oom_events()            a descriptor to poll
+//!     .degraded()              the limits that do not hold here
+//!     .memory_pressure()       a descriptor to poll: memory is short
+//!     .oom_events()            another: it ran out
+//!     .figures()               what it has used
 //!     .update(&limits)
 //!     .subgroup()               a part of the task that can be killed alone
 //!     .kill()  .remove()
@@ -24,9 +27,13 @@
 //! ```
 //!
 //! The anchor is the executor's own cgroup on v1 (under Mesos's linux launcher `mesos/<container
-//! id>`, so that the agent, which freezes and kills that tree, takes the tasks with it), and the
-//! root of the hierarchy on v2, where a cgroup that has processes cannot hand controllers to its
-//! children.
+//! id>`, so that the agent, which freezes and kills that tree, takes the tasks with it). On v2 a
+//! cgroup that has processes cannot hand controllers to its children: there the anchor is the
+//! executor's own cgroup when that was delegated to it and nobody else is in it (a unit of systemd
+//! with `Delegate=yes`), from which it moves to a leaf of that, and else the root of the hierarchy.
+//!
+//! What this process has no rights to, or the host does not have, is left out and told
+//! ([`Degraded`], [`Parent::refused`]), and the rest is used.
 //!
 //! Values are written through cgroups-rs. Detection, events, killing and removal are our own: they
 //! have to name the path that failed, and to go on after a failure.
