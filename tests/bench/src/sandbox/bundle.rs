@@ -4,6 +4,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -65,6 +67,9 @@ const READ_ONLY: [&str; 5] = [
     "/proc/sysrq-trigger",
 ];
 
+/// How long processes may take that were killed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Its directory.
 pub(super) struct Bundle(TempDir);
 
@@ -92,18 +97,22 @@ impl Bundle {
         fs::write(self.path().join("config.json"), text).expect("own directory");
     }
 
-    /// Removes those that crun did not remove since a process was still on its way out.
+    /// Removes those that crun did not remove since a process was still on its way out, of which there may be many.
     pub(super) fn remove_cgroups(&self) {
         let hierarchies = fs::read_dir("/sys/fs/cgroup")
             .into_iter()
             .flatten()
             .flatten();
-        for hierarchy in hierarchies {
-            let left = hierarchy.path().join(Self::cgroup());
-            if left.exists()
+        for left in hierarchies.map(|hierarchy| hierarchy.path().join(Self::cgroup())) {
+            let begin = Instant::now();
+            while left.exists()
                 && let Err(error) = fs::remove_dir(&left)
             {
-                eprintln!("remove {}: {error}", left.display());
+                if begin.elapsed() > PATIENCE {
+                    eprintln!("remove {}: {error}", left.display());
+                    break;
+                }
+                sleep(Duration::from_millis(20));
             }
         }
     }

@@ -79,7 +79,12 @@ impl Peers {
 
     /// Its exit status.
     pub(super) fn ask(&mut self, line: &str) -> String {
-        writeln!(self.orders, "{{ {line} ; }} >/dev/null </dev/null; echo $?").expect("a shell");
+        // What they say of themselves is no figure.
+        writeln!(
+            self.orders,
+            "{{ {line} ; }} >/dev/null 2>&1 </dev/null; echo $?"
+        )
+        .expect("a shell");
         let mut answer = String::new();
         self.answers.read_line(&mut answer).expect("a shell");
         answer.trim().to_owned()
