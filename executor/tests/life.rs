@@ -284,6 +284,7 @@ fn a_task_that_heeds_no_signal_is_ended_when_its_grace_is_over_whatever_its_stop
     let command = "trap 'echo usr1 >> heard' USR1; trap 'echo term >> heard' TERM; touch runs; \
                    while true; do sleep 0.02; done";
     let (agent, executor, directory) = running(living(command, keys));
+    agent.wait_for_state("t", TaskRunning);
     wait_for_file(&directory, "runs");
     agent.send(&[kill("t", Some(2))]);
     let killed = agent.wait_for_state("t", TaskKilled);
