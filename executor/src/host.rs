@@ -10,11 +10,13 @@ mod fetching;
 mod hooks;
 mod host_files;
 mod isolation;
+mod killing;
 mod launch;
 mod limits;
 mod output;
 mod processes;
 mod questions;
+mod roll;
 mod site;
 mod tail;
 mod usage;
@@ -25,22 +27,24 @@ mod workshop;
 use std::collections::HashMap;
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::Duration;
 
 use cgroup::Parent;
 use dialect::Request;
-use executor_core::{Event, Fault, Moment, Signal, StartFailure, TaskEvent};
+use executor_core::{Event, Fault, Moment, StartFailure, TaskEvent};
 use mesos_proto::TaskInfo;
 use mesos_proto::v1::TaskId;
 use mesos_proto::v1::executor::event::Subscribed;
-use sandbox::{Process, TaskSignal};
+use sandbox::Process;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{JoinSet, spawn_blocking};
 use tracing::{info, warn};
 
 use crate::driver::Wake;
+use crate::figures::{Published, Publisher};
+use crate::journal::Owner;
 use crate::probe::{Network, Place, View};
 use cancellation::Cancellation;
 pub(crate) use fetching::{BUILT_INS, FetchSettings};
@@ -48,6 +52,7 @@ pub(crate) use hooks::Job;
 pub(crate) use host_files::HostFiles;
 pub(crate) use launch::Launched;
 use launch::{Belongings, Held, Order, Stage, Started};
+pub(crate) use roll::{Roll, Sample};
 pub(crate) use workshop::{MOST_TURNS, Way, Workshop};
 
 /// The tasks' processes.
@@ -68,6 +73,9 @@ pub(crate) struct Host {
     /// By task the hook that was begun last, and what calls it off when it is dropped.
     hooks: HashMap<String, (Moment, oneshot::Sender<()>)>,
     hooking: JoinSet<()>,
+    /// Who runs, for [`Published`].
+    roll: Roll,
+    published: Option<Published>,
 }
 
 /// A launch that is not through.
@@ -110,7 +118,15 @@ impl Host {
             clean_ups: JoinSet::new(),
             hooks: HashMap::new(),
             hooking: JoinSet::new(),
+            roll: Roll::default(),
+            published: None,
         }
+    }
+
+    /// Publishes what the tasks of this executor use, from now on. To be called within the runtime.
+    pub(crate) fn publish(&mut self, owner: Owner) {
+        let roll = self.roll.clone();
+        self.published = Published::begin(&self.workshop.sandbox, Publisher { owner, roll });
     }
 
     /// Keeps what the agent told about itself: tasks see its name.
@@ -277,6 +293,7 @@ impl Host {
             killing: Arc::default(),
             watches,
         };
+        self.roll.enter(task_id, &running.belongings);
         self.tasks.insert(task_id.value.clone(), running);
         Ok(lacks.map_or(TaskEvent::Started, TaskEvent::StartedWithout))
     }
@@ -304,53 +321,9 @@ impl Host {
         });
     }
 
-    pub(crate) fn signal(&self, task_id: &TaskId, signal: Signal) {
-        let signal = match signal {
-            Signal::Terminate => TaskSignal::Terminate,
-            Signal::Hangup => TaskSignal::Hangup,
-            Signal::User1 => TaskSignal::User1,
-            Signal::User2 => TaskSignal::User2,
-            Signal::Interrupt => TaskSignal::Interrupt,
-            Signal::Quit => TaskSignal::Quit,
-        };
-        let process = self
-            .tasks
-            .get(&task_id.value)
-            .and_then(|task| task.process.as_ref());
-        if let Some(process) = process
-            && let Err(error) = process.signal(signal)
-        {
-            warn!("task '{}' did not get {signal:?}: {error}", task_id.value);
-        }
-    }
-
-    /// Ends every process of a task. The namespace's end is the sure way; without one the cgroup's is.
-    pub(crate) fn kill(&self, task_id: &TaskId) {
-        let Some(running) = self.tasks.get(&task_id.value) else {
-            return;
-        };
-        if let Some(process) = &running.process
-            && let Err(error) = process.kill()
-        {
-            warn!("task '{}' did not get SIGKILL: {error}", task_id.value);
-        }
-        // One at a time: what cannot die keeps a thread busy for as long as the attempt lasts.
-        if let Some(cgroup) = running.belongings.cgroup.clone()
-            && !running.killing.swap(true, Ordering::Relaxed)
-        {
-            let id = task_id.value.clone();
-            let killing = Arc::clone(&running.killing);
-            spawn_blocking(move || {
-                if let Err(error) = cgroup.kill() {
-                    warn!("the cgroup of task '{id}' could not be killed: {error}");
-                }
-                killing.store(false, Ordering::Relaxed);
-            });
-        }
-    }
-
     /// Removes what an ended task left; its sandbox directory stays for people to read.
     pub(crate) fn clean_up(&mut self, task_id: &TaskId) {
+        self.roll.leave(task_id);
         let running = self.tasks.remove(&task_id.value);
         let aside = self.aside.remove(&task_id.value);
         self.discard(task_id, running, aside);
@@ -403,6 +376,8 @@ impl Host {
                 running.belongings.discard();
             });
         }
+        let published = self.published.take();
+        self.clean_ups.spawn_blocking(move || drop(published));
         let last = async move {
             self.hooking.shutdown().await;
             while let Some(launched) = self.launches.join_next().await {

@@ -23,7 +23,7 @@ use executor_core::Record;
 use tracing::{info, warn};
 
 pub(crate) use self::frame::Owner;
-pub(crate) use self::place::{DIRECTORY, PlaceError};
+pub(crate) use self::place::{DIRECTORY, Place as OwnDirectory, PlaceError};
 pub(crate) use self::progress::Progress;
 
 use self::frame::State;

@@ -11,6 +11,7 @@ mod agent;
 mod cli;
 mod command_executor;
 mod driver;
+mod figures;
 mod groundwork;
 mod host;
 mod install;

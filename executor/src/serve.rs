@@ -94,6 +94,7 @@ fn run(
         copying: Turns::new(),
         turns: Semaphore::new(MOST_TURNS),
     };
+    let tasks_owner = owner.clone();
     let journal = Journal::open(&workshop.sandbox, owner).unwrap_or_else(|error| {
         warn!("no journal, so a killed executor's last updates are lost: {error}");
         (Journal::none(), Vec::new())
@@ -102,7 +103,8 @@ fn run(
     let runtime = groundwork::runtime()?;
     let outcome = runtime.block_on(async {
         let (to_self, wakes) = tokio::sync::mpsc::unbounded_channel();
-        let host = Host::new(workshop, to_self.clone());
+        let mut host = Host::new(workshop, to_self.clone());
+        host.publish(tasks_owner);
         let driver = Driver::new(
             config,
             settings::seed()?,

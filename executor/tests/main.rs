@@ -16,6 +16,7 @@ mod command_task;
 mod ending;
 mod environment;
 mod fetching;
+mod figures;
 mod holding;
 mod journal;
 mod killing;

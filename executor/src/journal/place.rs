@@ -1,4 +1,4 @@
-//! Where the journal is: `.mesos-sandbox-executor/journal` in the executor's sandbox.
+//! The executor's own directory, `.mesos-sandbox-executor` in its sandbox, and the journal in it.
 //!
 //! Tasks may own that sandbox. The directory is the executor's alone; everything is opened by one name relative to a
 //! handle, no link is followed, and what is not as the executor would have made it is not touched.
@@ -37,7 +37,7 @@ pub(crate) enum PlaceError {
 }
 
 /// The directory, wherever it may be moved, and how to call it in messages.
-pub(super) struct Place {
+pub(crate) struct Place {
     sandbox: OwnedFd,
     handle: OwnedFd,
     device: u64,
@@ -46,7 +46,7 @@ pub(super) struct Place {
 
 impl Place {
     /// Makes the directory if it is not there.
-    pub(super) fn open(sandbox: &Path) -> Result<Self, PlaceError> {
+    pub(crate) fn open(sandbox: &Path) -> Result<Self, PlaceError> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let path = sandbox.join(DIRECTORY);
         let handle = open(sandbox, flags, Mode::empty()).map_err(refused("open", sandbox))?;
@@ -79,26 +79,19 @@ impl Place {
 
     /// A new, empty file, which [`Place::put_in_place`] makes the journal.
     pub(super) fn next(&self) -> Result<File, PlaceError> {
-        match unlinkat(&self.handle, NEXT, UnlinkatFlags::NoRemoveDir) {
-            Ok(()) | Err(Errno::ENOENT) => {}
-            Err(errno) => return Err(refused("remove", &self.path.join(NEXT))(errno)),
-        }
+        self.remove_file(NEXT)?;
         self.file(NEXT, OFlag::O_EXCL)
     }
 
     pub(super) fn put_in_place(&self) -> Result<(), PlaceError> {
-        renameat(&self.handle, NEXT, &self.handle, JOURNAL)
-            .and_then(|()| fsync(self.handle.as_fd()))
-            .map_err(refused("replace", &self.journal_path()))
+        self.rename(NEXT, JOURNAL)?;
+        fsync(self.handle.as_fd()).map_err(refused("replace", &self.journal_path()))
     }
 
     /// Removes the journal, and the directory if nothing else is in it.
     pub(super) fn remove(&self) -> Result<(), PlaceError> {
         for name in [NEXT, JOURNAL] {
-            match unlinkat(&self.handle, name, UnlinkatFlags::NoRemoveDir) {
-                Ok(()) | Err(Errno::ENOENT) => {}
-                Err(errno) => return Err(refused("remove", &self.path.join(name))(errno)),
-            }
+            self.remove_file(name)?;
         }
         match unlinkat(&self.sandbox, DIRECTORY, UnlinkatFlags::RemoveDir) {
             Ok(()) | Err(Errno::ENOENT | Errno::ENOTEMPTY | Errno::ENOTDIR) => Ok(()),
@@ -106,7 +99,27 @@ impl Place {
         }
     }
 
-    fn file(&self, name: &str, more: OFlag) -> Result<File, PlaceError> {
+    /// The directory itself.
+    pub(crate) fn handle(&self) -> &OwnedFd {
+        &self.handle
+    }
+
+    /// Removes a file, if it is there.
+    pub(crate) fn remove_file(&self, name: &str) -> Result<(), PlaceError> {
+        match unlinkat(&self.handle, name, UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(refused("remove", &self.path.join(name))(errno)),
+        }
+    }
+
+    /// One file takes the place of another.
+    pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), PlaceError> {
+        renameat(&self.handle, from, &self.handle, to)
+            .map_err(refused("replace", &self.path.join(to)))
+    }
+
+    /// Opens a file for reading and appending; an empty one is made if there is none.
+    pub(crate) fn file(&self, name: &str, more: OFlag) -> Result<File, PlaceError> {
         let path = self.path.join(name);
         let flags = OFlag::O_RDWR
             | OFlag::O_APPEND

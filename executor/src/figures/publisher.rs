@@ -1,0 +1,139 @@
+//! The file: written anew while there are tasks, as seldom as their number asks for.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use executor_core::DiskUse;
+use tokio::task::{AbortHandle, spawn_blocking};
+use tokio::time::sleep;
+use tracing::warn;
+
+use super::Publisher;
+use super::listener::listen;
+use super::shelf::{Shelf, ShelfError};
+use crate::host::Sample;
+use crate::logs::locked;
+
+/// From one look to the next.
+const PERIOD: Duration = Duration::from_secs(10);
+
+/// Looking costs one part in so many of a processor at the most.
+const COST: u32 = 200;
+
+/// A file in which nothing has changed is written after this time all the same: its readers see that somebody is there.
+const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
+
+/// The file and the socket, for as long as this is held; dropping it removes them. Blocks then.
+pub(crate) struct Published {
+    shelf: Arc<Mutex<Option<Shelf>>>,
+    tasks: [AbortHandle; 2],
+}
+
+impl Published {
+    /// Begins to publish in the executor's directory in `sandbox`. To be called within the runtime. What cannot be
+    /// published is told in the log, and missed by nobody's task.
+    pub(crate) fn begin(sandbox: &Path, publisher: Publisher) -> Option<Self> {
+        match Self::try_begin(sandbox, publisher) {
+            Ok(published) => Some(published),
+            Err(error) => {
+                warn!("what tasks use is not published: {error}");
+                None
+            }
+        }
+    }
+
+    fn try_begin(sandbox: &Path, publisher: Publisher) -> Result<Self, ShelfError> {
+        let mut shelf = Shelf::open(sandbox)?;
+        let listener = shelf.listen()?;
+        let shelf = Arc::new(Mutex::new(Some(shelf)));
+        let listening = tokio::spawn(listen(listener, publisher.clone()));
+        let writing = tokio::spawn(publish(Arc::clone(&shelf), publisher));
+        Ok(Self {
+            shelf,
+            tasks: [listening.abort_handle(), writing.abort_handle()],
+        })
+    }
+}
+
+impl Drop for Published {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        // A look that is under way finds nothing to write to.
+        drop(locked(&self.shelf).take());
+    }
+}
+
+/// What the last file said, and when.
+type Said = Option<(Instant, Vec<Sample>)>;
+
+async fn publish(shelf: Arc<Mutex<Option<Shelf>>>, publisher: Publisher) {
+    let mut said: Said = None;
+    let mut troubled = false;
+    let roll = publisher.roll.clone();
+    loop {
+        let began = Instant::now();
+        let (shelf, publisher) = (Arc::clone(&shelf), publisher.clone());
+        let look = spawn_blocking(move || {
+            let outcome = look(&shelf, &publisher, &mut said);
+            (said, outcome)
+        });
+        // The runtime's own end.
+        let Ok((now_said, outcome)) = look.await else {
+            return;
+        };
+        said = now_said;
+        let is_trouble = outcome.is_err();
+        if let Err(error) = outcome
+            && !troubled
+        {
+            warn!("what tasks use is not published: {error}");
+        }
+        troubled = is_trouble;
+        if roll.is_empty() {
+            roll.entered().await;
+        } else {
+            sleep(PERIOD.max(began.elapsed() * COST)).await;
+        }
+    }
+}
+
+fn look(
+    shelf: &Mutex<Option<Shelf>>,
+    publisher: &Publisher,
+    said: &mut Said,
+) -> Result<(), ShelfError> {
+    if publisher.roll.is_empty() {
+        *said = None;
+        return locked(shelf).as_mut().map_or(Ok(()), Shelf::take_down);
+    }
+    let time = SystemTime::now();
+    let samples = publisher.roll.samples();
+    let known: Vec<Sample> = samples.iter().map(without_age).collect();
+    if let Some((at, before)) = said
+        && *before == known
+        && at.elapsed() < AT_LEAST_EVERY
+    {
+        return Ok(());
+    }
+    let line = publisher.line(&samples, time);
+    if let Some(shelf) = locked(shelf).as_mut() {
+        shelf.put(&line)?;
+    }
+    *said = Some((Instant::now(), known));
+    Ok(())
+}
+
+/// A measurement that is older than before says nothing new.
+fn without_age(sample: &Sample) -> Sample {
+    let disk = sample.disk.map(|disk| DiskUse {
+        age_seconds: 0.0,
+        ..disk
+    });
+    Sample {
+        disk,
+        ..sample.clone()
+    }
+}
