@@ -478,6 +478,8 @@ fn a_shutdown_has_time_for_the_whole_of_an_end_that_is_short() {
     });
     let command = "touch runs; exec sleep 979";
     let (agent, executor, directory) = running(living(command, keys));
+    // Before that is told there is nothing to deregister.
+    agent.wait_for_state("t", TaskRunning);
     wait_for_file(&directory, "runs");
     agent.send(&[shutdown()]);
     agent.wait_for_state("t", TaskKilled);
