@@ -50,18 +50,25 @@ impl Shelf {
 
     /// Readers see the old file or the new one, never a part.
     pub(super) fn put(&mut self, line: &[u8]) -> Result<(), ShelfError> {
+        self.has_file = true;
         self.directory.remove_file(NEXT)?;
         let mut file = self.directory.file(NEXT, OFlag::O_EXCL)?;
-        file.write_all(line).map_err(ShelfError::Write)?;
+        let written = file.write_all(line).map_err(ShelfError::Write);
+        if written.is_err() {
+            // As on a full disk, where a part would take room from others.
+            self.directory.remove_file(NEXT)?;
+        }
+        written?;
         self.directory.rename(NEXT, FILE)?;
-        self.has_file = true;
         Ok(())
     }
 
     /// Nothing is there to be told any more.
     pub(super) fn take_down(&mut self) -> Result<(), ShelfError> {
         if std::mem::take(&mut self.has_file) {
-            self.directory.remove_file(FILE)?;
+            for name in [FILE, NEXT] {
+                self.directory.remove_file(name)?;
+            }
         }
         Ok(())
     }
@@ -86,5 +93,7 @@ impl Drop for Shelf {
         if self.has_socket {
             let _ = self.directory.remove_file(SOCKET);
         }
+        // The journal may have gone before, and is gone after otherwise.
+        let _ = self.directory.remove_if_empty();
     }
 }

@@ -93,6 +93,11 @@ impl Place {
         for name in [NEXT, JOURNAL] {
             self.remove_file(name)?;
         }
+        self.remove_if_empty()
+    }
+
+    /// Removes the directory, if nothing is in it.
+    pub(crate) fn remove_if_empty(&self) -> Result<(), PlaceError> {
         match unlinkat(&self.sandbox, DIRECTORY, UnlinkatFlags::RemoveDir) {
             Ok(()) | Err(Errno::ENOENT | Errno::ENOTEMPTY | Errno::ENOTDIR) => Ok(()),
             Err(errno) => Err(refused("remove", &self.path)(errno)),
