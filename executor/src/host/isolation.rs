@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use dialect::{CapabilityWishes, NetworkWish, RlimitWish, RootWish, SandboxWishes, SeccompWish};
+use dialect::{
+    CapabilityWishes, DeviceWish, NetworkWish, RlimitWish, RootWish, SandboxWishes, SeccompWish,
+};
 use executor_core::{Fault, StartFailure};
 use mesos_proto::v1::capability_info;
 use mesos_proto::v1::r_limit_info::r_limit::Type as RlimitType;
@@ -11,7 +13,7 @@ use sandbox::identity::Identity;
 use sandbox::seccomp::{Profile, Profiles};
 use sandbox::{
     Bound, Capabilities, Capability, CapabilitySet, Filesystem, IdMap, IdRange, Network, Plan,
-    PrivateFiles, Privileges, Resource, Rlimit, Root, Shm, Volume,
+    PrivateFiles, Privileges, Propagation, Resource, Rlimit, Root, Shm, Source, Volume,
 };
 
 use super::failure;
@@ -36,6 +38,8 @@ pub(super) struct Ground<'a> {
     pub(super) image: Option<(&'a Path, &'a Path)>,
     /// Who it runs as, when that is not who the executor is.
     pub(super) identity: Option<&'a Identity>,
+    /// The devices that it has beside the usual ones.
+    pub(super) devices: &'a [DeviceWish],
     /// The soft limit of open descriptors that it has when it asks for none.
     pub(super) descriptor_limit: Option<u64>,
     /// Lists of system calls that have a name.
@@ -62,6 +66,7 @@ impl Isolation {
             executor: ground.executor,
             task: ground.sandbox,
             work_directory: ground.files.work_directory.as_deref(),
+            owner: ground.identity,
         };
         let users = match wishes.users_mapped {
             true => Some(map_of(ground.identity)?),
@@ -165,8 +170,10 @@ impl Ground<'_> {
         };
         // What the agent has mounted in an image comes with the image.
         let volumes = volumes.filter(|wish| !is_in_image(wish));
+        let devices = self.devices.iter().map(|wish| Ok(device(wish)));
         let volumes: Vec<Volume> = volumes
             .map(|wish| places.volume(wish))
+            .chain(devices)
             .collect::<Result<_, _>>()?;
         let root = match (&wishes.root, self.image) {
             (None, None) => None,
@@ -273,6 +280,16 @@ impl Ground<'_> {
                 ..PrivateFiles::of_host(self.sandbox)
             }),
         })
+    }
+}
+
+/// A device's node, from the host's `/dev` to the task's own.
+fn device(wish: &DeviceWish) -> Volume {
+    Volume {
+        source: Source::Host(wish.path.clone().into()),
+        target: wish.path.clone().into(),
+        read_only: !wish.write,
+        propagation: Propagation::Private,
     }
 }
 

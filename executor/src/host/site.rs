@@ -102,6 +102,7 @@ impl Site {
             sandbox: &place.host_path,
             image: place.image.as_deref().map(|image| (image, &*place.path)),
             identity: identity.as_ref(),
+            devices: &request.limits.devices,
             descriptor_limit: descriptors.or(workshop.descriptor_limit),
             profiles: &workshop.profiles,
         };

@@ -7,6 +7,11 @@ use std::path::{Path, PathBuf};
 
 use dialect::{PersistentVolume, VolumeRoot, VolumeSource, VolumeWish};
 use executor_core::{Fault, StartFailure};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open, openat};
+use nix::sys::stat::{Mode, mkdirat};
+use nix::unistd::{Gid, Uid, fchown};
+use sandbox::identity::Identity;
 use sandbox::{Propagation, Source, Volume};
 
 use super::host_files::TASKS;
@@ -20,6 +25,8 @@ pub(super) struct Places<'a> {
     pub(super) task: &'a Path,
     /// The agent's work directory, where it can be told.
     pub(super) work_directory: Option<&'a Path>,
+    /// Who the task runs as, when that is not who the executor is.
+    pub(super) owner: Option<&'a Identity>,
 }
 
 impl Places<'_> {
@@ -49,6 +56,10 @@ impl Places<'_> {
                         ),
                     });
                 }
+                self.share(path).map_err(|errno| StartFailure {
+                    fault: Fault::Host,
+                    message: format!("make '{path}' in the executor's sandbox: {errno}"),
+                })?;
                 inside(self.executor, path)
             }
             VolumeSource::TaskSandbox(path) => inside(self.task, path),
@@ -75,6 +86,31 @@ impl Places<'_> {
             read_only: wish.read_only,
             propagation,
         })
+    }
+
+    /// Makes what is not there of a directory that tasks share, which is the first one's: the sandbox above is the
+    /// executor's, and not for a task to make anything in. What is there already is left to the sandbox to look at.
+    fn share(&self, path: &str) -> Result<(), Errno> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let mut above = open(self.executor, flags, Mode::empty())?;
+        for component in Path::new(path).components() {
+            let name = component.as_os_str();
+            let made = match mkdirat(&above, name, Mode::from_bits_truncate(0o755)) {
+                Ok(()) => true,
+                Err(Errno::EEXIST) => false,
+                Err(errno) => return Err(errno),
+            };
+            above = match openat(&above, name, flags | OFlag::O_NOFOLLOW, Mode::empty()) {
+                Ok(directory) => directory,
+                Err(Errno::ENOTDIR | Errno::ELOOP) if !made => return Ok(()),
+                Err(errno) => return Err(errno),
+            };
+            if let Some(owner) = self.owner.filter(|_| made) {
+                let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
+                fchown(&above, Some(uid), Some(gid))?;
+            }
+        }
+        Ok(())
     }
 
     /// Where the agent keeps a persistent volume, if that can be seen from here: an executor in an image has it in its
@@ -182,6 +218,7 @@ mod tests {
                 executor: &executor,
                 task: &task,
                 work_directory: Some(self.work.path()),
+                owner: None,
             };
             places.volume(wish)
         }
@@ -263,5 +300,11 @@ mod tests {
             .volume(&wish(VolumeSource::ExecutorSandbox("shared/tasks".into())))
             .unwrap();
         assert_eq!(shared.source, inside(&host.at("sandbox"), "shared/tasks"));
+        assert!(host.at("sandbox/shared/tasks").is_dir());
+        // A link that a task put there is nothing to make a directory behind.
+        symlink("/no/such/place", host.at("sandbox/link")).unwrap();
+        host.volume(&wish(VolumeSource::ExecutorSandbox("link/x".into())))
+            .unwrap();
+        assert!(!Path::new("/no/such/place").exists());
     }
 }

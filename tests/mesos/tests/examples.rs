@@ -8,6 +8,7 @@ use test_support::task;
 
 const TASK_DATA: &str = include_str!("../../../packaging/examples/task-data.json");
 const TASK_LIFE: &str = include_str!("../../../packaging/examples/task-life.json");
+const TASK_SANDBOX: &str = include_str!("../../../packaging/examples/task-sandbox.json");
 const MARATHON_APP: &str = include_str!("../../../packaging/examples/marathon-app.json");
 
 #[test]
@@ -37,6 +38,19 @@ fn the_examples_life_of_a_task_is_lived_to_its_end() {
     let read = |name: &str| std::fs::read_to_string(sandbox.join("tasks/t").join(name));
     assert_eq!(read("registration").unwrap(), "gone\n");
     assert_eq!(read("data/state").unwrap(), "flushed\n");
+}
+
+#[test]
+fn the_examples_sandbox_is_the_one_that_its_task_has() {
+    let scene = Scene::new();
+    let executor = scene.executor("e");
+    let task = task("t").executor(&executor).data(TASK_SANDBOX);
+    scene.scheduler.launch([task]).unwrap();
+    scene.scheduler.wait_for("t", TaskFinished, SOON).unwrap();
+    let sandbox = scene.mesos.sandbox(&scene.scheduler.framework_id(), "e");
+    let read = |name: &str| std::fs::read_to_string(sandbox.join(name)).unwrap();
+    assert_eq!(read("shared/file"), "shared\n");
+    assert_eq!(read("tasks/t/interfaces"), "1\n");
 }
 
 /// Marathon (src/main/scala/mesosphere/mesos/TaskBuilder.scala) gives each task an executor of its own, whose command
