@@ -109,14 +109,15 @@ const OF_FILE_SIZE: i32 = 128 + SIGXFSZ;
 const CPU_TIME: &str = "it used up the cpu time of one process (RLIMIT_CPU)";
 const FILE_SIZE: &str = "it wrote to a file beyond the limit of file sizes (RLIMIT_FSIZE)";
 
-/// Whether all of the task has used as much cpu time as one process of it may at the most, or almost: the limit counts
-/// whole ticks of the clock, the cgroup what was really used.
+/// Whether it can have been for its cpu time that the task's process was killed, by what all of the task has used. The
+/// kernel counts whole ticks of the clock against the limit, which on a busy host is far more than what was really used
+/// and the cgroup has counted. Whatever we killed it for ourselves is told before this.
 fn has_used_its_cpu_time(belongings: &Belongings) -> bool {
     let figures = belongings.cgroup.as_ref().map(|cgroup| cgroup.figures());
     // Only to word an end that is told in any case.
     let used = figures.and_then(|figures| figures.ok()?.cpu.usage);
     used.zip(belongings.limits.of_process.cpu_time)
-        .is_some_and(|(used, most)| used >= most * 9 / 10)
+        .is_some_and(|(used, most)| used >= most / 2)
 }
 
 fn refused_processes(cgroup: &Cgroup) -> Option<RefusedProcesses> {
