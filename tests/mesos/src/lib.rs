@@ -12,7 +12,7 @@ use test_support::{
 };
 
 /// Long enough for anything that should come at once on a busy machine.
-pub const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_secs(60);
 
 /// A real Mesos, the executor offered as a URI, and a scheduler.
 pub struct Scene {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{Machine, PROGRAMS};
 
 /// How long the tests of one program may take.
-const LIMIT: Duration = Duration::from_secs(400);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// How one test ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +23,8 @@ pub struct Suite<'a> {
     pub package: &'a str,
     /// The names of its programs, its files in `tests`; all when there is none.
     pub programs: &'a [&'a str],
-    /// The names of tests; all when there is none.
-    pub tests: &'a [&'a str],
+    /// What the harness is told: names of tests (all when there is none), options.
+    pub arguments: &'a [&'a str],
     /// What the command line begins with: variables, `systemd-run ...`.
     pub prefix: &'a str,
 }
@@ -42,10 +42,10 @@ pub fn run_inner_tests(machine: &Machine, suite: Suite<'_>) -> Vec<Outcome> {
             continue;
         }
         let script = format!(
-            "MESOS_AGENT_TOOLKIT_DIST={PROGRAMS} {} {PROGRAMS}/{} --test-threads=2 {}",
+            "MESOS_AGENT_TOOLKIT_DIST={PROGRAMS} {} {PROGRAMS}/{} {}",
             suite.prefix,
             program.path(),
-            suite.tests.join(" ")
+            suite.arguments.join(" ")
         );
         let output = machine.run_within(LIMIT, &script);
         let path = program.path();
@@ -61,6 +61,16 @@ pub fn run_inner_tests(machine: &Machine, suite: Suite<'_>) -> Vec<Outcome> {
         outcomes.extend(here);
     }
     outcomes
+}
+
+/// That so many tests ran, and all of them passed.
+///
+/// # Panics
+/// When that is not so, with the names of those that failed.
+pub fn assert_passed(outcomes: &[Outcome], at_least: usize) {
+    let failed: Vec<_> = outcomes.iter().filter(|outcome| !outcome.passed).collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+    assert!(outcomes.len() >= at_least, "only {} ran", outcomes.len());
 }
 
 /// From what the harness prints of each: `test NAME ... ok`.

@@ -9,7 +9,7 @@ mod machine;
 mod programs;
 mod service;
 
-pub use inner_tests::{Outcome, Suite, run_inner_tests};
+pub use inner_tests::{Outcome, Suite, assert_passed, run_inner_tests};
 pub use machine::{Machine, Output};
 pub use service::Service;
 

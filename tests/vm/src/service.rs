@@ -63,6 +63,17 @@ impl<'m> Service<'m> {
             "while [ -n \"$(find {directory} -name cgroup.procs -exec cat {{}} + 2>/dev/null)\" ]; do sleep 0.1; done"
         ));
     }
+
+    /// Waits until nobody has a mount of its directory, in any mount namespace.
+    ///
+    /// # Panics
+    /// When one stays.
+    pub fn await_no_mount(&self) {
+        self.machine.succeed(&format!(
+            "while cat /proc/[0-9]*/mounts 2>/dev/null | grep -q '/tmp/{}[ /]'; do sleep 0.1; done",
+            self.name
+        ));
+    }
 }
 
 impl Drop for Service<'_> {

@@ -1,8 +1,8 @@
 //! The tests on the real kernel, where cgroup v2 is the only hierarchy.
 
-use vm_tests::{Suite, run_inner_tests};
+use vm_tests::{Suite, assert_passed, run_inner_tests};
 
-use crate::{MACHINE, assert_passed};
+use crate::MACHINE;
 
 /// Fewer than there are; an empty run is no proof.
 const AT_LEAST: usize = 90;
@@ -38,7 +38,7 @@ fn the_sandbox_holds_on_cgroup_v2_all_that_it_promises() {
         Suite {
             package: "kernel-tests",
             programs: &[],
-            tests: &[],
+            arguments: &["--test-threads=2"],
             prefix: "",
         },
     );
