@@ -24,6 +24,7 @@ mod life;
 mod logs;
 mod messages;
 mod reconnection;
+mod sandboxes;
 mod silence;
 mod subscription;
 mod transport;
