@@ -130,14 +130,19 @@ pub(crate) fn sandboxed(id: &str, executor: &ExecutorBuilder, shell: &str) -> Ta
 
 /// The agent's own cgroup isolators where cgroup v1 is, which is all that Mesos 1.11 knows; else those that only measure.
 fn settings() -> Settings {
-    let has_v1 = ["memory", "freezer", "cpuacct"].iter().all(|controller| {
-        Path::new("/sys/fs/cgroup")
-            .join(controller)
-            .join("tasks")
-            .exists()
-    });
+    let has_v1 = ["memory", "freezer", "cpuacct", "pids"]
+        .iter()
+        .all(|controller| {
+            Path::new("/sys/fs/cgroup")
+                .join(controller)
+                .join("tasks")
+                .exists()
+        });
     let settings = if has_v1 {
-        Settings::linux()
+        // With an isolator for processes, so that tasks are held to their number of them, too.
+        Settings::linux().isolation(
+            "filesystem/linux,cgroups/cpu,cgroups/mem,cgroups/pids,namespaces/pid,disk/du",
+        )
     } else {
         Settings::posix()
     };
