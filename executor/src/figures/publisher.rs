@@ -18,8 +18,8 @@ use crate::logs::locked;
 /// From one look to the next.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// Looking costs one part in so many of a processor at the most.
-const COST: u32 = 200;
+/// Looking takes one part in so many of the time, unless that would be too seldom.
+const COST: u32 = 50;
 
 /// A file in which nothing has changed is written after this time all the same: its readers see that somebody is there.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
@@ -95,7 +95,8 @@ async fn publish(shelf: Arc<Mutex<Option<Shelf>>>, publisher: Publisher) {
         if roll.is_empty() {
             roll.entered().await;
         } else {
-            sleep(PERIOD.max(began.elapsed() * COST)).await;
+            let pause = began.elapsed() * COST;
+            sleep(pause.clamp(PERIOD, AT_LEAST_EVERY)).await;
         }
     }
 }
