@@ -15,6 +15,7 @@ use crate::sample::{self, Container};
 use crate::schedule::PointTime;
 use crate::series::add_container;
 use crate::settings::{Mode, Settings};
+use crate::task_scrape::TaskScrape;
 
 /// Scrapes one agent, again and again, and remembers of each container what its next sample is
 /// measured against.
@@ -24,6 +25,7 @@ pub struct Collector {
     roster: Roster,
     /// `<prefix>.<host>.containers`
     containers: MetricPath,
+    tasks: TaskScrape,
     /// `<prefix>.<host>.collector`
     health: MetricPath,
     time: PointTime,
@@ -65,6 +67,7 @@ impl Collector {
             client: AgentClient::new(settings.agent.clone(), settings.timeout, REPLY_MAX),
             roster: Roster::default(),
             containers: base.child("containers"),
+            tasks: TaskScrape::new(base.child("tasks"), settings.work_dir.clone()),
             health: base.child("collector"),
             time: match settings.mode {
                 Mode::Once => PointTime::Exact,
@@ -142,6 +145,7 @@ impl Collector {
                 let _ = timeout_at(give_up, sink.caught_up()).await;
             }
         }
+        self.tasks.add(&mut batch, &listed, self.time).await;
         scrape.points += batch.points();
         self.totals.points_refused += batch.refused();
         sink.push(batch);

@@ -8,6 +8,7 @@
 //!   /containers borrowed     app and slot    two samples  a container
 //! ```
 //!
+//! With a work directory, what mesos-sandbox-executor publishes of its tasks goes the same way (`tasks`, `task_scrape`).
 //! [`collector`] is that turn, [`daemon`] repeats it, [`settings`] is what a person chose.
 
 mod agent;
@@ -23,5 +24,7 @@ mod series;
 pub mod settings;
 #[allow(unsafe_code)]
 mod sys;
+mod task_scrape;
+mod tasks;
 
 pub use sys::use_builtin_resolver;

@@ -15,6 +15,19 @@ pub(crate) struct Counters {
     throttled: Option<u32>,
 }
 
+impl Counters {
+    /// Of something whose processor time is known as a whole.
+    pub(crate) fn of_cpu(timestamp: f64, cpu_seconds: Option<f64>) -> Self {
+        Self {
+            timestamp,
+            user_secs: cpu_seconds,
+            system_secs: Some(0.0),
+            periods: None,
+            throttled: None,
+        }
+    }
+}
+
 impl From<&Statistics<'_>> for Counters {
     fn from(sample: &Statistics<'_>) -> Self {
         Self {

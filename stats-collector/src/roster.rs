@@ -39,9 +39,15 @@ impl Roster {
     /// Takes in who is in a whole reply: those who are not give their slots up, then those who are
     /// new get theirs. A container without an id is passed over.
     pub(crate) fn update(&mut self, containers: &[Container<'_>]) {
+        let ids = containers.iter();
+        self.take_in(ids.map(|one| (&*one.container_id, &*one.executor_id)));
+    }
+
+    /// The same, of whoever has an id and a name.
+    pub(crate) fn take_in<'a>(&mut self, all: impl Iterator<Item = (&'a str, &'a str)> + Clone) {
         self.reply += 1;
-        for container in containers {
-            if let Some(member) = self.members.get_mut(&*container.container_id) {
+        for (id, _) in all.clone() {
+            if let Some(member) = self.members.get_mut(id) {
                 member.seen_in = self.reply;
             }
         }
@@ -60,10 +66,9 @@ impl Roster {
             }
             lives
         });
-        for container in containers {
-            let id = &*container.container_id;
+        for (id, name) in all {
             if !id.is_empty() && !members.contains_key(id) {
-                let member = enrol(apps, &container.executor_id, *reply);
+                let member = enrol(apps, name, *reply);
                 members.insert(id.into(), member);
             }
         }

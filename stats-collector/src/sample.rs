@@ -24,6 +24,9 @@ pub(crate) struct Container<'a> {
     /// The task's id where Mesos's command executor runs it.
     #[serde(borrow, default)]
     pub(crate) executor_id: Cow<'a, str>,
+    /// Empty in replies that are not an agent's.
+    #[serde(borrow, default)]
+    pub(crate) framework_id: Cow<'a, str>,
     /// Absent if the containerizer could not tell. Left as text, so that of thousands only one at a
     /// time is held decoded, and one that is odd does not spoil the others.
     #[serde(borrow, default)]

@@ -1,6 +1,6 @@
 //! The points of one container's sample.
 
-use graphite::{Batch, MetricPath};
+use graphite::{Batch, MetricPath, Value};
 
 use crate::app_name::app_name;
 use crate::model::Rates;
@@ -31,6 +31,22 @@ pub(crate) fn add_container(
         }
     }
     add_volumes(batch, base, &sample.disk_statistics, timestamp);
+}
+
+/// Adds `<base>.<field>` for each number of a task, and the processors that it uses. `base` is left as it was.
+pub(crate) fn add_task(
+    batch: &mut Batch,
+    base: &mut MetricPath,
+    values: &[(&'static str, Value)],
+    rates: &Rates,
+    timestamp: u64,
+) {
+    let mark = base.mark();
+    let used = rates.cpus_used.map(|used| ("cpus_used", used.into()));
+    for (name, value) in values.iter().copied().chain(used) {
+        batch.add(base.push(name), value, timestamp);
+        base.rewind(mark);
+    }
 }
 
 fn add_volumes(

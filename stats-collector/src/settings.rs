@@ -1,6 +1,7 @@
 //! What a person chose, checked as a whole before anything is done.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
@@ -22,11 +23,19 @@ Reads GET /slave(1)/containers of one agent and writes every number in it, and t
 samples give, to carbon's plaintext port:
 
   <prefix>.<host>.containers.<app>.<slot>.<field>    about each container
+  <prefix>.<host>.tasks.<app>.<slot>.<field>         about each task of mesos-sandbox-executor
   <prefix>.<host>.collector.<metric>                 about this program
 
 <app> is the readable part of the executor's id, without UUIDs and running numbers; <slot> is 0, 1,
 2... for the instances of an app that run on the agent at the same time. A field that the agent
-does not report has no point.";
+does not report has no point.
+
+Tasks are there with --work-dir. <app> is then the readable part of the task's id; the fields are
+cpus_used, restarts, disk_used_bytes, disk_limit_bytes, and what the executor publishes:
+cpu_seconds, cpu_user_seconds, cpu_system_seconds, cpu_throttled_seconds, memory_bytes,
+memory_anonymous_bytes, memory_peak_bytes, memory_limit_bytes, processes, process_limit,
+io_read_bytes, io_written_bytes, pressure_cpu_seconds, pressure_memory_seconds,
+pressure_io_seconds, log_bytes and log_dropped_lines.";
 
 /// The command line as it is written, unchecked.
 #[derive(Debug, Parser)]
@@ -51,6 +60,10 @@ pub struct Args {
     /// The agent's name in metric paths; dots become "_" [default: the host of --agent].
     #[arg(long, value_name = "NAME")]
     host: Option<String>,
+    /// The agent's --work_dir, often /var/lib/mesos: also ship what mesos-sandbox-executor publishes
+    /// of each task. Needs the rights to read there, which is root's.
+    #[arg(long, value_name = "DIR")]
+    work_dir: Option<PathBuf>,
     /// The most time for one scrape, for connecting to carbon and for one write to it
     /// [default: 5secs, or the interval if that is less].
     #[arg(long, value_name = "DURATION")]
@@ -90,6 +103,8 @@ pub struct Settings {
     pub prefix: MetricPath,
     /// The component of metric paths behind it.
     pub host: String,
+    /// The agent's work directory, when tasks are to be shipped as well.
+    pub work_dir: Option<PathBuf>,
     /// For one scrape, one connection attempt, one write.
     pub timeout: Duration,
     /// What may wait for carbon.
@@ -245,6 +260,7 @@ impl Args {
                 carbon: graphite::Address { host: carbon, port },
                 prefix: prefix?,
                 host: host?,
+                work_dir: self.work_dir,
                 timeout: timeout?,
                 queue_bytes: queue_bytes?,
                 log: log?,

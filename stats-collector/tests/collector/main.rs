@@ -8,4 +8,5 @@ mod fakes;
 mod program;
 mod replies;
 mod scale;
+mod tasks;
 mod turns;

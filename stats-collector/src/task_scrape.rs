@@ -1,0 +1,85 @@
+//! The tasks' part of a turn: what executors publish of them, as points.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use graphite::{Batch, MetricPath};
+use tokio::task::spawn_blocking;
+use tracing::warn;
+
+use crate::model::{Counters, rates};
+use crate::roster::Roster;
+use crate::sample::Container;
+use crate::schedule::PointTime;
+use crate::series::add_task;
+use crate::tasks::{self, Run};
+
+/// What is remembered of tasks from one turn to the next.
+#[derive(Debug)]
+pub(crate) struct TaskScrape {
+    /// `<prefix>.<host>.tasks`
+    base: MetricPath,
+    roster: Roster,
+    /// None when tasks are not wanted.
+    work_dir: Option<PathBuf>,
+}
+
+impl TaskScrape {
+    pub(crate) fn new(base: MetricPath, work_dir: Option<PathBuf>) -> Self {
+        Self {
+            base,
+            roster: Roster::default(),
+            work_dir,
+        }
+    }
+
+    /// Adds the points of every task that an executor in one of these containers publishes.
+    pub(crate) async fn add(
+        &mut self,
+        batch: &mut Batch,
+        containers: &[Container<'_>],
+        time: PointTime,
+    ) {
+        let Some(work_dir) = self.work_dir.clone() else {
+            return;
+        };
+        let runs: Vec<Run> = containers.iter().map(run_of).collect();
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        let read = spawn_blocking(move || tasks::reports(&work_dir, &runs, now.as_secs_f64()));
+        let reports = match read.await {
+            Ok(Ok(reports)) => reports,
+            Ok(Err(error)) => return warn!("no figures of tasks: {error}"),
+            Err(error) => return warn!("no figures of tasks: {error}"),
+        };
+        let mut all = Vec::new();
+        for (container, report) in &reports {
+            for task in &report.tasks {
+                let id = format!("{container}/{}", task.task_id);
+                all.push((id, task, report.time));
+            }
+        }
+        let names = all.iter();
+        self.roster
+            .take_in(names.map(|(id, task, _)| (id.as_str(), task.task_id.as_str())));
+        for (id, task, at) in &all {
+            let (Some(member), Some(timestamp)) = (self.roster.call(id), time.of(*at)) else {
+                continue;
+            };
+            let counters = Counters::of_cpu(*at, task.cpu_seconds);
+            let before = member.counters.replace(counters);
+            let rates = before.map_or_else(Default::default, |before| rates(&before, &counters));
+            let mark = self.base.mark();
+            self.base.push(&member.app).push(&member.slot.to_string());
+            add_task(batch, &mut self.base, &task.values, &rates, timestamp);
+            self.base.rewind(mark);
+        }
+    }
+}
+
+fn run_of(container: &Container<'_>) -> Run {
+    Run {
+        framework_id: container.framework_id.clone().into_owned(),
+        executor_id: container.executor_id.clone().into_owned(),
+        container_id: container.container_id.clone().into_owned(),
+    }
+}
