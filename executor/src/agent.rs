@@ -49,23 +49,24 @@ const ERROR_BODY_LIMIT: usize = 4096;
 pub(crate) struct Patience {
     /// To take a connection, with its TLS.
     pub(crate) connect: Duration,
-    /// To answer a call. A healthy agent takes milliseconds.
+    /// To answer a call. A healthy agent takes milliseconds, and one that is busy with a thousand launches at once many
+    /// seconds: a subscription anew in the middle of them would cost those that it has not sent yet (Mesos:
+    /// src/slave/slave.cpp, `Slave::subscribe`, TASK_DROPPED).
     pub(crate) answer: Duration,
     /// To show that its host is still there.
     pub(crate) dead: Duration,
 }
 
 impl Patience {
-    /// An agent that recovers its executors is subscribed with anew soon rather than late: that costs nothing, and after
-    /// its restart it waits for an executor only as long as `backoff_max` (Mesos: src/slave/slave.cpp,
-    /// `executor_reregistration_timeout`). Where it does not recover them, a lost connection costs every task, and it is
-    /// given time.
+    /// An agent that recovers its executors is connected to anew soon rather than late: after its restart it waits for an
+    /// executor only as long as `backoff_max` (Mesos: src/slave/slave.cpp, `executor_reregistration_timeout`). Where it
+    /// does not recover them, a lost connection costs every task, and it is given time.
     fn new(checkpoint: bool, backoff_max: Duration) -> Self {
         let seconds = Duration::from_secs;
         if checkpoint {
             Self {
                 connect: (backoff_max / 2).clamp(Duration::from_millis(500), seconds(5)),
-                answer: seconds(10),
+                answer: seconds(30),
                 dead: seconds(8),
             }
         } else {
