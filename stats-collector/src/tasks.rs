@@ -271,6 +271,27 @@ mod tests {
         assert_eq!(parse(odd.as_bytes()).unwrap().tasks[0].values.len(), 1);
     }
 
+    /// Every report that differs in one byte, or is cut short.
+    #[test]
+    fn a_report_that_is_changed_anywhere_is_read_or_refused_and_bounded() {
+        for at in 0..TEXT.len() {
+            let mut bytes = TEXT.as_bytes().to_vec();
+            for byte in [0, b'"', b'9', b'-', b'[', b'{', b',', 0xff] {
+                bytes[at] = byte;
+                if let Some(report) = parse(&bytes) {
+                    assert!(report.time.is_finite());
+                    assert!(
+                        report
+                            .tasks
+                            .iter()
+                            .all(|task| task.values.len() <= FIELDS.len() + 3)
+                    );
+                }
+            }
+            assert_eq!(parse(&TEXT.as_bytes()[..at]), None);
+        }
+    }
+
     #[test]
     fn a_report_is_found_by_the_ids_of_its_container_while_it_is_fresh() {
         let work_dir = tempfile::tempdir().unwrap();
