@@ -170,3 +170,40 @@ fn an_init_that_cannot_run_dies_with_its_executor_all_the_same() {
         cgroups_named(&container).is_empty().then_some(())
     });
 }
+
+/// As an agent's work directory that is bound from a larger disk, or mounted twice.
+#[test]
+fn what_is_hidden_is_so_at_every_place_where_it_is_mounted() {
+    with_own_mounts(false, || {
+        let executor = Executor::start(INIT);
+        let host = Mountain::new();
+        let at = |name: &str| host.path().join(name);
+        for name in ["disk/agent/sandboxes", "work", "again", "alias"] {
+            fs::create_dir_all(at(name)).unwrap();
+        }
+        fs::write(at("disk/agent/sandboxes/secret"), "").unwrap();
+        fs::write(at("disk/open"), "").unwrap();
+        fs::write(at("disk/key"), "").unwrap();
+        let none = None::<&str>;
+        for (from, to) in [
+            ("disk/agent", "work"),
+            ("disk/agent", "again"),
+            ("disk", "alias"),
+        ] {
+            mount(Some(&at(from)), &at(to), none, MsFlags::MS_BIND, none).unwrap();
+        }
+        let script = format!(
+            "cd {} && find . -name secret -o -name open; find . -name key -size +0",
+            host.path().display()
+        );
+        fs::write(at("disk/key"), "key").unwrap();
+        let plan = private_with(&script, |files| {
+            files.hidden.extend([at("work"), at("disk/key")]);
+        });
+        let mut found: Vec<String> = executor.output_of(plan).lines().map(String::from).collect();
+        found.sort();
+        assert_eq!(found, ["./alias/open", "./disk/open"]);
+        drop(host);
+        executor.finish();
+    });
+}

@@ -15,10 +15,14 @@ use super::tree::Tree;
 
 /// One line of `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
 #[derive(Debug, PartialEq, Eq)]
-struct Mount {
-    id: u64,
+pub(super) struct Mount {
+    pub(super) id: u64,
     parent: u64,
-    point: PathBuf,
+    /// Of the file system, as the kernel writes it.
+    pub(super) device: Vec<u8>,
+    /// What of the file system is mounted.
+    pub(super) root: PathBuf,
+    pub(super) point: PathBuf,
     flags: MsFlags,
 }
 
@@ -28,10 +32,7 @@ pub(super) fn ban(top: &impl AsFd, bans: Bans) -> Result<(), Errno> {
     if bans == Bans::default() {
         return Ok(());
     }
-    // Of this thread, should there be others.
-    let text = fs::read("/proc/thread-self/mountinfo").map_err(|error| errno_of(&error))?;
-    let lines = text.split(|byte| *byte == b'\n').filter_map(parse);
-    let (mounts, top_point) = below(lines.collect(), id_of(top)?);
+    let (mounts, top_point) = tree_of(top)?;
     let tree = top.as_fd().try_clone_to_owned().map(Tree::new);
     let tree = tree.map_err(|error| errno_of(&error))?;
     for one in mounts {
@@ -63,6 +64,14 @@ fn change(place: &impl AsFd, bans: Bans, has: MsFlags) -> Result<(), Errno> {
     mount(none, &*name(place), none, flags, none)
 }
 
+/// The mount that is open as `top` and all below it, and where it is.
+pub(super) fn tree_of(top: &impl AsFd) -> Result<(Vec<Mount>, PathBuf), Errno> {
+    // Of this thread, should there be others.
+    let text = fs::read("/proc/thread-self/mountinfo").map_err(|error| errno_of(&error))?;
+    let lines = text.split(|byte| *byte == b'\n').filter_map(parse);
+    Ok(below(lines.collect(), id_of(top)?))
+}
+
 /// The mount with this id and all below it, and where it is.
 fn below(mounts: Vec<Mount>, top: u64) -> (Vec<Mount>, PathBuf) {
     let mut ids = vec![top];
@@ -90,7 +99,7 @@ fn below(mounts: Vec<Mount>, top: u64) -> (Vec<Mount>, PathBuf) {
 }
 
 /// The id of the mount that is open.
-fn id_of(what: &impl AsFd) -> Result<u64, Errno> {
+pub(super) fn id_of(what: &impl AsFd) -> Result<u64, Errno> {
     let number = what.as_fd().as_raw_fd();
     let info = fs::read_to_string(format!("/proc/self/fdinfo/{number}"));
     let info = info.map_err(|error| errno_of(&error))?;
@@ -102,12 +111,15 @@ fn parse(line: &[u8]) -> Option<Mount> {
     let mut fields = line.split(|byte| *byte == b' ');
     let mut number = || std::str::from_utf8(fields.next()?).ok()?.parse().ok();
     let (id, parent) = (number()?, number()?);
-    let point = plain(fields.nth(2)?);
+    let device = fields.next()?.to_vec();
+    let (root, point) = (plain(fields.next()?), plain(fields.next()?));
     let flags = fields.next()?.split(|byte| *byte == b',').map(flag);
     Some(Mount {
         id,
         parent,
-        point: Path::new(&point).to_owned(),
+        device,
+        root: root.into(),
+        point: point.into(),
         flags: flags.collect(),
     })
 }

@@ -9,6 +9,7 @@ use nix::mount::MsFlags;
 use nix::sys::stat::{SFlag, fstatat};
 
 use super::super::failed_at;
+use super::aliases::Aliases;
 use super::blank::Blank;
 use super::mounts::{self, Bans};
 use super::open_on_host;
@@ -16,18 +17,48 @@ use super::tree::{Kind, Tree, kind_of};
 use crate::report::{Failure, Step};
 
 /// What is laid over something, in which places are still being made for what is to be seen below.
-#[derive(Default)]
 pub(super) struct Covers {
+    aliases: Aliases,
     laid: Vec<OwnedFd>,
     /// Their numbers of devices.
     devices: Vec<u64>,
 }
 
 impl Covers {
-    /// Lays something empty over what is at `path`, whatever it is.
+    /// Of nothing yet, in `root` with the mounts that it has now.
+    pub(super) fn of(root: &Tree) -> Result<Covers, Failure> {
+        let aliases = Aliases::in_root(root).map_err(super::super::failed(Step::Hide))?;
+        Ok(Covers {
+            aliases,
+            laid: Vec::new(),
+            devices: Vec::new(),
+        })
+    }
+
+    /// Lays something empty over what is at `path`, whatever it is, and wherever else it is to be seen.
     pub(super) fn hide(&mut self, root: &Tree, path: &Path, blank: &Blank) -> Result<(), Failure> {
-        self.cover(root, path, blank)
+        self.cover_everywhere(root, path, blank)
             .map_err(failed_at(Step::Hide, path))
+    }
+
+    fn cover_everywhere(&mut self, root: &Tree, path: &Path, blank: &Blank) -> Result<(), Errno> {
+        let target = match root.open(path) {
+            Ok(target) => target,
+            // It needs no hiding.
+            Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
+            Err(errno) => return Err(errno),
+        };
+        let (place, aliases) = (identity(&target)?, self.aliases.of(&target)?);
+        self.cover(root, path, blank)?;
+        for alias in aliases {
+            match root.open(&alias) {
+                Ok(found) if identity(&found)? == place => self.cover(root, &alias, blank)?,
+                // Something lies over it, which may be what was laid just now.
+                Ok(_) | Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+        Ok(())
     }
 
     /// The same inside the task's directory, which is seen at `inside`.
@@ -94,4 +125,10 @@ impl Covers {
         }
         Ok(())
     }
+}
+
+/// Which file it is, whatever its name.
+fn identity(what: &OwnedFd) -> Result<(u64, u64), Errno> {
+    let found = fstatat(what, "", AtFlags::AT_EMPTY_PATH)?;
+    Ok((found.st_dev, found.st_ino))
 }

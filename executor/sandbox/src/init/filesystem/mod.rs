@@ -6,7 +6,7 @@
 //!  '- over its root the new root: the host's once more, or an image's, closed off
 //!      |- something empty, to hide with                                blank.rs
 //!      |- /tmp, /var/tmp, /dev/shm   directories inside the task's     private.rs
-//!      |- what is hidden, and what is shown below that                 hidden.rs
+//!      |- what is hidden, and what is shown below that                 hidden.rs, aliases.rs
 //!      |- the task's directory
 //!      |- /proc, /sys, /dev                                            kernel.rs, cgroups.rs, devices.rs
 //!      '- volumes                                                      volumes.rs
@@ -17,6 +17,7 @@
 //! Everything that is opened, made or mounted below a directory that a task could write to is so by descriptors
 //! (tree.rs, mounts.rs).
 
+mod aliases;
 mod blank;
 mod cgroups;
 mod devices;
@@ -71,7 +72,7 @@ pub(super) fn enter(
     let root = make_root(files, &sandbox)?;
     let blank = Blank::lay(&root).map_err(failed_at(Step::Mount, "/proc"))?;
     private.lay_temporary(&root)?;
-    let mut covers = Covers::default();
+    let mut covers = Covers::of(&root)?;
     let sandbox_is_above =
         |path: &Path| path.starts_with(&files.sandbox_inside) && path != files.sandbox_inside;
     for path in files.hidden.iter().filter(|path| !sandbox_is_above(path)) {
