@@ -6,6 +6,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use kernel_tests::{Executor, Mounted, UNLIMITED, private_with, with_own_mounts};
 use nix::mount::{MsFlags, mount};
@@ -143,6 +144,22 @@ fn two_tasks_share_what_lies_in_their_executors_directory() {
         fs::metadata(above.join("shared/ours")).unwrap().uid(),
         65534
     );
+    executor.finish();
+}
+
+#[test]
+fn what_tasks_share_are_files_and_no_devices() {
+    let executor = Executor::start(INIT);
+    let above = executor.sandbox.path().to_owned();
+    let made = Command::new("mknod")
+        .arg(above.join("null"))
+        .args(["c", "1", "3"])
+        .status();
+    assert!(made.unwrap().success());
+    let script = "{ echo x > ours/null; } 2>&1; test -c ours/null";
+    let plan = with(vec![inside(&above, "", "ours")], script);
+    let said = executor.output_of(plan);
+    assert!(said.contains("Permission denied"), "{said}");
     executor.finish();
 }
 

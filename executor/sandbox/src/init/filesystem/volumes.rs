@@ -35,9 +35,10 @@ pub(super) fn lay(
         Some(below) => inside.open(below),
         None => root.open(&volume.target),
     };
-    let bans = match volume.read_only {
-        true => Bans::WRITING,
-        false => Bans::default(),
+    let bans = Bans {
+        writing: volume.read_only,
+        // One that a task has made where tasks can write is none that the host gives.
+        devices: matches!(volume.source, Source::Inside { .. }),
     };
     kind_of(&source)
         .and_then(|kind| open_target(Kind::like(kind)))
