@@ -8,7 +8,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use dialect::CapabilityWishes;
+use dialect::{CapabilityWishes, SandboxWishes};
 use executor_core::{Fault, StartFailure};
 use mesos_proto::v1::capability_info::Capability;
 use mesos_proto::v1::environment::Variable;
@@ -71,6 +71,15 @@ impl CommandExecutor {
                 fault: Fault::Host,
                 message: self.refusals.join("; "),
             }),
+        }
+    }
+
+    /// What `wishes` are with what the agent leaves of them: it has heard already which capabilities the task asks for.
+    pub(crate) fn restrict(&self, wishes: &SandboxWishes) -> SandboxWishes {
+        let asked = &wishes.capabilities;
+        SandboxWishes {
+            capabilities: self.capabilities.as_ref().or(asked.as_ref()).cloned(),
+            ..wishes.clone()
         }
     }
 
@@ -312,6 +321,27 @@ mod tests {
         let none = parse(&[r"--bounding_capabilities={}"]);
         assert_eq!(none.capabilities, Some(wishes(vec![], vec![])));
         assert_eq!(parse(&[]).capabilities, None);
+    }
+
+    #[test]
+    fn what_the_agent_leaves_a_task_counts_before_what_it_asks_for() {
+        let all_of = |capability| CapabilityWishes {
+            bounding: vec![capability],
+            effective: vec![capability],
+            ambient: vec![capability],
+        };
+        let wishes = SandboxWishes {
+            umask: Some(0o077),
+            capabilities: Some(all_of(Capability::SysAdmin)),
+            ..SandboxWishes::default()
+        };
+        let restricted = parse(&[r#"--bounding_capabilities={"capabilities":["CHOWN"]}"#]);
+        let expected = SandboxWishes {
+            capabilities: Some(all_of(Capability::Chown)),
+            ..wishes.clone()
+        };
+        assert_eq!(restricted.restrict(&wishes), expected);
+        assert_eq!(parse(&[]).restrict(&wishes), wishes);
     }
 
     #[test]

@@ -93,11 +93,6 @@ impl Isolation {
         })
     }
 
-    /// The task has these capabilities, whatever it asked for: the agent has heard that already.
-    pub(super) fn restrict(&mut self, wish: &CapabilityWishes) {
-        self.privileges.capabilities = capabilities(wish);
-    }
-
     /// Where the task sees its directory.
     pub(super) fn sandbox_inside(&self) -> Option<&Path> {
         match &self.filesystem {

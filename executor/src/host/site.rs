@@ -106,12 +106,10 @@ impl Site {
             descriptor_limit: descriptors.or(workshop.descriptor_limit),
             profiles: &workshop.profiles,
         };
-        let mut isolation = Isolation::of(&request.sandbox, &ground)?;
-        if let Way::Command(flags) = &workshop.way
-            && let Some(capabilities) = &flags.capabilities
-        {
-            isolation.restrict(capabilities);
-        }
+        let isolation = match &workshop.way {
+            Way::Command(flags) => Isolation::of(&flags.restrict(&request.sandbox), &ground)?,
+            Way::Custom | Way::Alone { .. } => Isolation::of(&request.sandbox, &ground)?,
+        };
         // An agent that is removing the container must find no new cgroup in its way.
         cancelled.check()?;
         let cgroup = own_cgroup(workshop, id, &limits)?;
