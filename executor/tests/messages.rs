@@ -19,10 +19,10 @@ fn allowing(id: &str, command: &str, messages: &Value) -> TaskInfo {
     task(id, &data.to_string())
 }
 
-fn with_disk(task: &TaskInfo, megabytes: f64) -> TaskInfo {
+fn with_resource(task: &TaskInfo, name: &str, megabytes: f64) -> TaskInfo {
     TaskInfo::from(TaskInfoFields {
         resources: vec![Resource {
-            name: "disk".to_owned(),
+            name: name.to_owned(),
             r#type: Type::Scalar.into(),
             scalar: Some(Scalar { value: megabytes }),
             ..Resource::default()
@@ -125,6 +125,37 @@ fn the_usage_of_a_task_is_its_own() {
 }
 
 #[test]
+fn a_shortage_of_memory_is_counted_where_there_is_a_limit() {
+    let agent = Agent::start();
+    let _executor = Executor::start(&agent);
+    agent.wait_for_subscribe(1);
+    // Most of it is in use and cannot be dropped, and files are read again and again with the rest.
+    let command = "(head -c 59M /dev/zero; sleep 1000) | tail -c 80M & \
+        head -c 24M /dev/urandom > file; while :; do cat file > /dev/null; done";
+    let messages = json!(["usage"]);
+    let short = allowing("short", command, &messages);
+    agent.send(&[
+        launch(with_resource(&short, "mem", 64.0)),
+        launch(allowing("unlimited", "sleep 1000", &messages)),
+    ]);
+    agent.wait_for_state("short", TaskRunning);
+    agent.wait_for_state("unlimited", TaskRunning);
+    let usage =
+        |id: &str| ask(&agent, &json!({ "request": "usage", "task_id": id }))["usage"].clone();
+    let mut told = Value::Null;
+    assert!(
+        comes_true(|| {
+            told = usage("short");
+            told["memory_shortages"].as_u64() > Some(0)
+        }),
+        "{told}"
+    );
+    let unlimited = usage("unlimited");
+    assert!(unlimited["memory_bytes"].is_u64(), "{unlimited}");
+    assert!(unlimited["memory_shortages"].is_null(), "{unlimited}");
+}
+
+#[test]
 fn processes_are_told_as_the_task_sees_them_and_arguments_only_where_it_allows_that() {
     let agent = Agent::start();
     let executor = Executor::start(&agent);
@@ -189,7 +220,7 @@ fn what_a_tasks_directory_takes_is_told_beside_its_limit() {
     let command = "head -c 2000000 /dev/zero > big; touch ready; sleep 1000";
     let limited = allowing("limited", command, &json!(["disk"]));
     agent.send(&[
-        launch(with_disk(&limited, 10.0)),
+        launch(with_resource(&limited, "disk", 10.0)),
         launch(allowing("free", command, &json!(["disk"]))),
     ]);
     for (id, limit) in [("limited", json!(10 << 20)), ("free", Value::Null)] {

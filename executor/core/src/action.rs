@@ -67,7 +67,7 @@ pub enum Action {
         /// The task.
         task_id: TaskId,
     },
-    /// Send a signal to every process of a task.
+    /// Send a signal to a task: SIGTERM to every process, any other to the process group of its first one.
     Signal {
         /// The task.
         task_id: TaskId,

@@ -62,6 +62,9 @@ pub struct Usage {
     /// Not there when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_limit_bytes: Option<u64>,
+    /// How often memory was short, each second counting once, over all of its runs. Not there when it has no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_shortages: Option<u64>,
     /// Processes and threads, now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub processes: Option<u64>,

@@ -265,6 +265,7 @@ impl Ready {
             fault: Fault::Host,
             message: "nothing is left of the task's last run".to_owned(),
         })?;
+        last.limits.pressure.begin_run();
         let cgroup = own_cgroup(workshop, &task_id.value, &last.limits)?;
         let plan = Plan {
             cgroup_procs: cgroup

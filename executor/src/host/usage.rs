@@ -19,6 +19,10 @@ pub(super) fn of(belongings: &Belongings) -> Result<Usage, cgroup::Error> {
         Some(cgroup) => counted(&cgroup.figures()?),
         None => Usage::default(),
     };
+    let limits = &belongings.limits;
+    if belongings.cgroup.is_some() && limits.memory.is_some() {
+        usage.memory_shortages = Some(limits.pressure.times());
+    }
     if let Some(logs) = belongings.kept.figures() {
         usage.log_bytes = Some(logs.stdout + logs.stderr);
         usage.log_dropped_lines = Some(logs.dropped);
@@ -48,6 +52,7 @@ fn counted(figures: &Figures) -> Usage {
             Some(Ceiling::Bytes(bytes)) => Some(bytes),
             Some(Ceiling::Max) | None => None,
         },
+        memory_shortages: None,
         processes: pids.current,
         process_limit: pids.limit,
         io_read_bytes: io.map(|disks| disks.iter().map(|disk| disk.read_bytes).sum()),

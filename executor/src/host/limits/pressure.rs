@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use cgroup::{Cgroup, Largest};
 use mesos_proto::Bytes;
 
-/// Kept while the task lives, and over its restarts.
+/// Kept while the task lives, the count over its restarts.
 #[derive(Debug, Default)]
 pub(crate) struct Pressure {
     times: AtomicU64,
@@ -18,6 +18,11 @@ impl Pressure {
     /// How often the task was short of memory, each second counting once.
     pub(crate) fn times(&self) -> u64 {
         self.times.load(Ordering::Relaxed)
+    }
+
+    /// What ran until now is no process of the task's any more.
+    pub(crate) fn begin_run(&self) {
+        *self.largest.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// It is now. Blocks.
