@@ -18,7 +18,7 @@ use crate::agent::events::{kill, launch, shutdown, task};
 use crate::executor::{Executor, comes_true, command_line};
 
 /// The task `t` with this command and these keys in its data.
-fn living(command: &str, mut keys: Value) -> TaskInfo {
+pub(crate) fn living(command: &str, mut keys: Value) -> TaskInfo {
     keys["version"] = 1.into();
     keys["command"] = json!({ "value": command });
     let data = keys.to_string();
@@ -29,7 +29,7 @@ fn living(command: &str, mut keys: Value) -> TaskInfo {
 }
 
 /// An agent and an executor that runs this task, whose directory is the third.
-fn running(task: TaskInfo) -> (Agent, Executor, PathBuf) {
+pub(crate) fn running(task: TaskInfo) -> (Agent, Executor, PathBuf) {
     let agent = Agent::start();
     let executor = Executor::start(&agent);
     agent.wait_for_subscribe(1);
@@ -38,7 +38,7 @@ fn running(task: TaskInfo) -> (Agent, Executor, PathBuf) {
     (agent, executor, directory)
 }
 
-fn end(agent: &Agent, executor: Executor) {
+pub(crate) fn end(agent: &Agent, executor: Executor) {
     agent.send(&[shutdown()]);
     assert!(executor.end().success());
 }
@@ -445,28 +445,6 @@ fn an_executor_killed_in_a_hook_leaves_nothing_and_its_successor_tells_of_the_ta
         assert_eq!(states.filter(|state| state.is_terminal()).count(), 1);
         end(&agent, executor);
     }
-}
-
-#[test]
-fn a_hook_that_fills_the_disk_is_ended_for_it() {
-    let disk = Resource {
-        name: "disk".into(),
-        r#type: Type::Scalar.into(),
-        scalar: Some(Scalar { value: 2.0 }),
-        ..Default::default()
-    };
-    let hook = json!({ "command": "dd if=/dev/zero of=big bs=1M count=8 2>&-; sleep 980",
-                       "timeout_seconds": 300 });
-    let task = living("exit 0", json!({ "hooks": { "after_stop": hook } }));
-    let task = TaskInfo::from(TaskInfoFields {
-        resources: vec![disk],
-        ..(*task).clone()
-    });
-    let (agent, executor, _) = running(task);
-    let finished = agent.wait_for_state("t", TaskFinished);
-    let told = "hook after_stop could not be run: Disk usage (";
-    assert!(finished.message().contains(told), "{}", finished.message());
-    end(&agent, executor);
 }
 
 #[test]

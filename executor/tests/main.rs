@@ -21,6 +21,7 @@ mod holding;
 mod journal;
 mod killing;
 mod life;
+mod life_limits;
 mod logs;
 mod messages;
 mod reconnection;

@@ -30,6 +30,9 @@ use crate::driver::Wake;
 use crate::probe::{Place, beside};
 use output::say;
 
+/// What is said after a hook's own words when something of it was ended for want of memory.
+const OUT_OF_MEMORY: &str = "it broke its task's memory limit";
+
 /// What a hook failed for that was not wanted any more.
 const CALLED_OFF: &str = "it was called off";
 
@@ -171,11 +174,29 @@ impl Hooks {
         job: &Job,
         called_off: impl Future<Output = ()>,
     ) -> Probed {
+        let had_broken_it = belongings.broke_memory_limit();
         let outcome = self.run(workshop, belongings, job, called_off).await;
-        let outcome = outcome.unwrap_or_else(|error| error_of(error.to_string()));
+        let mut outcome = outcome.unwrap_or_else(|error| error_of(error.to_string()));
+        if !had_broken_it && belongings.broke_memory_limit() {
+            add_cause(&mut outcome);
+        }
         say(belongings, job.moment, &outcome).await;
         outcome
     }
+}
+
+/// Says what the end of a hook alone does not tell: that the kernel took the memory back.
+fn add_cause(outcome: &mut Probed) {
+    let said = match outcome {
+        Probed::Command { output, .. } | Probed::TimedOut { output } => output,
+        Probed::Error { message } => message,
+        // No command ends like these.
+        Probed::Http { detail, .. } | Probed::Tcp { detail, .. } => detail,
+    };
+    if !said.is_empty() && !said.ends_with('\n') {
+        said.push('\n');
+    }
+    said.push_str(OUT_OF_MEMORY);
 }
 
 fn error_of(message: String) -> Probed {

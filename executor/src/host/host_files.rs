@@ -177,7 +177,7 @@ fn is_volume(path: &Path) -> bool {
 
 /// The executor's own output, and what Mesos's log rotation makes of it (Mesos:
 /// src/slave/container_loggers/logrotate.cpp).
-fn is_log(name: &str) -> bool {
+pub(super) fn is_log(name: &str) -> bool {
     let rest = name
         .strip_prefix("stdout")
         .or_else(|| name.strip_prefix("stderr"));

@@ -1,5 +1,6 @@
 //! From the volumes that a task asks for to what its sandbox mounts.
 
+use std::ffi::OsStr;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -14,8 +15,11 @@ use nix::unistd::{Gid, Uid, fchown};
 use sandbox::identity::Identity;
 use sandbox::{Propagation, Source, Volume};
 
-use super::host_files::TASKS;
+use super::host_files::{TASKS, is_log};
 use crate::journal;
+
+/// This program.
+const OWN: &str = "/proc/self/exe";
 
 /// Where the parts of volumes are.
 pub(super) struct Places<'a> {
@@ -46,8 +50,7 @@ impl Places<'_> {
             }
             VolumeSource::ExecutorSandbox(path) => {
                 let first = Path::new(path).components().next();
-                let first = first.map(|first| first.as_os_str().to_owned());
-                if first.is_some_and(|first| first == TASKS || first == journal::DIRECTORY) {
+                if first.is_some_and(|first| self.is_executors_own(first.as_os_str())) {
                     return Err(StartFailure {
                         fault: Fault::Framework,
                         message: format!(
@@ -86,6 +89,20 @@ impl Places<'_> {
             read_only: wish.read_only,
             propagation,
         })
+    }
+
+    /// Whether a name in the executor's sandbox is that of its tasks' directories, its journal, its log or its program.
+    fn is_executors_own(&self, name: &OsStr) -> bool {
+        let file = |path: &Path| metadata(path).ok().flatten();
+        let is_program = || {
+            let (found, own) = (file(&self.executor.join(name)), file(Path::new(OWN)));
+            let numbers = |metadata: Metadata| (metadata.dev(), metadata.ino());
+            own.is_some_and(|own| found.map(numbers) == Some(numbers(own)))
+        };
+        name == TASKS
+            || name == journal::DIRECTORY
+            || is_log(&name.to_string_lossy())
+            || is_program()
     }
 
     /// Makes what is not there of a directory that tasks share, which is the first one's: the sandbox above is the
@@ -288,9 +305,11 @@ mod tests {
     }
 
     #[test]
-    fn of_the_executors_sandbox_neither_tasks_nor_the_journal_can_be_shared() {
+    fn of_the_executors_sandbox_nothing_that_is_its_own_can_be_shared() {
         let host = Host::new();
-        for path in ["tasks", "tasks/other", journal::DIRECTORY] {
+        symlink(OWN, host.at("sandbox/program")).unwrap();
+        let tasks = ["tasks", "tasks/other", journal::DIRECTORY];
+        for path in tasks.into_iter().chain(["stderr", "stdout.1", "program"]) {
             let failure = host
                 .volume(&wish(VolumeSource::ExecutorSandbox(path.into())))
                 .unwrap_err();
