@@ -2,7 +2,6 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 
-use nix::unistd::geteuid;
 use tempfile::TempDir;
 
 use super::*;
@@ -100,9 +99,6 @@ fn the_end_of_stderr_is_found_over_a_rotation_and_only_what_came_after_the_begin
 
 #[test]
 fn files_and_pipes_are_the_tasks_users() {
-    if !geteuid().is_root() {
-        return;
-    }
     within_runtime(|| {
         let owner = Identity {
             uid: 4711,

@@ -9,7 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
 use kernel_tests::{Mounted, Probe, forbid_user_namespaces, private_with, with_own_mounts};
-use nix::mount::MsFlags;
+use nix::mount::{MsFlags, mount};
 use sandbox::{Filesystem, Plan, Propagation, Root, Source, Volume};
 
 const INIT: &str = env!("CARGO_BIN_EXE_probe-executor");
@@ -100,6 +100,32 @@ fn they_are_as_closed_as_those_of_root() {
         for name in ["it", ".private/tmp/it", ".private/shm/it"] {
             assert!(task.join(name).is_file(), "{name}");
         }
+    });
+}
+
+#[test]
+fn what_is_hidden_may_also_be_mounted_where_its_user_does_not_get_to() {
+    with_own_mounts(false, || {
+        let place = Place::new();
+        let host = place.0.path().join("mounted");
+        fs::create_dir(&host).unwrap();
+        let _mounted = Mounted::at(&host, MsFlags::empty(), "mode=755");
+        let (work, closed) = (host.join("work"), host.join("closed"));
+        let alias = closed.join("alias");
+        for directory in [&work, &alias] {
+            fs::create_dir_all(directory).unwrap();
+        }
+        fs::write(work.join("secret"), "").unwrap();
+        let none = None::<&str>;
+        mount(Some(&work), &alias, none, MsFlags::MS_BIND, none).unwrap();
+        fs::set_permissions(&closed, PermissionsExt::from_mode(0o700)).unwrap();
+        let mut plan = place.plan(&format!("ls {}", work.display()));
+        if let Filesystem::Private(files) = &mut plan.filesystem {
+            files.hidden.push(work);
+        }
+        let (lines, complaints) = place.outcome(&plan, false);
+        assert_eq!(complaints, "");
+        assert_eq!(lines, ["started", "exited with status 0"]);
     });
 }
 

@@ -3,7 +3,7 @@ mod memory;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -197,16 +197,6 @@ impl Cgroup {
         let (last, first): (Vec<_>, Vec<_>) = self.directories.iter().partition(shares_cpu);
         let file = |directory: &Directory| directory.version.file_to_join(&directory.path);
         first.into_iter().chain(last).map(file).collect()
-    }
-
-    /// The directory to make a process in with `CLONE_INTO_CGROUP` (clone3(2), Linux 5.7), which then
-    /// need not write to the file of [`Cgroup::procs_files`] in that directory: a process that joins
-    /// there later waits some ten milliseconds for the kernel. `None` on v1, which has no such thing
-    /// and lets threads join at once.
-    pub fn directory_to_clone_into(&self) -> Option<&Path> {
-        let mut directories = self.directories.iter();
-        let v2 = directories.find(|directory| directory.version == Version::V2);
-        v2.map(|directory| directory.path.as_path())
     }
 
     /// Makes a cgroup inside this one, for processes that are to be killed without the rest.

@@ -53,8 +53,9 @@ impl Covers {
         for alias in aliases {
             match root.open(&alias) {
                 Ok(found) if identity(&found)? == place => self.cover(root, &alias, blank)?,
-                // Something lies over it, which may be what was laid just now.
-                Ok(_) | Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+                // Something lies over it, which may be what was laid just now; or it is where this process, that has the
+                // task's rights and more, does not get to.
+                Ok(_) | Err(Errno::ENOENT | Errno::ENOTDIR | Errno::EACCES) => {}
                 Err(errno) => return Err(errno),
             }
         }
