@@ -1,6 +1,7 @@
 //! What a task's data asks of its sandbox.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use mesos_proto::v1::TaskState::{TaskFailed, TaskFinished};
@@ -61,21 +62,45 @@ fn a_root_that_is_fetched_is_unpacked_for_the_task_alone() {
     ));
 }
 
+/// An executor whose operator has profiles in `directory`, and a task that names one of them.
+fn with_profile(agent: &Agent, directory: &Path, name: &str, command: &str) -> Executor {
+    let directory = directory.to_str().unwrap();
+    let variable = ("MESOS_SANDBOX_EXECUTOR_SECCOMP_PROFILES", directory);
+    let executor = Executor::start_with(agent, &[variable]);
+    agent.wait_for_subscribe(1);
+    let named = json!({ "seccomp": { "profile_name": name } });
+    let data = data(&json!({ "value": command }), &named);
+    agent.send(&[launch(task("t", &data))]);
+    executor
+}
+
+#[test]
+fn a_seccomp_profile_that_a_task_names_counts_in_the_place_of_the_default_list() {
+    let agent = Agent::start();
+    let profiles = tempfile::tempdir().unwrap();
+    let profile = json!({
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [
+            { "names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 33 },
+        ],
+    });
+    fs::write(profiles.path().join("strict"), profile.to_string()).unwrap();
+    // The default list denies the other.
+    let command = "if mkdir x 2> why; then exit 1; fi; grep -q 'argument out of domain' why && \
+        unshare --user true";
+    let executor = with_profile(&agent, profiles.path(), "strict", command);
+    agent.wait_for_state("t", TaskFinished);
+    agent.send(&[shutdown()]);
+    assert!(executor.end().success());
+}
+
 #[test]
 fn a_seccomp_profile_that_is_not_there_fails_the_task_by_its_name() {
     let agent = Agent::start();
-    let directory = tempfile::tempdir().unwrap();
-    let profiles = directory.path().to_str().unwrap();
-    let variable = ("MESOS_SANDBOX_EXECUTOR_SECCOMP_PROFILES", profiles);
-    let executor = Executor::start_with(&agent, &[variable]);
-    agent.wait_for_subscribe(1);
-    let named = json!({ "seccomp": { "profile_name": "strict" } });
-    agent.send(&[launch(task(
-        "t",
-        &data(&json!({ "value": "true" }), &named),
-    ))]);
+    let profiles = tempfile::tempdir().unwrap();
+    let executor = with_profile(&agent, profiles.path(), "strict", "true");
     let failed = agent.wait_for_state("t", TaskFailed);
-    let wanted = format!("{profiles}/strict");
+    let wanted = profiles.path().join("strict").display().to_string();
     assert!(failed.message().contains(&wanted), "{}", failed.message());
     agent.send(&[shutdown()]);
     assert!(executor.end().success());
