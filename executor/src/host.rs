@@ -256,6 +256,10 @@ impl Host {
                 TaskEvent::StartFailed(failure)
             }
         };
+        if matches!(event, TaskEvent::StartFailed(_)) {
+            // It is over, and an earlier run of it may be there still.
+            self.roll.leave(&task_id);
+        }
         Some(Event::Task { task_id, event })
     }
 

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
-use mesos_proto::v1::TaskState::{TaskKilled, TaskRunning};
+use mesos_proto::v1::TaskState::{TaskFailed, TaskKilled, TaskRunning};
 use serde_json::{Value, json};
 
 use crate::agent::Agent;
@@ -81,6 +81,33 @@ fn the_socket_tells_of_this_moment_and_counts_restarts_and_what_was_logged() {
     agent.send(&[kill("t", None)]);
     agent.wait_for_state("t", TaskKilled);
     assert!(comes_true(|| fresh(&executor)["tasks"] == json!([])));
+}
+
+#[test]
+fn a_task_that_could_not_be_started_again_is_not_among_them() {
+    let agent = Agent::start();
+    let executor = Executor::start(&agent);
+    agent.wait_for_subscribe(1);
+    let data = json!({
+        "version": 1,
+        "command": { "value": "touch again; exit 1" },
+        "hooks": { "before_start": { "command": "test ! -e again" } },
+        "restart": { "policy": "on_failure", "backoff_seconds": 0.1 },
+    });
+    agent.send(&[launch(task("t", &data.to_string()))]);
+    let status = agent.wait_for_state("t", TaskFailed);
+    assert!(
+        status.message().contains("hook before_start exited"),
+        "{status:?}"
+    );
+    let mut found = Value::Null;
+    assert!(
+        comes_true(|| {
+            found = fresh(&executor)["tasks"].clone();
+            found == json!([])
+        }),
+        "{found}"
+    );
 }
 
 #[test]
