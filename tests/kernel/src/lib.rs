@@ -40,7 +40,7 @@ use task::Place;
 
 /// How long something that must happen is waited for before a test gives up. No test asserts a
 /// time; this only turns a hang into a failure.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(120);
 
 /// The environment variable by which the processes of a test are found, wherever they went.
 pub const MARK: &str = "KERNEL_TEST";

@@ -1,3 +1,4 @@
+use std::io;
 use std::path::Path;
 
 use cgroups_rs::fs::cpuset::CpuSetController;
@@ -30,15 +31,32 @@ pub(super) fn write(limits: &Limits, place: Place<'_>) -> Result<(), Error> {
         Some(cpus) => controller
             .set_cpus(cpus)
             .map_err(refused(directory, "cpuset.cpus", cpus))?,
-        None if v2 && !place.is_new => kernel_file::write(&directory.join("cpuset.cpus"), "\n")?,
+        None if v2 && !place.is_new => lift(directory, "cpuset.cpus")?,
         None => {}
     }
     match &limits.cpuset.mems {
         Some(mems) => controller
             .set_mems(mems)
             .map_err(refused(directory, "cpuset.mems", mems)),
-        None if v2 && !place.is_new => kernel_file::write(&directory.join("cpuset.mems"), "\n"),
+        None if v2 && !place.is_new => lift(directory, "cpuset.mems"),
         None => Ok(()),
+    }
+}
+
+/// Takes back what was asked for on v2, where an empty file stands for all that is above. With processes inside, a kernel
+/// may refuse to make it empty again (6.1 does); then it names all that there is above at this time.
+fn lift(directory: &Path, file: &str) -> Result<(), Error> {
+    match (
+        kernel_file::write(&directory.join(file), "\n"),
+        directory.parent(),
+    ) {
+        (Err(Error::Write { source, .. }), Some(above))
+            if source.kind() == io::ErrorKind::StorageFull =>
+        {
+            let all = read(&above.join(format!("{file}.effective")))?;
+            kernel_file::write(&directory.join(file), all.trim())
+        }
+        (written, _) => written,
     }
 }
 
