@@ -1,5 +1,6 @@
 //! Banning something for a tree of mounts one by one, on kernels that cannot do it at once (before Linux 5.12).
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
@@ -74,7 +75,8 @@ pub(super) fn tree_of(top: &impl AsFd) -> Result<(Vec<Mount>, PathBuf), Errno> {
 
 /// The mount with this id and all below it, and where it is.
 fn below(mounts: Vec<Mount>, top: u64) -> (Vec<Mount>, PathBuf) {
-    let mut ids = vec![top];
+    // There may be thousands.
+    let mut ids = HashSet::from([top]);
     let mut found = Vec::new();
     let mut start = PathBuf::new();
     let mut rest = mounts;
@@ -88,7 +90,7 @@ fn below(mounts: Vec<Mount>, top: u64) -> (Vec<Mount>, PathBuf) {
             if one.id == top {
                 start.clone_from(&one.point);
             }
-            ids.push(one.id);
+            ids.insert(one.id);
             found.push(one);
         }
         rest = others;
