@@ -280,6 +280,14 @@ mod tests {
     fn an_agent_whose_loss_costs_every_task_is_given_more_time() {
         let window = Duration::from_secs(2);
         let (recovered, lost) = (Patience::new(true, window), Patience::new(false, window));
-        assert!(recovered.answer < lost.answer && recovered.dead < lost.dead);
+        assert!(recovered.connect < lost.connect && recovered.dead < lost.dead);
+    }
+
+    #[test]
+    fn an_agent_that_is_busy_with_a_thousand_launches_is_given_half_a_minute_to_answer() {
+        let window = Duration::from_secs(2);
+        for checkpoint in [true, false] {
+            assert!(Patience::new(checkpoint, window).answer >= Duration::from_secs(30));
+        }
     }
 }

@@ -128,10 +128,10 @@ mod tests {
     #[test]
     fn a_process_is_known_by_its_name_and_only_on_request_by_its_arguments() {
         let child = sleeps();
-        // It is still this test's program until it has executed its own.
+        // It is still this test's program until it has executed its own, and has the name a moment before the arguments.
         let found = loop {
             let found = line(child.0.id(), true).unwrap();
-            if found.name == "sleep" {
+            if found.name == "sleep" && !found.arguments.is_empty() {
                 break found;
             }
             std::thread::yield_now();
