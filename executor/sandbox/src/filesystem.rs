@@ -68,7 +68,8 @@ pub enum Root {
     Directory {
         /// Where it is on the host.
         path: PathBuf,
-        /// Whether the task may write to it, as to a copy that is its own.
+        /// Whether the task may write to it, as to a copy that is its own. What is mounted at `dev` and `sys` of such a
+        /// copy is meant for the task and stays; of any other directory it is covered.
         writable: bool,
     },
 }

@@ -8,7 +8,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use kernel_tests::{Executor, UNLIMITED};
+use kernel_tests::{Executor, Mounted, UNLIMITED, with_own_mounts};
+use nix::mount::MsFlags;
 use sandbox::identity::Identity;
 use sandbox::{Exit, Filesystem, Plan, PrivateFiles, Root};
 
@@ -86,6 +87,32 @@ fn a_task_sees_its_image_and_nothing_of_the_host() {
     assert_eq!(fs::read_to_string(root.join("work/seen")).unwrap(), "*\n");
     drop(task);
     executor.finish();
+}
+
+/// As where people go by chroot.
+#[test]
+fn devices_that_are_mounted_in_a_directory_are_for_a_task_only_if_that_is_its_own() {
+    with_own_mounts(false, || {
+        let executor = Executor::start(INIT);
+        let root = image(&executor);
+        for name in ["dev", "proc", "sys", "tmp"] {
+            fs::create_dir_all(root.join(name)).unwrap();
+        }
+        let _mounted = Mounted::at(&root.join("dev"), MsFlags::empty(), "mode=755");
+        fs::write(root.join("dev/disk"), "").unwrap();
+        for (own, exit) in [(true, 0), (false, 1)] {
+            let mut plan = plan(&root, "test -e /dev/disk");
+            if let Filesystem::Private(files) = &mut plan.filesystem
+                && let Root::Directory { writable, .. } = &mut files.root
+            {
+                *writable = own;
+            }
+            let mut task = executor.launch(plan, &UNLIMITED);
+            assert_eq!(task.wait(), Exit::Exited(exit), "{own}");
+            drop(task);
+        }
+        executor.finish();
+    });
 }
 
 #[test]

@@ -39,17 +39,17 @@ const LINKS: [(&str, &str); 5] = [
 
 const SHM: &str = "/dev/shm";
 
-/// Lays it. It is one of `covers`, so that volumes can still be put there.
+/// Lays it, unless the root `is_tasks` and has one. It is one of `covers`, so that volumes can still be put there.
 pub(super) fn lay(
     root: &Tree,
-    is_image: bool,
+    is_tasks: bool,
     shm: Shm,
     private: &mut Private<'_>,
     covers: &mut Covers,
 ) -> Result<(), Failure> {
     let at = |step| failed_at(step, "/dev");
     let target = directory(root, "dev").map_err(at(Step::Mount))?;
-    if is_image && is_mounted(root, &target).map_err(at(Step::Mount))? {
+    if is_tasks && is_mounted(root, &target).map_err(at(Step::Mount))? {
         // The agent's, with devices that the task was given.
         return Ok(());
     }

@@ -85,17 +85,19 @@ fn close_proc(root: &Tree, blank: &Blank) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `/sys`, read-only, with the task's own cgroups alone: those of `cgroup_procs`.
+/// `/sys`, read-only, with the task's own cgroups alone: those of `cgroup_procs`. The root may be an image's, and one that
+/// was made for this task alone.
 pub(super) fn lay_sys(
     root: &Tree,
     blank: &Blank,
     is_image: bool,
+    is_tasks: bool,
     own: Own,
     cgroup_procs: &[PathBuf],
 ) -> Result<(), Failure> {
     let at = |step| failed_at(step, "/sys");
     let target = directory(root, "sys").map_err(at(Step::Mount))?;
-    if is_image && is_mounted(root, &target).map_err(at(Step::Mount))? {
+    if is_tasks && is_mounted(root, &target).map_err(at(Step::Mount))? {
         // The agent has made it for this container.
         return Ok(());
     }

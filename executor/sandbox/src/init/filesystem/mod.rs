@@ -86,9 +86,12 @@ pub(super) fn enter(
         covers.hide_in(&inside, path, &files.sandbox_inside, &blank)?;
     }
     let is_image = files.root != Root::Host;
+    // Whoever made a root for this task alone has mounted there what is meant for it. In any other directory it is
+    // somebody's, as the whole of the host's devices where people go by chroot.
+    let is_tasks = matches!(files.root, Root::Directory { writable: true, .. });
     kernel::lay_proc(&root, &blank, own, private.without)?;
-    kernel::lay_sys(&root, &blank, is_image, own, &plan.cgroup_procs)?;
-    devices::lay(&root, is_image, files.shm, &mut private, &mut covers)?;
+    kernel::lay_sys(&root, &blank, is_image, is_tasks, own, &plan.cgroup_procs)?;
+    devices::lay(&root, is_tasks, files.shm, &mut private, &mut covers)?;
     for volume in &files.volumes {
         volumes::lay(volume, files, &root, &inside, &private)?;
     }
@@ -143,20 +146,24 @@ fn root_path(root: &Root) -> &Path {
 
 fn make_root(files: &PrivateFiles, sandbox: &OwnedFd) -> Result<Tree, Failure> {
     let path = root_path(&files.root);
+    let in_sandbox = path.strip_prefix(&files.sandbox).ok();
+    let in_sandbox = in_sandbox.filter(|_| files.root != Root::Host);
     let bans = match files.root {
         // Its devices are those that the task gets in /dev.
         Root::Host => Bans::WRITING_AND_DEVICES,
         Root::Directory {
             writable: false, ..
         } => Bans::WRITING,
+        // As the directory that it is in.
+        Root::Directory { writable: true, .. } if in_sandbox.is_some() => Bans::DEVICES,
         Root::Directory { writable: true, .. } => Bans::default(),
     };
-    let source = match path.strip_prefix(&files.sandbox) {
-        Ok(inside) if files.root != Root::Host => sandbox
+    let source = match in_sandbox {
+        Some(inside) => sandbox
             .try_clone()
             .map_err(|error| super::errno_of(&error))
             .and_then(|sandbox| Tree::without_links(sandbox).open(inside)),
-        _ => open_on_host(path),
+        None => open_on_host(path),
     };
     source
         .and_then(|source| attach(&source))
