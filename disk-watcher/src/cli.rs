@@ -84,6 +84,9 @@ it sees it now; otherwise it is read from the agent's checkpoints, which exist
 for frameworks with checkpointing only. Where neither tells, and for runs that
 have ended, the limit is unknown: '-', or null.
 
+Which directory is whose, and limits that neither tells, are also taken from what
+mesos-sandbox-executor publishes in its sandbox, for its own tasks alone.
+
 A usage marked '>=' is a lower bound: something could not be read, as standard
 error tells.
 

@@ -2,7 +2,7 @@
 //!
 //! Mesos's `disk/du` isolator holds a container to the sum of the plain `disk` resources of its executor and of the
 //! tasks that it runs (Mesos: src/slave/containerizer/mesos/isolators/posix/disk.cpp). Two sources tell them: the
-//! agent's state, and the agent's checkpoints.
+//! agent's state, and the agent's checkpoints. What our executor tells beside them is in [`crate::tasks`].
 
 use std::collections::HashMap;
 

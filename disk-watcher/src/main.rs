@@ -10,6 +10,7 @@ mod limits;
 mod report;
 mod sandboxes;
 mod survey;
+mod tasks;
 mod usage_command;
 
 use std::error::Error;

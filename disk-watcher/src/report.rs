@@ -18,6 +18,8 @@ use crate::sandboxes::Place;
 pub(crate) struct Row {
     pub(crate) run: RunPath,
     pub(crate) place: Place,
+    /// Of the task that has it, where its executor tells.
+    pub(crate) task_id: Option<String>,
     /// Below the work directory.
     pub(crate) path: PathBuf,
     pub(crate) usage: Usage,
@@ -136,6 +138,9 @@ struct JsonRow {
     nested_container_ids: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     task: Option<String>,
+    /// Not there where the executor does not tell; otherwise `task` is the id, or what could be made of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_id: Option<String>,
     path: String,
     used_bytes: u64,
     limit_bytes: Option<u64>,
@@ -169,6 +174,7 @@ fn json_row(row: &Row) -> JsonRow {
         container_id: text(row.run.container_id.as_os_str()),
         nested_container_ids,
         task,
+        task_id: row.task_id.clone(),
         path: text(row.path.as_os_str()),
         used_bytes: row.usage.bytes,
         limit_bytes: row.limit.map(Bytes::as_u64),
@@ -205,6 +211,7 @@ mod tests {
                 container_id: id(container),
             },
             place: Place::Container,
+            task_id: None,
             path: PathBuf::from("slaves").join(container),
             usage: Usage {
                 bytes,

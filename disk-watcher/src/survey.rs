@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::SystemTime;
 
 use disk_engine::{Completeness, Options};
-use mesos_proto::Bytes;
 use mesos_proto::paths::RunPath;
 
 use crate::cli::SurveyArgs;
@@ -14,6 +14,7 @@ use crate::directory::Directory;
 use crate::limits::RunLimits;
 use crate::report::{self, Row};
 use crate::sandboxes::{self, Place, Sandbox, SandboxesError};
+use crate::tasks::RunTasks;
 use crate::{Outcome, agent, checkpoints, complain};
 
 /// Measures every sandbox below `work_dir` and prints the report.
@@ -60,26 +61,44 @@ impl Survey {
         told: &HashMap<String, RunLimits>,
     ) -> Result<(), SandboxesError> {
         let work_dir = Directory::open(work_dir)?;
-        // The rows of a run follow each other: its limits are looked up once.
-        let mut known: Option<(RunPath, RunLimits)> = None;
+        // The rows of a run follow each other: its tasks are looked up once.
+        let mut known: Option<(RunPath, RunTasks)> = None;
         for agent in sandboxes::agents(&work_dir, all_agents)? {
             sandboxes::for_each(&work_dir, &agent, &mut |found| match found {
                 Ok(sandbox) => {
-                    if known.as_ref().is_none_or(|(run, _)| *run != sandbox.run) {
-                        known = Some((
+                    let known = match known.take() {
+                        Some((run, tasks)) if run == sandbox.run => known.insert((run, tasks)),
+                        _ => known.insert((
                             sandbox.run.clone(),
-                            self.limits(&work_dir, &sandbox.run, told),
-                        ));
-                    }
-                    let limit = known
-                        .as_ref()
-                        .and_then(|(_, limits)| limit(&sandbox.place, limits));
-                    self.measure(sandbox, limit);
+                            self.tasks(&work_dir, &sandbox.run, told),
+                        )),
+                    };
+                    self.measure(sandbox, &known.1);
                 }
                 Err(error) => self.flaw(&error),
             });
         }
         Ok(())
+    }
+
+    fn tasks(
+        &mut self,
+        work_dir: &Directory,
+        run: &RunPath,
+        told: &HashMap<String, RunLimits>,
+    ) -> RunTasks {
+        let limits = self.limits(work_dir, run, told);
+        let sandbox = work_dir.enter_all(run.executor.runs().join(&run.container_id));
+        let report = match sandbox {
+            Ok(sandbox) => sandbox.and_then(task_figures::report_in),
+            Err(error) => {
+                self.flaw(&error);
+                None
+            }
+        };
+        // A clock before 1970 gives 0, when no report is fresh.
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        RunTasks::new(limits, report, now.as_secs_f64())
     }
 
     /// What the agent says now comes before what it wrote down.
@@ -106,7 +125,7 @@ impl Survey {
         }
     }
 
-    fn measure(&mut self, sandbox: Sandbox, limit: Option<Bytes>) {
+    fn measure(&mut self, sandbox: Sandbox, tasks: &RunTasks) {
         match disk_engine::measure(sandbox.directory.as_fd(), &Options::default()) {
             Ok(usage) => {
                 if let Completeness::LowerBound(gaps) = &usage.completeness {
@@ -114,10 +133,24 @@ impl Survey {
                     eprintln!("mesos-disk-watcher: {path:?} holds more than was counted: {gaps}");
                     self.outcome = Outcome::Flawed;
                 }
+                // Mesos holds the container as a whole to a limit, not the containers nested in it; our executor holds each
+                // task to its own.
+                let (task_id, limit) = match &sandbox.place {
+                    Place::Container => (None, tasks.container_limit()),
+                    Place::Nested(_) => (None, None),
+                    Place::Task(name) => match name.to_str() {
+                        Some(name) => {
+                            let id = tasks.published_id(name).map(str::to_owned);
+                            (id, tasks.limit(name))
+                        }
+                        None => (None, None),
+                    },
+                };
                 self.rows.push(Row {
                     path: sandbox.path(),
                     run: sandbox.run,
                     place: sandbox.place,
+                    task_id,
                     usage,
                     limit,
                 });
@@ -129,15 +162,5 @@ impl Survey {
     fn flaw(&mut self, error: &dyn std::error::Error) {
         complain(error);
         self.outcome = Outcome::Flawed;
-    }
-}
-
-/// Mesos holds the container as a whole to a limit, not the containers nested in it; our executor holds each task to
-/// its own.
-fn limit(place: &Place, limits: &RunLimits) -> Option<Bytes> {
-    match place {
-        Place::Container => limits.container,
-        Place::Nested(_) => None,
-        Place::Task(name) => limits.task(name.to_str()?),
     }
 }

@@ -52,7 +52,7 @@ pub(crate) use hooks::Job;
 pub(crate) use host_files::HostFiles;
 pub(crate) use launch::Launched;
 use launch::{Belongings, Held, Order, Stage, Started};
-pub(crate) use roll::{Roll, Sample};
+pub(crate) use roll::Roll;
 pub(crate) use workshop::{MOST_TURNS, Way, Workshop};
 
 /// The tasks' processes.

@@ -50,6 +50,7 @@ fn the_file_has_a_task_as_soon_as_it_runs_and_nobody_else_may_read_it() {
         (&report["executor_id"], &report["framework_id"]),
         (&json!(EXECUTOR), &json!(FRAMEWORK))
     );
+    assert_eq!(report["tasks"][0]["directory"], "t");
     assert!(
         report["tasks"][0]["usage"]["memory_bytes"].is_u64(),
         "{report}"

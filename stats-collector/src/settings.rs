@@ -33,8 +33,8 @@ does not report has no point.
 Tasks are there with --work-dir. <app> is then the readable part of the task's id; the fields are
 cpus_used, restarts, disk_used_bytes, disk_limit_bytes, and what the executor publishes:
 cpu_seconds, cpu_user_seconds, cpu_system_seconds, cpu_throttled_seconds, memory_bytes,
-memory_anonymous_bytes, memory_peak_bytes, memory_limit_bytes, processes, process_limit,
-io_read_bytes, io_written_bytes, pressure_cpu_seconds, pressure_memory_seconds,
+memory_anonymous_bytes, memory_peak_bytes, memory_limit_bytes, memory_shortages, processes,
+process_limit, io_read_bytes, io_written_bytes, pressure_cpu_seconds, pressure_memory_seconds,
 pressure_io_seconds, log_bytes and log_dropped_lines.";
 
 /// The command line as it is written, unchecked.

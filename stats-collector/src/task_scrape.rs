@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use graphite::{Batch, MetricPath};
+use task_figures::Run;
 use tokio::task::spawn_blocking;
 use tracing::warn;
 
@@ -12,7 +13,7 @@ use crate::roster::Roster;
 use crate::sample::Container;
 use crate::schedule::PointTime;
 use crate::series::add_task;
-use crate::tasks::{self, Run};
+use crate::tasks;
 
 /// What is remembered of tasks from one turn to the next.
 #[derive(Debug)]
@@ -45,16 +46,16 @@ impl TaskScrape {
         };
         let runs: Vec<Run> = containers.iter().map(run_of).collect();
         let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        let read = spawn_blocking(move || tasks::reports(&work_dir, &runs, now.as_secs_f64()));
+        let read = spawn_blocking(move || tasks::reports(&work_dir, runs, now.as_secs_f64()));
         let reports = match read.await {
             Ok(Ok(reports)) => reports,
             Ok(Err(error)) => return warn!("no figures of tasks: {error}"),
             Err(error) => return warn!("no figures of tasks: {error}"),
         };
         let mut all = Vec::new();
-        for (container, report) in &reports {
+        for report in &reports {
             for task in &report.tasks {
-                let id = format!("{container}/{}", task.task_id);
+                let id = format!("{}/{}", report.container_id, task.task_id);
                 all.push((id, task, report.time));
             }
         }
@@ -65,12 +66,13 @@ impl TaskScrape {
             let (Some(member), Some(timestamp)) = (self.roster.call(id), time.of(*at)) else {
                 continue;
             };
-            let counters = Counters::of_cpu(*at, task.cpu_seconds);
+            let counters = Counters::of_cpu(*at, task.usage.cpu_seconds);
             let before = member.counters.replace(counters);
             let rates = before.map_or_else(Default::default, |before| rates(&before, &counters));
             let mark = self.base.mark();
             self.base.push(&member.app).push(&member.slot.to_string());
-            add_task(batch, &mut self.base, &task.values, &rates, timestamp);
+            let values = tasks::values(task);
+            add_task(batch, &mut self.base, &values, &rates, timestamp);
             self.base.rewind(mark);
         }
     }

@@ -63,7 +63,7 @@ fn line(publisher: &Publisher, last: &Last) -> Arc<Vec<u8>> {
     {
         return Arc::clone(line);
     }
-    let line = Arc::new(publisher.line(&publisher.roll.samples(), SystemTime::now()));
+    let line = Arc::new(publisher.line(publisher.roll.samples(), SystemTime::now()));
     *last = Some((Instant::now(), Arc::clone(&line)));
     line
 }

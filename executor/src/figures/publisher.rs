@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use executor_core::DiskUse;
+use task_figures::{DiskUse, Task};
 use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::sleep;
 use tracing::warn;
@@ -12,7 +12,6 @@ use tracing::warn;
 use super::Publisher;
 use super::listener::listen;
 use super::shelf::{Shelf, ShelfError};
-use crate::host::Sample;
 use crate::logs::locked;
 
 /// From one look to the next.
@@ -67,7 +66,7 @@ impl Drop for Published {
 }
 
 /// What the last file said, and when.
-type Said = Option<(Instant, Vec<Sample>)>;
+type Said = Option<(Instant, Vec<Task>)>;
 
 async fn publish(shelf: Arc<Mutex<Option<Shelf>>>, publisher: Publisher) {
     let mut said: Said = None;
@@ -112,14 +111,14 @@ fn look(
     }
     let time = SystemTime::now();
     let samples = publisher.roll.samples();
-    let known: Vec<Sample> = samples.iter().map(without_age).collect();
+    let known: Vec<Task> = samples.iter().map(without_age).collect();
     if let Some((at, before)) = said
         && *before == known
         && at.elapsed() < AT_LEAST_EVERY
     {
         return Ok(());
     }
-    let line = publisher.line(&samples, time);
+    let line = publisher.line(samples, time);
     if let Some(shelf) = locked(shelf).as_mut() {
         shelf.put(&line)?;
     }
@@ -128,13 +127,13 @@ fn look(
 }
 
 /// A measurement that is older than before says nothing new.
-fn without_age(sample: &Sample) -> Sample {
-    let disk = sample.disk.map(|disk| DiskUse {
+fn without_age(task: &Task) -> Task {
+    let disk = task.disk.map(|disk| DiskUse {
         age_seconds: 0.0,
         ..disk
     });
-    Sample {
+    Task {
         disk,
-        ..sample.clone()
+        ..task.clone()
     }
 }

@@ -7,11 +7,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use nix::fcntl::OFlag;
+use task_figures::FILE;
 use tokio::net::UnixListener;
 
 use crate::journal::{OwnDirectory, PlaceError};
 
-const FILE: &str = "figures.json";
 /// What is to become the file.
 const NEXT: &str = "figures.json.next";
 const SOCKET: &str = "figures.sock";

@@ -66,6 +66,8 @@ pub(super) struct Belongings {
     lacking_limits: Vec<cgroup::Degraded>,
     demands: Demands,
     pub(super) directory: OwnedFd,
+    /// See [`Site::name`].
+    pub(super) name: Option<String>,
     pub(super) kept: Kept,
     pub(super) limits: TaskLimits,
     /// What its directory takes.
@@ -240,6 +242,7 @@ impl Ready {
             demands: site.demands,
             cgroup: site.cgroup,
             directory: site.directory,
+            name: site.name,
             kept: site.output.kept,
             limits: site.limits,
             measured: Measured::default(),
@@ -285,6 +288,7 @@ impl Ready {
                 demands: last.demands.clone(),
                 cgroup: cgroup.clone(),
                 directory: last.directory.try_clone()?,
+                name: last.name.clone(),
                 kept: last.kept.again()?,
                 limits: last.limits.clone(),
                 measured: Measured::default(),

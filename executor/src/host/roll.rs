@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use executor_core::{DiskUse, Usage};
 use mesos_proto::v1::TaskId;
+use task_figures::Task;
 use tokio::sync::Notify;
 
 use super::launch::Belongings;
@@ -26,16 +26,6 @@ struct Entry {
     belongings: Arc<Belongings>,
     /// How often it was started again.
     restarts: u64,
-}
-
-/// One task at a moment.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Sample {
-    pub(crate) task_id: String,
-    pub(crate) restarts: u64,
-    pub(crate) usage: Usage,
-    /// None before its directory was measured for the first time.
-    pub(crate) disk: Option<DiskUse>,
 }
 
 impl Roll {
@@ -66,7 +56,7 @@ impl Roll {
     }
 
     /// Looks at every task. Blocks, the longer the more there are.
-    pub(crate) fn samples(&self) -> Vec<Sample> {
+    pub(crate) fn samples(&self) -> Vec<Task> {
         // Held for a moment only: reading takes its time.
         let roll = locked(&self.0.tasks).clone();
         let samples = roll.into_iter().map(|(task_id, entry)| {
@@ -74,8 +64,9 @@ impl Roll {
                 belongings,
                 restarts,
             } = entry;
-            Sample {
+            Task {
                 task_id,
+                directory: belongings.name.clone(),
                 restarts,
                 // The cgroup of a task that ends meanwhile is gone, and nothing is known of it any more.
                 usage: usage::of(&belongings).unwrap_or_default(),

@@ -43,6 +43,8 @@ pub(super) struct Site {
     isolation: Isolation,
     /// The directory itself, wherever it may be moved.
     pub(super) directory: OwnedFd,
+    /// Its name among the directories of tasks; none when it is no such directory.
+    pub(super) name: Option<String>,
     /// Where its output goes.
     pub(super) output: Output,
     /// Who the task runs as, when that is not who the executor is.
@@ -126,6 +128,7 @@ impl Site {
             host_path: place.host_path,
             isolation,
             directory: place.directory,
+            name: place.name,
             output: place.output,
             identity,
             cgroup,
@@ -267,6 +270,8 @@ struct Place {
     /// The root directory that the agent has made for the task, of its image.
     image: Option<PathBuf>,
     directory: OwnedFd,
+    /// See [`Site::name`].
+    name: Option<String>,
     output: Output,
 }
 
@@ -293,6 +298,10 @@ fn own_place(
         output: Output::own(files, orders)?,
         working_directory: made.path.clone(),
         host_path: made.path.clone(),
+        name: made
+            .path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned()),
         path: made.path,
         image: None,
         directory: made.handle,
@@ -333,6 +342,7 @@ fn shared_place(
         host_path: sandbox.to_owned(),
         image: flags.rootfs.clone(),
         directory,
+        name: None,
         output,
     })
 }
@@ -352,6 +362,7 @@ fn this_place(directory: &Path) -> Result<Place, StartFailure> {
         working_directory: directory.to_owned(),
         image: None,
         directory: opened.into(),
+        name: None,
         output: Output::inherited().map_err(in_directory)?,
     })
 }

@@ -14,7 +14,7 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstat, mkdirat};
 use nix::unistd::{UnlinkatFlags, fsync, geteuid, unlinkat};
 
 /// The directory's name in the sandbox.
-pub(crate) const DIRECTORY: &str = ".mesos-sandbox-executor";
+pub(crate) use task_figures::DIRECTORY;
 
 const JOURNAL: &str = "journal";
 /// What is to become the journal.

@@ -21,7 +21,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     Target {
         name: "recordio",
         run: targets::recordio::run,
@@ -57,6 +57,10 @@ pub const TARGETS: [Target; 10] = [
     Target {
         name: "archives",
         run: targets::archives::run,
+    },
+    Target {
+        name: "figures",
+        run: targets::figures::run,
     },
     Target {
         name: "profiles",

@@ -80,8 +80,14 @@ fn one_shipped_sample_is_in_graphite_as_the_agent_said_it() {
             .disk(10.0)])
         .unwrap();
     scene.scheduler.wait_for("t", TaskRunning, SOON).unwrap();
+    // The collector ships what the executor has published before.
+    scene.await_file(
+        "shop_web.3b1f6f0e-5b1f-4d6f-9a51-0242ac110002",
+        ".mesos-sandbox-executor/figures.json",
+    );
     let output = Command::new(binaries::stats_collector())
-        .args(["--once", "--host", "agent-1"])
+        .args(["--once", "--host", "agent-1", "--work-dir"])
+        .arg(scene.mesos.work_dir())
         .args(["--agent", &scene.mesos.agent_url()])
         .args(["--graphite", &format!("tcp://{}", graphite.carbon())])
         .output()
@@ -100,6 +106,8 @@ fn one_shipped_sample_is_in_graphite_as_the_agent_said_it() {
         let series = format!("mesos.agent-1.containers.shop_web.0.{field}");
         assert_eq!(last_point(&graphite, &series), expected, "{series}");
     }
+    let limit = last_point(&graphite, "mesos.agent-1.tasks.t.0.memory_limit_bytes");
+    assert_eq!(limit, f64::from(16 << 20));
     let containers = last_point(&graphite, "mesos.agent-1.collector.containers");
     assert_eq!(containers, 1.0);
 }

@@ -5,6 +5,7 @@ pub(crate) mod commands;
 pub(crate) mod data;
 pub(crate) mod environment;
 pub(crate) mod events;
+pub(crate) mod figures;
 pub(crate) mod journal;
 pub(crate) mod paths;
 pub(crate) mod profiles;

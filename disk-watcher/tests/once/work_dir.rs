@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::SystemTime;
 
 use mesos_proto::v1;
 use prost::Message;
@@ -113,6 +114,14 @@ impl WorkDir {
         .concat();
         let directory = self.make(&format!("meta/slaves/A/frameworks/{run}/tasks/{task}"));
         fs::write(directory.join("task.updates"), file).unwrap();
+    }
+
+    /// Writes what the executor in this sandbox publishes now: tasks as JSON.
+    pub(crate) fn publish(&self, sandbox: &str, tasks: &Value) {
+        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
+        let report = serde_json::json!({ "version": 1, "time": now, "tasks": tasks });
+        let directory = self.make(&format!("{sandbox}/.mesos-sandbox-executor"));
+        fs::write(directory.join("figures.json"), report.to_string()).unwrap();
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -1,7 +1,9 @@
 //! `mesos-disk-watcher --once` against a work directory as an agent keeps it.
 
+#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used)]
 
+mod published;
 mod work_dir;
 
 use std::fs::{self, Permissions};
