@@ -244,6 +244,30 @@ fn a_task_killed_in_its_hook_before_the_start_never_starts() {
     end(&agent, executor);
 }
 
+/// The kill comes at any moment of the hook's own launch.
+#[test]
+fn tasks_killed_while_their_hooks_before_the_start_are_launched_end() {
+    let agent = Agent::start();
+    let executor = Executor::start(&agent);
+    agent.wait_for_subscribe(1);
+    let hooks = json!({ "before_start": { "command": "sleep 0.2" } });
+    let data = json!({ "version": 1, "command": { "value": "true" }, "hooks": hooks });
+    let ids: Vec<String> = (0..60).map(|number| format!("t{number}")).collect();
+    for (at, id) in ids.iter().enumerate() {
+        agent.send(&[launch(task(id, &data.to_string()))]);
+        agent.send(&[kill(&ids[at / 2], Some(0))]);
+    }
+    for id in &ids[..30] {
+        comes_true(|| {
+            agent
+                .statuses(id)
+                .iter()
+                .any(|one| one.state().is_terminal())
+        });
+    }
+    end(&agent, executor);
+}
+
 #[test]
 fn a_hook_after_the_start_that_fails_ends_the_task_for_it() {
     let keys = json!({ "hooks": { "after_start": { "command": "echo no balancer; exit 1" } } });

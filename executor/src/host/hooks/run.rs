@@ -71,10 +71,17 @@ impl Hooks {
                 .launch(plan, handles, &flag)
                 .map(Running::from)
         });
-        let started = tokio::select! {
-            started = &mut starting => started,
-            () = &mut called_off => { unwanted.store(true, Ordering::Release); starting.await }
-            () = sleep_until(until) => { unwanted.store(true, Ordering::Release); starting.await }
+        // One that is there all the same is ended as it was to be: what has come about is not waited for again.
+        let (started, early) = tokio::select! {
+            started = &mut starting => (started, None),
+            () = &mut called_off => {
+                unwanted.store(true, Ordering::Release);
+                (starting.await, Some(End::CalledOff))
+            }
+            () = sleep_until(until) => {
+                unwanted.store(true, Ordering::Release);
+                (starting.await, Some(End::TimedOut))
+            }
         };
         drop(turn);
         let running: Running = match started? {
@@ -84,13 +91,16 @@ impl Hooks {
 
         let ended = running.watch()?;
         let mut quota = self.quota(&job.task_id, belongings);
-        let end = tokio::select! {
-            // An error here is the runtime's own end.
-            _ = ended.readable() => End::ByItself,
-            () = sleep_until(until) => End::TimedOut,
-            () = &mut called_off => End::CalledOff,
-            limitation = quota.broken() => End::Limited(limitation),
-            never = output.keep() => match never {},
+        let end = match early {
+            Some(end) => end,
+            None => tokio::select! {
+                // An error here is the runtime's own end.
+                _ = ended.readable() => End::ByItself,
+                () = sleep_until(until) => End::TimedOut,
+                () = &mut called_off => End::CalledOff,
+                limitation = quota.broken() => End::Limited(limitation),
+                never = output.keep() => match never {},
+            },
         };
         drop(quota);
         let has_ended = matches!(end, End::ByItself);
