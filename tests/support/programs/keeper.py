@@ -47,16 +47,19 @@ def mounts():
 
 
 def cgroups():
-    """The cgroup's directory in each hierarchy. One of cpusets is left out: a new one takes no process before it has
-    been given CPUs and memory nodes."""
-    for point, kind, options in mounts():
-        if kind == "cgroup2" or (kind == "cgroup" and "cpuset" not in options):
+    """The cgroup's directory in each hierarchy."""
+    for point, kind, _ in mounts():
+        if kind in ("cgroup", "cgroup2"):
             yield point / cgroup
 
 
 def join_cgroups():
     for path in cgroups():
         path.mkdir(exist_ok=True)
+        # A new one of cpusets takes no process before it has been given CPUs and memory nodes.
+        for name in ("cpuset.cpus", "cpuset.mems"):
+            if (path.parent / name).exists():
+                (path / name).write_text((path.parent / name).read_text())
         (path / "cgroup.procs").write_text(str(os.getpid()))
 
 
