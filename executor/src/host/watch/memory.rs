@@ -132,6 +132,9 @@ fn killed(cgroup: &Cgroup) -> Option<Largest> {
     killed
 }
 
+/// From a task's start until its shortages are seen.
+const FIRST_LOOK: Duration = Duration::from_millis(50);
+
 /// Between two looks at a task that is short of memory, and between two lines about it.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const WARN_AGAIN: Duration = Duration::from_secs(60);
@@ -142,27 +145,33 @@ fn watch_pressure(
     cgroup: &Arc<Cgroup>,
     pressure: &Arc<Pressure>,
 ) {
-    let unseen = |error: &dyn Display| {
-        warn!(
-            "task '{}': a shortage of memory is not seen: {error}",
-            task_id.value
-        );
-    };
-    let mut events = match cgroup.memory_pressure() {
-        Ok(events) => events,
-        Err(error) => return unseen(&error),
-    };
-    let ready = match &events {
-        events if events.is_priority() => sys::urgent(events),
-        events => sys::readable(events),
-    };
-    let ready = match ready {
-        Ok(ready) => ready,
-        Err(error) => return unseen(&error),
-    };
     let (task_id, cgroup) = (task_id.clone(), Arc::clone(cgroup));
     let pressure = Arc::clone(pressure);
     watches.spawn(async move {
+        let unseen = |error: &dyn Display| {
+            warn!(
+                "task '{}': a shortage of memory is not seen: {error}",
+                task_id.value
+            );
+        };
+        // On v1 the kernel takes milliseconds for it, which nobody else is to wait for, and a task that is over in a
+        // moment not either.
+        tokio::time::sleep(FIRST_LOOK).await;
+        let of = Arc::clone(&cgroup);
+        let mut events = match spawn_blocking(move || of.memory_pressure()).await {
+            Ok(Ok(events)) => events,
+            Ok(Err(error)) => return unseen(&error),
+            // The runtime is shutting down.
+            Err(_) => return,
+        };
+        let ready = match &events {
+            events if events.is_priority() => sys::urgent(events),
+            events => sys::readable(events),
+        };
+        let ready = match ready {
+            Ok(ready) => ready,
+            Err(error) => return unseen(&error),
+        };
         let mut quiet_until = Instant::now();
         while next(&ready, &events).await.is_ok() {
             let (looked_at, of) = (Arc::clone(&cgroup), Arc::clone(&pressure));
