@@ -8,6 +8,8 @@ mod checkpoints;
 mod cli;
 mod directory;
 mod escape;
+#[allow(dead_code, reason = "what goes on in the background is built on it")]
+mod inventory;
 mod limits;
 mod policy;
 mod report;
