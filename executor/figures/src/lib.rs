@@ -1,5 +1,5 @@
 //! What an executor publishes of its tasks: the executor writes it, the collector and the watcher read it, and all of them
-//! by this crate.
+//! by this crate. And what the watcher tells an executor ([`breach`]).
 //!
 //! One object, in JSON on one line:
 //!
@@ -18,6 +18,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod breach;
 #[cfg(feature = "reader")]
 mod reader;
 mod report;

@@ -21,7 +21,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     Target {
         name: "recordio",
         run: targets::recordio::run,
@@ -61,6 +61,10 @@ pub const TARGETS: [Target; 11] = [
     Target {
         name: "figures",
         run: targets::figures::run,
+    },
+    Target {
+        name: "breaches",
+        run: targets::breaches::run,
     },
     Target {
         name: "profiles",

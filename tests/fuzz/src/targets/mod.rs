@@ -1,6 +1,7 @@
 //! One module a target: what its input means, and what must hold of it.
 
 pub(crate) mod archives;
+pub(crate) mod breaches;
 pub(crate) mod commands;
 pub(crate) mod data;
 pub(crate) mod environment;
