@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use graphite::{Batch, Counters as SinkCounters, MetricPath, Sink};
+use graphite::{Batch, Counters as SinkCounters, MetricPath, PointTime, Roster, Sink};
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
@@ -10,9 +10,7 @@ use crate::agent::{AgentClient, REPLY_MAX};
 pub use crate::agent::{ScrapeError, Stage};
 use crate::health::{Scrape, Totals, add_health};
 use crate::model::{Counters, rates};
-use crate::roster::Roster;
 use crate::sample::{self, Container};
-use crate::schedule::PointTime;
 use crate::series::add_container;
 use crate::settings::{Mode, Settings};
 use crate::task_scrape::TaskScrape;
@@ -22,7 +20,7 @@ use crate::task_scrape::TaskScrape;
 #[derive(Debug)]
 pub struct Collector {
     client: AgentClient,
-    roster: Roster,
+    roster: Roster<Option<Counters>>,
     /// `<prefix>.<host>.containers`
     containers: MetricPath,
     tasks: TaskScrape,
@@ -116,7 +114,9 @@ impl Collector {
         let reply = self.client.containers().await?;
         let took = started.elapsed();
         let listed = sample::parse(reply).map_err(|cause| ScrapeError::Json { agent, cause })?;
-        self.roster.update(&listed);
+        let ids = listed.iter();
+        self.roster
+            .take_in(ids.map(|one| (&*one.container_id, &*one.executor_id)));
 
         let mut scrape = Scrape {
             took,
@@ -190,7 +190,7 @@ impl Collector {
 fn add_one(
     batch: &mut Batch,
     base: &mut MetricPath,
-    roster: &mut Roster,
+    roster: &mut Roster<Option<Counters>>,
     container: &Container<'_>,
     time: PointTime,
 ) -> Result<(), Skip> {
@@ -203,7 +203,7 @@ fn add_one(
         .ok_or(Skip::Time(sample.timestamp))?;
 
     let counters = Counters::from(&sample);
-    let before = member.counters.replace(counters);
+    let before = member.memory.replace(counters);
     let rates = before.map_or_else(Default::default, |before| rates(&before, &counters));
 
     let mark = base.mark();

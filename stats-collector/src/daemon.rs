@@ -2,13 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use graphite::{FinishError, Sink, SinkConfig};
+use graphite::{FinishError, Sink, SinkConfig, phase, until_next};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::collector::{Collector, ScrapeError, Shipped};
-use crate::schedule::{phase, until_next};
 use crate::settings::{HostPort, Settings};
 
 /// Why one sample did not reach carbon whole.

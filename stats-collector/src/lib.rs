@@ -3,7 +3,7 @@
 //! A turn goes left to right; only the two ends do I/O:
 //!
 //! ```text
-//!   agent ────> sample ────> roster ───────> model ─────> series ────> graphite::Sink
+//!   agent ────> sample ────> Roster ───────> model ─────> series ────> graphite::Sink
 //!   HTTP GET    raw JSON,    who lives,      rates of     points of
 //!   /containers borrowed     app and slot    two samples  a container
 //! ```
@@ -12,14 +12,11 @@
 //! [`collector`] is that turn, [`daemon`] repeats it, [`settings`] is what a person chose.
 
 mod agent;
-mod app_name;
 pub mod collector;
 pub mod daemon;
 mod health;
 mod model;
-mod roster;
 mod sample;
-mod schedule;
 mod series;
 pub mod settings;
 #[allow(unsafe_code)]

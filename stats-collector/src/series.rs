@@ -1,8 +1,7 @@
 //! The points of one container's sample.
 
-use graphite::{Batch, MetricPath, Value};
+use graphite::{Batch, MetricPath, Value, app_name};
 
-use crate::app_name::app_name;
 use crate::model::Rates;
 use crate::sample::{DiskStatistics, Statistics};
 

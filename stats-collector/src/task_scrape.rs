@@ -3,15 +3,13 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use graphite::{Batch, MetricPath};
+use graphite::{Batch, MetricPath, PointTime, Roster};
 use task_figures::Run;
 use tokio::task::spawn_blocking;
 use tracing::warn;
 
 use crate::model::{Counters, rates};
-use crate::roster::Roster;
 use crate::sample::Container;
-use crate::schedule::PointTime;
 use crate::series::add_task;
 use crate::tasks;
 
@@ -20,7 +18,7 @@ use crate::tasks;
 pub(crate) struct TaskScrape {
     /// `<prefix>.<host>.tasks`
     base: MetricPath,
-    roster: Roster,
+    roster: Roster<Option<Counters>>,
     /// None when tasks are not wanted.
     work_dir: Option<PathBuf>,
 }
@@ -67,7 +65,7 @@ impl TaskScrape {
                 continue;
             };
             let counters = Counters::of_cpu(*at, task.usage.cpu_seconds);
-            let before = member.counters.replace(counters);
+            let before = member.memory.replace(counters);
             let rates = before.map_or_else(Default::default, |before| rates(&before, &counters));
             let mark = self.base.mark();
             self.base.push(&member.app).push(&member.slot.to_string());

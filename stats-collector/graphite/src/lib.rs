@@ -2,8 +2,9 @@
 //!
 //! Two halves that meet in a [`Batch`] of encoded points:
 //!
-//! * pure: [`MetricPath`] (names that carbon stores as they are meant), [`Batch`] and
-//!   [`encode_point`] (the plaintext protocol, `path value timestamp\n`);
+//! * pure: [`MetricPath`] (names that carbon stores as they are meant), [`app_name`] and [`Roster`]
+//!   (names that do not change with every restart), [`PointTime`], [`Batch`] and [`encode_point`]
+//!   (the plaintext protocol, `path value timestamp\n`);
 //! * I/O: [`Sink`] (a bounded queue that never blocks who fills it) and the [`Connection`] it
 //!   empties itself into, over and over, across carbon's restarts.
 //!
@@ -13,17 +14,23 @@
 
 #![forbid(unsafe_code)]
 
+mod app_name;
 mod backoff;
 mod batch;
 mod connection;
 mod encode;
 mod path;
 mod queue;
+mod roster;
+mod schedule;
 mod sink;
 mod window;
 
+pub use app_name::app_name;
 pub use batch::Batch;
 pub use connection::{Address, Connection, ConnectionError};
 pub use encode::{EncodeError, Value, encode_point};
 pub use path::{COMPONENT_MAX, MetricPath, PathError};
+pub use roster::{Member, Roster};
+pub use schedule::{PointTime, phase, until_next};
 pub use sink::{Counters, FinishError, Sink, SinkConfig};

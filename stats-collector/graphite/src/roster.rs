@@ -1,50 +1,53 @@
-//! Which containers live, and the slot that each has within its app.
+//! Who lives, and the slot that each has within its app.
 //!
 //! A slot is a small number that stands for an instance in metric names: the lowest that is free
-//! when the container is first seen, its own for as long as it lives, and free again afterwards. So
+//! when the instance is first seen, its own for as long as it lives, and free again afterwards. So
 //! an app that ever ran three instances at once on this agent has three sets of series, however
 //! often they were replaced.
 
 use std::collections::{BTreeSet, HashMap};
-use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::app_name::app_name;
-use crate::model::Counters;
-use crate::sample::Container;
+use crate::{COMPONENT_MAX, app_name};
 
-/// Everything that is remembered from one scrape to the next. Its size follows the number of
-/// containers that live.
-#[derive(Debug, Default)]
-pub(crate) struct Roster {
-    members: HashMap<Box<str>, Member>,
-    apps: HashMap<Rc<str>, Slots>,
+/// Everything that is remembered of instances from one reply to the next, of each a `T`. Its size
+/// follows the number of those that live.
+#[derive(Debug)]
+pub struct Roster<T = ()> {
+    members: HashMap<Box<str>, Member<T>>,
+    apps: HashMap<Arc<str>, Slots>,
     /// Which reply this is; a member not in it is gone.
     reply: u64,
 }
 
-/// A container that lives.
+/// An instance that lives.
 #[derive(Debug)]
-pub(crate) struct Member {
+pub struct Member<T> {
     /// See [`app_name`].
-    pub(crate) app: Rc<str>,
-    /// Unique among the living containers of the app.
-    pub(crate) slot: u32,
-    /// From its last sample, if it has had one.
-    pub(crate) counters: Option<Counters>,
+    pub app: Arc<str>,
+    /// Unique among the living instances of the app.
+    pub slot: u32,
+    /// Whatever is to be remembered of it; it begins with the default.
+    pub memory: T,
     seen_in: u64,
     called_in: u64,
 }
 
-impl Roster {
-    /// Takes in who is in a whole reply: those who are not give their slots up, then those who are
-    /// new get theirs. A container without an id is passed over.
-    pub(crate) fn update(&mut self, containers: &[Container<'_>]) {
-        let ids = containers.iter();
-        self.take_in(ids.map(|one| (&*one.container_id, &*one.executor_id)));
+impl<T> Default for Roster<T> {
+    fn default() -> Self {
+        Self {
+            members: HashMap::new(),
+            apps: HashMap::new(),
+            reply: 0,
+        }
     }
+}
 
-    /// The same, of whoever has an id and a name.
-    pub(crate) fn take_in<'a>(&mut self, all: impl Iterator<Item = (&'a str, &'a str)> + Clone) {
+impl<T: Default> Roster<T> {
+    /// Takes in who is in a whole reply, each with an id and the name that its app is made of: those
+    /// who are not in it give their slots up, then those who are new get theirs. Who has no id is
+    /// passed over.
+    pub fn take_in<'a>(&mut self, all: impl Iterator<Item = (&'a str, &'a str)> + Clone) {
         self.reply += 1;
         for (id, _) in all.clone() {
             if let Some(member) = self.members.get_mut(id) {
@@ -74,29 +77,29 @@ impl Roster {
         }
     }
 
-    /// The member of that id, once for each [`Roster::update`]: should a reply hold one id twice,
+    /// The member of that id, once for each [`Roster::take_in`]: should a reply hold one id twice,
     /// the second would overwrite the first one's points. Also `None` for an empty id.
-    pub(crate) fn call(&mut self, container_id: &str) -> Option<&mut Member> {
-        let member = self.members.get_mut(container_id)?;
+    pub fn call(&mut self, id: &str) -> Option<&mut Member<T>> {
+        let member = self.members.get_mut(id)?;
         let first_time = member.called_in != self.reply;
         member.called_in = self.reply;
         first_time.then_some(member)
     }
 }
 
-fn enrol(apps: &mut HashMap<Rc<str>, Slots>, executor_id: &str, reply: u64) -> Member {
-    let mut name = app_name(executor_id);
+fn enrol<T: Default>(apps: &mut HashMap<Arc<str>, Slots>, name: &str, reply: u64) -> Member<T> {
+    let mut name = app_name(name);
     // Names that a metric path would cut to the same text must share their slots.
-    name.truncate(graphite::COMPONENT_MAX);
+    name.truncate(COMPONENT_MAX);
     let app = match apps.get_key_value(name.as_str()) {
-        Some((app, _)) => Rc::clone(app),
+        Some((app, _)) => Arc::clone(app),
         None => name.into(),
     };
-    let slot = apps.entry(Rc::clone(&app)).or_default().take();
+    let slot = apps.entry(Arc::clone(&app)).or_default().take();
     Member {
         app,
         slot,
-        counters: None,
+        memory: T::default(),
         seen_in: reply,
         called_in: 0,
     }
@@ -130,19 +133,10 @@ impl Slots {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::parse;
 
-    /// One reply with containers given as `container_id=executor_id`.
-    fn update(roster: &mut Roster, containers: &[&str]) {
-        let entries: Vec<_> = containers
-            .iter()
-            .map(|pair| {
-                let (id, executor) = pair.split_once('=').unwrap();
-                serde_json::json!({"container_id": id, "executor_id": executor})
-            })
-            .collect();
-        let reply = serde_json::to_vec(&entries).unwrap();
-        roster.update(&parse(&reply).unwrap());
+    /// One reply with instances given as `id=name`.
+    fn update(roster: &mut Roster, instances: &[&str]) {
+        roster.take_in(instances.iter().map(|pair| pair.split_once('=').unwrap()));
     }
 
     fn series(roster: &mut Roster, id: &str) -> String {
@@ -161,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_keeps_its_slot_while_it_lives_and_a_free_one_is_taken_up_again() {
+    fn an_instance_keeps_its_slot_while_it_lives_and_a_free_one_is_taken_up_again() {
         let mut roster = Roster::default();
         update(&mut roster, &["a=web-1", "b=web-2", "c=web-3"]);
         update(&mut roster, &["c=web-3", "b=web-2"]);

@@ -2,7 +2,7 @@
 //!
 //! Frameworks make ids unique with UUIDs, times and running numbers. In a metric name those would
 //! make new series with every restart, without end; what is left without them is the name a person
-//! gave the application. Which instance it is says the slot, see [`crate::roster`].
+//! gave the application. Which instance it is says the slot, see [`crate::Roster`].
 
 /// Stands for an id in which nothing is readable.
 const UNNAMED: &str = "unnamed";
@@ -28,7 +28,7 @@ const HEX_ID: usize = 12;
 /// | Singularity | `request-deploy-1445000000000-1-host-rack` | `request` |
 /// | Chronos | `ct:1445000000000:0:job:` | `job` |
 /// | by hand | `db-0` | `db` |
-pub(crate) fn app_name(executor_id: &str) -> String {
+pub fn app_name(executor_id: &str) -> String {
     let given = singularity_request(executor_id)
         .or_else(|| chronos_job(executor_id))
         .unwrap_or(executor_id);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// The times that points are given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PointTime {
+pub enum PointTime {
     /// The sample's own, to the second.
     Exact,
     /// The sample's own, down to a whole multiple of so many seconds: whisper keeps one point a
@@ -16,7 +16,7 @@ pub(crate) enum PointTime {
 impl PointTime {
     /// Turns a sample's time, in seconds since the epoch, into a point's. `None` if whisper cannot
     /// hold it: its times are unsigned 32-bit integers.
-    pub(crate) fn of(self, sample_secs: f64) -> Option<u64> {
+    pub fn of(self, sample_secs: f64) -> Option<u64> {
         if !(1.0..4_294_967_296.0).contains(&sample_secs) {
             return None;
         }
@@ -32,7 +32,7 @@ impl PointTime {
 /// How far into each step an agent is scraped. Agents differ in it, so that a cluster's collectors
 /// do not reach carbon all at once, and it stays away from both ends of the step, so that a scrape
 /// that comes a little late or early still falls into its own.
-pub(crate) fn phase(agent_host: &str, interval: Duration) -> Duration {
+pub fn phase(agent_host: &str, interval: Duration) -> Duration {
     let mut hasher = DefaultHasher::new();
     agent_host.hash(&mut hasher);
     let percent = 10 + u32::try_from(hasher.finish() % 80).unwrap_or(0);
@@ -40,7 +40,7 @@ pub(crate) fn phase(agent_host: &str, interval: Duration) -> Duration {
 }
 
 /// How long from `now` (since the epoch) to the next moment that is `phase` into a step.
-pub(crate) fn until_next(now: Duration, interval: Duration, phase: Duration) -> Duration {
+pub fn until_next(now: Duration, interval: Duration, phase: Duration) -> Duration {
     let into_step = now.as_nanos() % interval.as_nanos();
     let (interval, phase) = (interval.as_nanos(), phase.as_nanos());
     let wait = if into_step < phase {
