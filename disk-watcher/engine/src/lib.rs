@@ -2,8 +2,10 @@
 //!
 //! [`measure()`] walks a tree and tells what `du` would: allocated blocks, each inode once, links not followed. Unlike
 //! `du` it stops at mount points by default, treats a file that vanishes under it as ordinary, and says of a number
-//! that cannot be the whole truth that it is a [lower bound](Completeness::LowerBound). [`Pace`] tells when to
-//! measure next, so that a limit is noticed soon and an idle tree costs little.
+//! that cannot be the whole truth that it is a [lower bound](Completeness::LowerBound).
+//!
+//! [`Watch`] does so for many trees at once, in the best way that each file system allows ([`Source`]), each when it
+//! could next have reached its limit, and tells of [`Event`]s. An idle tree costs next to nothing.
 //!
 //! Kept on purpose: reflinked blocks count once for each file that shares them, as in `du`; files that are deleted
 //! but still open are not counted.
@@ -11,6 +13,7 @@
 
 mod attributes;
 mod measure;
+mod message;
 mod names;
 mod node;
 mod opener;
@@ -21,8 +24,13 @@ mod seen;
 mod stack;
 mod usage;
 mod walker;
+mod watch;
 
 pub use measure::{Error, Series, measure, open_root};
 pub use options::{FileId, Options};
-pub use pace::{Pace, Sample};
+pub use pace::{Look, Pace};
 pub use usage::{Completeness, Gaps, Unread, Usage};
+pub use watch::{
+    Amount, Breach, Deleted, Event, Figures, FileSystem, FileSystemFigures, Largest, Limits,
+    Measured, Processes, QuotaUse, Sample, Settings, Source, StartError, Tree, TreeId, Watch,
+};

@@ -32,7 +32,7 @@ const HALF_LIFE: Duration = Duration::from_secs(60);
 
 /// One look at a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sample {
+pub struct Look {
     /// When the look ended.
     pub at: Instant,
     /// How long it took.
@@ -45,7 +45,7 @@ pub struct Sample {
 #[derive(Clone, Debug)]
 pub struct Pace {
     limit: Option<u64>,
-    last: Option<Sample>,
+    last: Option<Look>,
     /// In bytes per second, as believed at the time of `last`.
     growth: f64,
 }
@@ -67,18 +67,18 @@ impl Pace {
 
     /// Takes note of a look, and tells when the next is due.
     ///
-    /// A sample that is not later than the one before only replaces it, since no growth can be told from the two.
-    pub fn observe(&mut self, sample: Sample) -> Instant {
+    /// A look that is not later than the one before only replaces it, since no growth can be told from the two.
+    pub fn observe(&mut self, look: Look) -> Instant {
         if let Some(last) = self.last {
-            let between = sample.at.saturating_duration_since(last.at).as_secs_f64();
+            let between = look.at.saturating_duration_since(last.at).as_secs_f64();
             if between > 0.0 {
-                let seen = sample.bytes.saturating_sub(last.bytes) as f64 / between;
+                let seen = look.bytes.saturating_sub(last.bytes) as f64 / between;
                 let believed = self.growth * 0.5f64.powf(between / HALF_LIFE.as_secs_f64());
                 self.growth = seen.max(believed);
             }
         }
-        self.last = Some(sample);
-        sample.at + self.wait(&sample)
+        self.last = Some(look);
+        look.at + self.wait(&look)
     }
 
     /// When the next look is due; `None`: at once, since there was none yet.
@@ -86,7 +86,7 @@ impl Pace {
         self.last.map(|last| last.at + self.wait(&last))
     }
 
-    fn wait(&self, last: &Sample) -> Duration {
+    fn wait(&self, last: &Look) -> Duration {
         let cheap = last.cost.saturating_mul(HUNDREDTH);
         let ceiling = cheap.clamp(RELAXED, LATEST);
         let Some(limit) = self.limit else {
@@ -113,12 +113,12 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
-    fn wait(pace: &mut Pace, sample: Sample) -> Duration {
-        pace.observe(sample) - sample.at
+    fn wait(pace: &mut Pace, look: Look) -> Duration {
+        pace.observe(look) - look.at
     }
 
-    fn sample(start: Instant, at: Duration, bytes: u64, cost: Duration) -> Sample {
-        Sample {
+    fn look_at(start: Instant, at: Duration, bytes: u64, cost: Duration) -> Look {
+        Look {
             at: start + at,
             bytes,
             cost,
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn a_small_idle_tree_far_from_its_limit_is_looked_at_every_200_ms() {
         let mut pace = Pace::new(Some(10_000 * MIB));
-        let look = sample(
+        let look = look_at(
             Instant::now(),
             Duration::ZERO,
             MIB,
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_tree_without_a_limit_is_looked_at_for_one_percent_of_a_processor() {
-        let look = sample(
+        let look = look_at(
             Instant::now(),
             Duration::ZERO,
             MIB,
@@ -161,8 +161,8 @@ mod tests {
         let start = Instant::now();
         let mut pace = Pace::new(Some(100 * MIB));
         let cost = Duration::from_micros(100);
-        pace.observe(sample(start, Duration::ZERO, 0, cost));
-        let look = sample(start, Duration::from_millis(200), 98 * MIB, cost);
+        pace.observe(look_at(start, Duration::ZERO, 0, cost));
+        let look = look_at(start, Duration::from_millis(200), 98 * MIB, cost);
         assert_eq!(wait(&mut pace, look), Duration::from_millis(20));
     }
 
@@ -171,14 +171,14 @@ mod tests {
         let start = Instant::now();
         let mut pace = Pace::new(Some(100 * MIB));
         let cost = Duration::from_millis(5);
-        pace.observe(sample(start, Duration::ZERO, 0, cost));
-        let filled = sample(start, Duration::from_secs(1), 99 * MIB, cost);
+        pace.observe(look_at(start, Duration::ZERO, 0, cost));
+        let filled = look_at(start, Duration::from_secs(1), 99 * MIB, cost);
         assert_eq!(
             wait(&mut pace, filled),
             Duration::from_millis(50),
             "10 % of a processor at first"
         );
-        let rested = sample(start, Duration::from_secs(3_600), 99 * MIB, cost);
+        let rested = look_at(start, Duration::from_secs(3_600), 99 * MIB, cost);
         assert_eq!(
             wait(&mut pace, rested),
             Duration::from_millis(500),
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn a_changed_limit_changes_the_next_look() {
         let mut pace = Pace::new(Some(10_000 * MIB));
-        let look = sample(
+        let look = look_at(
             Instant::now(),
             Duration::ZERO,
             50 * MIB,
@@ -204,8 +204,8 @@ mod tests {
     fn two_samples_of_the_same_instant_say_nothing_of_growth() {
         let start = Instant::now();
         let mut pace = Pace::new(Some(100_000 * MIB));
-        pace.observe(sample(start, Duration::ZERO, 0, Duration::ZERO));
-        let look = sample(start, Duration::ZERO, 90_000 * MIB, Duration::ZERO);
+        pace.observe(look_at(start, Duration::ZERO, 0, Duration::ZERO));
+        let look = look_at(start, Duration::ZERO, 90_000 * MIB, Duration::ZERO);
         assert_eq!(wait(&mut pace, look), Duration::from_millis(200));
     }
 
@@ -221,7 +221,7 @@ mod tests {
             for (later_ms, bytes, cost_us) in looks {
                 at += Duration::from_millis(later_ms);
                 let cost = Duration::from_micros(cost_us);
-                let look = sample(start, at, bytes, cost);
+                let look = look_at(start, at, bytes, cost);
                 let wait = wait(&mut pace, look);
                 prop_assert!(wait >= SOONEST && wait <= LATEST);
                 prop_assert!(wait >= (cost * TENTH).min(LATEST), "at most 10 % of a processor");
@@ -239,7 +239,7 @@ mod tests {
             let cost = Duration::from_micros(cost_us);
             let mut at = Duration::ZERO;
             for _ in 0..looks {
-                let wait = wait(&mut pace, sample(start, at, bytes, cost));
+                let wait = wait(&mut pace, look_at(start, at, bytes, cost));
                 prop_assert!(wait >= cost * HUNDREDTH);
                 at += wait + cost;
             }
@@ -259,7 +259,7 @@ mod tests {
                 // What a look finds is what was there when it began.
                 bytes = ((at - cost).as_secs_f64() * speed) as u64;
                 looks += 1;
-                at = pace.observe(sample(start, at, bytes, cost)) - start + cost;
+                at = pace.observe(look_at(start, at, bytes, cost)) - start + cost;
             }
             // The first look knows no speed; every later one keeps within the soonest that its cost allows.
             let unaware = (cost * HUNDREDTH).max(RELAXED).min(LATEST);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use disk_engine::{Completeness, Options, Pace, Sample};
+use disk_engine::{Completeness, Options, Pace};
 use mesos_proto::Bytes;
 use mesos_proto::v1::TaskId;
 use tokio::sync::Semaphore;
@@ -36,7 +36,7 @@ pub(in crate::host) fn disk(
     watches.spawn(async move {
         let mut pace = Pace::new(Some(limit.as_u64()));
         // Next to nothing is in the directory yet, and a task that is over in a moment need not be looked at.
-        let mut next = pace.observe(Sample {
+        let mut next = pace.observe(disk_engine::Look {
             at: Instant::now(),
             cost: Duration::ZERO,
             bytes: 0,
@@ -59,7 +59,7 @@ pub(in crate::host) fn disk(
             drop(turn);
             let trouble;
             (next, trouble) = match look {
-                Ok(Look::Over(used)) => {
+                Ok(Found::Over(used)) => {
                     report(
                         &wakes,
                         task_id,
@@ -67,7 +67,7 @@ pub(in crate::host) fn disk(
                     );
                     return;
                 }
-                Ok(Look::Within(mut sample, gaps)) => {
+                Ok(Found::Within(mut sample, gaps)) => {
                     sample.cost *= share.of_how_many();
                     (pace.observe(sample), gaps)
                 }
@@ -116,18 +116,18 @@ impl Drop for Share {
     }
 }
 
-enum Look {
+enum Found {
     /// And what of the tree could not be read, if anything.
-    Within(Sample, Option<String>),
+    Within(disk_engine::Look, Option<String>),
     /// In bytes, as `du -k` rounds.
     Over(u64),
 }
 
-fn look(belongings: &Belongings, limit: Bytes) -> Result<Look, disk_engine::Error> {
+fn look(belongings: &Belongings, limit: Bytes) -> Result<Found, disk_engine::Error> {
     let directory = &belongings.directory;
     let begin = Instant::now();
     let usage = disk_engine::measure(directory.as_fd(), &Options::default())?;
-    let sample = Sample {
+    let sample = disk_engine::Look {
         at: Instant::now(),
         cost: begin.elapsed(),
         bytes: usage.bytes,
@@ -139,13 +139,13 @@ fn look(belongings: &Belongings, limit: Bytes) -> Result<Look, disk_engine::Erro
     let measured = &belongings.measured;
     measured.note(sample.at, sample.cost, usage.bytes, gaps.is_none());
     if !usage.exceeds(limit.as_u64()) {
-        return Ok(Look::Within(sample, gaps));
+        return Ok(Found::Within(sample, gaps));
     }
     // A file that was renamed from one directory to another in the middle of the walk is counted twice.
     let again = disk_engine::measure(directory.as_fd(), &Options::default())?;
     if again.exceeds(limit.as_u64()) {
-        Ok(Look::Over(again.kib_rounded_up() * 1024))
+        Ok(Found::Over(again.kib_rounded_up() * 1024))
     } else {
-        Ok(Look::Within(sample, gaps))
+        Ok(Found::Within(sample, gaps))
     }
 }

@@ -1,0 +1,124 @@
+//! The threads that look at trees.
+//!
+//! A thread is started when there is work and none is idle; how many there can be at once is bounded by how many looks
+//! are under way, which the scheduler bounds for each file system. One that hangs on a dead disk is in nobody's way.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::event::Event;
+use super::look::Subject;
+use super::scheduler::Shared;
+use super::tree::Limits;
+
+/// An idle thread ends after this long.
+const IDLE: Duration = Duration::from_secs(60);
+
+#[derive(Default)]
+pub(super) struct Crew {
+    queue: Mutex<Queue>,
+    /// Told when there is work, or none to come any more.
+    work: Condvar,
+    /// Told when a thread ends.
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<(Arc<Subject>, Limits)>,
+    threads: usize,
+    idle: usize,
+    stopping: bool,
+}
+
+impl Crew {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has somebody look at this tree, which is under way in the state.
+    pub(super) fn hand_over(&self, shared: &Arc<Shared>, subject: Arc<Subject>, limits: Limits) {
+        let mut queue = self.lock();
+        queue.jobs.push_back((subject, limits));
+        if queue.jobs.len() <= queue.idle {
+            self.work.notify_one();
+            return;
+        }
+        queue.threads += 1;
+        drop(queue);
+        let hired = thread::Builder::new().name("disk-look".into()).spawn({
+            let shared = Arc::clone(shared);
+            move || shared.crew.work(&shared)
+        });
+        if let Err(error) = hired {
+            let mut queue = self.lock();
+            queue.threads -= 1;
+            // Those that there are will come to it; without any, it is tried again.
+            if queue.threads == 0
+                && let Some((subject, _)) = queue.jobs.pop_front()
+            {
+                drop(queue);
+                let text = format!("cannot start a thread to look at a tree: {error}");
+                shared.read(|state| state.put_off(&subject));
+                (shared.sink)(Event::Trouble { tree: None, text });
+            }
+        }
+    }
+
+    fn work(&self, shared: &Shared) {
+        while let Some((subject, limits)) = self.next() {
+            let found = subject.look(&limits, shared.threads(), shared.settings.max_entries);
+            for event in shared.read(|state| state.note(&subject, found)) {
+                (shared.sink)(event);
+            }
+            shared.change(|state| state.finish(&subject));
+        }
+        self.lock().threads -= 1;
+        self.ended.notify_all();
+    }
+
+    /// The next job; `None` when this thread is to end.
+    fn next(&self) -> Option<(Arc<Subject>, Limits)> {
+        let mut queue = self.lock();
+        loop {
+            if queue.stopping {
+                return None;
+            }
+            if let Some(job) = queue.jobs.pop_front() {
+                return Some(job);
+            }
+            queue.idle += 1;
+            let (woken, wait) = self
+                .work
+                .wait_timeout(queue, IDLE)
+                .unwrap_or_else(PoisonError::into_inner);
+            queue = woken;
+            queue.idle -= 1;
+            if wait.timed_out() && queue.jobs.is_empty() {
+                return None;
+            }
+        }
+    }
+
+    /// Has every thread end after what it is doing, and waits for that, but no longer than this.
+    pub(super) fn stop(&self, patience: Duration) {
+        let until = Instant::now() + patience;
+        let mut queue = self.lock();
+        queue.stopping = true;
+        queue.jobs.clear();
+        self.work.notify_all();
+        while queue.threads > 0 {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            queue = self
+                .ended
+                .wait_timeout(queue, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+}
