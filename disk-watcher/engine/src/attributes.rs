@@ -11,6 +11,7 @@ use rustix::fs::{AtFlags, FileType, StatxFlags};
 use rustix::io::Errno;
 
 use crate::FileId;
+use crate::proc_text;
 
 /// What one file is and holds.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +33,11 @@ pub(crate) fn of(file: BorrowedFd<'_>) -> Result<Attributes, Errno> {
 /// The attributes of `name` in `dir`: of a link itself, and without triggering an automount.
 pub(crate) fn at(dir: BorrowedFd<'_>, name: &CStr) -> Result<Attributes, Errno> {
     get(dir, name, AtFlags::SYMLINK_NOFOLLOW)
+}
+
+/// The attributes of what `link`, one of the kernel's own in `/proc/PID`, leads to.
+pub(crate) fn at_link(dir: BorrowedFd<'_>, link: &CStr) -> Result<Attributes, Errno> {
+    get(dir, link, AtFlags::empty())
 }
 
 fn get(dir: BorrowedFd<'_>, name: &CStr, flags: AtFlags) -> Result<Attributes, Errno> {
@@ -73,18 +79,8 @@ fn without_statx(dir: BorrowedFd<'_>, name: &CStr, flags: AtFlags) -> Result<Att
 
 /// The mount that an open file was reached through, as /proc tells it: for kernels whose `statx` does not.
 pub(crate) fn mount_from_proc(file: BorrowedFd<'_>) -> Option<u64> {
-    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
-    mount_id(&info)
-}
-
-/// Linux: Documentation/filesystems/proc.rst, /proc/PID/fdinfo.
-fn mount_id(fdinfo: &str) -> Option<u64> {
-    fdinfo
-        .lines()
-        .find_map(|line| line.strip_prefix("mnt_id:"))?
-        .trim()
-        .parse()
-        .ok()
+    let info = fs::read(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
+    proc_text::mount_id(&info)
 }
 
 /// Whether the error says that the file is simply no longer there.
@@ -127,15 +123,5 @@ mod tests {
             assert_eq!(mount_from_proc(root.as_fd()), told);
         }
         assert!(mount_from_proc(root.as_fd()).is_some());
-    }
-
-    #[test]
-    fn a_mount_id_is_read_from_fdinfo() {
-        assert_eq!(
-            mount_id("pos:\t0\nflags:\t012500000\nmnt_id:\t29\nino:\t2\n"),
-            Some(29)
-        );
-        assert_eq!(mount_id("pos:\t0\n"), None);
-        assert_eq!(mount_id("mnt_id:\tmany\n"), None);
     }
 }

@@ -7,11 +7,12 @@
 //! [`Watch`] does so for many trees at once, in the best way that each file system allows ([`Source`]), each when it
 //! could next have reached its limit, and tells of [`Event`]s. An idle tree costs next to nothing.
 //!
-//! Kept on purpose: reflinked blocks count once for each file that shares them, as in `du`; files that are deleted
-//! but still open are not counted.
+//! Kept on purpose: reflinked blocks count once for each file that shares them, as in `du`. Files that are deleted but
+//! still open are no part of a walk; [`deleted()`] finds them through the processes that hold them.
 #![forbid(unsafe_code)]
 
 mod attributes;
+mod deleted;
 mod measure;
 mod message;
 mod names;
@@ -20,12 +21,14 @@ mod opener;
 mod options;
 mod pace;
 mod pool;
+pub mod proc_text;
 mod seen;
 mod stack;
 mod usage;
 mod walker;
 mod watch;
 
+pub use deleted::deleted;
 pub use measure::{Error, Series, measure, open_root};
 pub use options::{FileId, Options};
 pub use pace::{Look, Pace};
