@@ -13,6 +13,9 @@
 
 mod attributes;
 mod deleted;
+mod explain;
+mod largest;
+mod ledger;
 mod measure;
 mod message;
 mod names;
@@ -29,6 +32,9 @@ mod walker;
 mod watch;
 
 pub use deleted::deleted;
+pub use explain::{Directory, Explanation, explain};
+pub use largest::largest;
+pub use ledger::Holding;
 pub use measure::{Error, Series, measure, open_root};
 pub use options::{FileId, Options};
 pub use pace::{Look, Pace};

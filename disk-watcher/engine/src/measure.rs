@@ -10,6 +10,7 @@ use std::thread;
 use rustix::fs::{Mode, OFlags};
 
 use crate::attributes::{self, Attributes};
+use crate::ledger::{Holding, Ledger};
 use crate::opener::Opener;
 use crate::pool::Pool;
 use crate::seen::Seen;
@@ -67,9 +68,21 @@ pub fn open_root(path: &Path) -> Result<OwnedFd, Error> {
 pub fn measure(root: BorrowedFd<'_>, options: &Options) -> Result<Usage, Error> {
     // A single root is always met for the first time.
     Ok(
-        measure_unseen(root, options, &Seen::within_one_root(), |opener| opener)?
-            .unwrap_or_default(),
+        measure_unseen(root, options, &Seen::within_one_root(), None, |opener| {
+            opener
+        })?
+        .unwrap_or_default(),
     )
+}
+
+/// As [`measure()`], and writes down who holds what.
+pub(crate) fn measure_into(
+    root: BorrowedFd<'_>,
+    options: &Options,
+    ledger: &Ledger,
+) -> Result<Usage, Error> {
+    let seen = Seen::within_one_root();
+    Ok(measure_unseen(root, options, &seen, Some(ledger), |opener| opener)?.unwrap_or_default())
 }
 
 /// Measures several roots so that what they share is counted in the first of them only, as one `du` command with
@@ -96,7 +109,7 @@ impl Series {
         root: BorrowedFd<'_>,
         options: &Options,
     ) -> Result<Option<Usage>, Error> {
-        measure_unseen(root, options, &self.seen, |opener| opener)
+        measure_unseen(root, options, &self.seen, None, |opener| opener)
     }
 }
 
@@ -110,6 +123,8 @@ impl Default for Series {
 pub(crate) struct Walk<'a> {
     pub(crate) options: &'a Options,
     pub(crate) seen: &'a Seen,
+    /// Who holds what, where that is asked.
+    pub(crate) ledger: Option<&'a Ledger>,
     pub(crate) opener: Opener,
     pub(crate) root: Arc<OwnedFd>,
     pub(crate) pool: Pool<Job>,
@@ -155,6 +170,7 @@ fn measure_unseen(
     root: BorrowedFd<'_>,
     options: &Options,
     seen: &Seen,
+    ledger: Option<&Ledger>,
     adjust: impl FnOnce(Opener) -> Opener,
 ) -> Result<Option<Usage>, Error> {
     let found = attributes::of(root).map_err(|errno| Error::Root {
@@ -168,7 +184,17 @@ fn measure_unseen(
         inodes: 1,
         ..Usage::default()
     };
+    let charge_root = || {
+        let holding = Holding {
+            bytes: found.blocks * 512,
+            inodes: 1,
+        };
+        if let Some(ledger) = ledger {
+            ledger.charge(0, holding);
+        }
+    };
     if !found.is_dir {
+        charge_root();
         return Ok(Some(usage));
     }
     match Opener::probe(root, &found, options.cross_mounts) {
@@ -176,6 +202,7 @@ fn measure_unseen(
             let walk = Walk {
                 options,
                 seen,
+                ledger,
                 opener: adjust(opener),
                 root: Arc::new(listing),
                 pool: Pool::new(),
@@ -185,6 +212,7 @@ fn measure_unseen(
             Ok(Some(walk_all(&walk, &found)))
         }
         Err(errno) => {
+            charge_root();
             let gaps = usage.gaps();
             gaps.unread = 1;
             gaps.example = Some(Unread {
@@ -256,7 +284,7 @@ mod tests {
         let options = Options::default();
         let new = measure(root.as_fd(), &options).unwrap();
         let seen = Seen::within_one_root();
-        let old = measure_unseen(root.as_fd(), &options, &seen, Opener::without_openat2)
+        let old = measure_unseen(root.as_fd(), &options, &seen, None, Opener::without_openat2)
             .unwrap()
             .unwrap();
         assert_eq!(old, new);

@@ -10,6 +10,7 @@ use rustix::io::Errno;
 
 use crate::FileId;
 use crate::attributes::{self, Attributes};
+use crate::ledger::Number;
 use crate::opener::Opener;
 
 /// One directory of the tree.
@@ -21,6 +22,7 @@ pub(crate) struct Node {
     id: FileId,
     mount: Option<u64>,
     depth: usize,
+    account: Number,
     /// Whether a mount point lies between the root and here: only below one can a directory contain itself.
     below_mount: bool,
 }
@@ -33,17 +35,29 @@ impl Node {
             id: attributes.id,
             mount: attributes.mount,
             depth: 0,
+            account: 0,
             below_mount: false,
         })
     }
 
+    /// A directory in this one, charged to the same account.
     pub(crate) fn child(self: &Arc<Self>, name: &CStr, attributes: &Attributes) -> Arc<Self> {
+        self.child_with_account(name, attributes, self.account)
+    }
+
+    pub(crate) fn child_with_account(
+        self: &Arc<Self>,
+        name: &CStr,
+        attributes: &Attributes,
+        account: Number,
+    ) -> Arc<Self> {
         Arc::new(Self {
             parent: Some(Arc::clone(self)),
             name: name.into(),
             id: attributes.id,
             mount: attributes.mount,
             depth: self.depth + 1,
+            account,
             // Where mounts cannot be told apart, every directory has to be taken for one.
             below_mount: self.below_mount
                 || attributes.mount.is_none()
@@ -68,6 +82,21 @@ impl Node {
             .iter()
             .map(|name| OsStr::from_bytes(name.to_bytes()))
             .collect()
+    }
+
+    /// The path of something in this directory.
+    pub(crate) fn path_of(&self, name: &CStr) -> PathBuf {
+        self.path().join(OsStr::from_bytes(name.to_bytes()))
+    }
+
+    /// Where what lies in this directory is charged, if anybody keeps account.
+    pub(crate) fn account(&self) -> Number {
+        self.account
+    }
+
+    /// How far below the root.
+    pub(crate) fn depth(&self) -> usize {
+        self.depth
     }
 
     /// A handle to open this directory's children with, reached by climbing from `below`, the handle of `from`, a

@@ -6,7 +6,6 @@
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -17,6 +16,7 @@ use rustix::io::Errno;
 
 use crate::Usage;
 use crate::attributes::{self, Attributes};
+use crate::ledger::{Holding, Number};
 use crate::measure::{Job, Walk};
 use crate::names::Names;
 use crate::node::Node;
@@ -43,6 +43,8 @@ pub(crate) struct Walker<'w> {
     /// For directory entries; lent out while a directory is listed.
     buffer: Vec<u8>,
     found: Usage,
+    /// What of it is not charged to its directory yet, if anybody keeps account.
+    uncharged: Holding,
     entries: u64,
     /// What is left of [`PATIENCE`].
     patience: u32,
@@ -58,6 +60,7 @@ impl<'w> Walker<'w> {
             here: None,
             buffer: Vec::with_capacity(LISTING_BYTES),
             found: Usage::default(),
+            uncharged: Holding::default(),
             entries: 0,
             patience: PATIENCE,
             recruit,
@@ -88,6 +91,7 @@ impl<'w> Walker<'w> {
                     if let Some(fd) = fd {
                         let mut subdirectories = Names::default();
                         self.count_names(&node, fd.as_fd(), names, &mut subdirectories);
+                        self.charge(node.account());
                         self.stack.push(Frame {
                             node,
                             fd: Some(fd),
@@ -108,7 +112,7 @@ impl<'w> Walker<'w> {
                 Ok(fd) => fd,
                 Err(refusal) => {
                     let lost = self.stack.discard_top();
-                    self.unread(lost as u64, node.path(), refusal.errno());
+                    self.unread(lost as u64, || node.path(), refusal.errno());
                     continue;
                 }
             };
@@ -148,6 +152,13 @@ impl<'w> Walker<'w> {
         {
             return;
         }
+        let node = match self.walk.ledger {
+            Some(ledger) => {
+                let account = ledger.open(parent.account(), name, node.depth());
+                parent.child_with_account(name, &attributes, account)
+            }
+            None => node,
+        };
         self.count(&attributes);
         self.list(&node, &Arc::new(fd));
     }
@@ -164,7 +175,10 @@ impl<'w> Walker<'w> {
             Err(errno) if attributes::is_gone(errno) => return self.found.vanished += 1,
             Err(_) => {}
         }
-        self.unread(1, path_of(parent, name), errno);
+        self.unread(1, || parent.path_of(name), errno);
+        let ledger = self.walk.ledger;
+        let account = ledger.map(|ledger| ledger.open(parent.account(), name, parent.depth() + 1));
+        self.charge(account.unwrap_or_default());
     }
 
     fn list(&mut self, node: &Arc<Node>, fd: &Arc<OwnedFd>) {
@@ -181,7 +195,7 @@ impl<'w> Walker<'w> {
                     break;
                 }
                 Err(errno) => {
-                    self.unread(1, node.path(), errno);
+                    self.unread(1, || node.path(), errno);
                     break;
                 }
             };
@@ -208,6 +222,7 @@ impl<'w> Walker<'w> {
         }
         self.buffer = buffer;
         self.count_names(node, fd.as_fd(), batch, &mut subdirectories);
+        self.charge(node.account());
         self.here = Some((Arc::clone(node), Arc::clone(fd)));
         self.stack.push(Frame {
             node: Arc::clone(node),
@@ -218,7 +233,7 @@ impl<'w> Walker<'w> {
 
     fn count_names(
         &mut self,
-        node: &Node,
+        node: &Arc<Node>,
         dir: BorrowedFd<'_>,
         mut names: Names,
         subdirectories: &mut Names,
@@ -234,7 +249,7 @@ impl<'w> Walker<'w> {
     /// listing or because it was replaced, is queued instead. `false`: the budget is used up.
     fn count_name(
         &mut self,
-        node: &Node,
+        node: &Arc<Node>,
         dir: BorrowedFd<'_>,
         name: &CStr,
         subdirectories: &mut Names,
@@ -245,10 +260,15 @@ impl<'w> Walker<'w> {
             Ok(found) if self.walk.opener.is_on_another_mount(&found) => {
                 self.found.mounts_skipped += 1;
             }
-            Ok(found) if self.walk.seen.is_first(&found) => self.count(&found),
+            Ok(found) if self.walk.seen.is_first(&found) => {
+                self.count(&found);
+                if let Some(ledger) = self.walk.ledger {
+                    ledger.note_file(node, name, found.blocks * 512);
+                }
+            }
             Ok(_) => {}
             Err(errno) if attributes::is_gone(errno) => self.found.vanished += 1,
-            Err(errno) => self.unread(1, path_of(node, name), errno),
+            Err(errno) => self.unread(1, || node.path_of(name), errno),
         }
         true
     }
@@ -321,22 +341,28 @@ impl<'w> Walker<'w> {
     }
 
     fn count(&mut self, file: &Attributes) {
-        self.found.bytes += file.blocks * 512;
-        self.found.inodes += 1;
+        let holding = Holding {
+            bytes: file.blocks * 512,
+            inodes: 1,
+        };
+        self.found.bytes += holding.bytes;
+        self.found.inodes += holding.inodes;
+        self.uncharged.add(holding);
     }
 
-    fn unread(&mut self, count: u64, path: PathBuf, errno: Errno) {
+    fn charge(&mut self, account: Number) {
+        let holding = std::mem::take(&mut self.uncharged);
+        if let Some(ledger) = self.walk.ledger {
+            ledger.charge(account, holding);
+        }
+    }
+
+    fn unread(&mut self, count: u64, path: impl FnOnce() -> PathBuf, errno: Errno) {
         let gaps = self.found.gaps();
         gaps.unread += count;
         gaps.example.get_or_insert_with(|| Unread {
-            path,
+            path: path(),
             errno: errno.raw_os_error(),
         });
     }
-}
-
-fn path_of(parent: &Node, name: &CStr) -> PathBuf {
-    parent
-        .path()
-        .join(std::ffi::OsStr::from_bytes(name.to_bytes()))
 }

@@ -102,13 +102,15 @@ pub struct Breach {
     pub confirmed: bool,
 }
 
-/// A file, or a directory with what lies directly in it, that holds much.
+/// A file, or a directory with what of it is not named itself, that holds much: see [`largest`](crate::largest()).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Largest {
     /// Below the tree's root. Its bytes are chosen by whoever writes to the tree: escape it.
     pub path: PathBuf,
-    /// What it holds.
+    /// What it holds, allocated.
     pub bytes: u64,
+    /// In how many inodes: 1 for a file.
+    pub inodes: u64,
     /// Whether it is a directory.
     pub is_directory: bool,
 }
