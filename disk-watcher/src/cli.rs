@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command as Clap, FromArgMatches, Parser, Subcommand};
 
 use crate::agent::AgentAddress;
+use crate::config::{FILE_VARIABLE, Sources};
 
 /// Disk usage of the sandboxes of a Mesos agent.
 #[derive(Debug, Parser)]
@@ -28,6 +29,55 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Print the allocated bytes of each PATH and everything below it, like `du -s -B1`
     Usage(UsageArgs),
+    /// Watch the sandboxes of an agent, and end what breaks its limit
+    Run(RunArgs),
+}
+
+/// The daemon's, whose flags are the keys of its configuration.
+#[derive(Debug)]
+pub(crate) struct RunArgs {
+    pub(crate) sources: Sources,
+    /// Only say what is wrong with the configuration.
+    pub(crate) is_check: bool,
+}
+
+impl Args for RunArgs {
+    fn augment_args(command: Clap) -> Clap {
+        let config = Arg::new("config")
+            .long("config")
+            .value_name("FILE")
+            .value_parser(clap::value_parser!(PathBuf))
+            .help("The configuration, in TOML");
+        let check = Arg::new("check")
+            .long("check")
+            .action(ArgAction::SetTrue)
+            .help("Only check the configuration: exit with 0 if it is right, tell all that is wrong if not");
+        command
+            .arg(config)
+            .arg(check)
+            .args(Sources::arguments())
+            .after_help(RUN_HELP)
+    }
+
+    fn augment_args_for_update(command: Clap) -> Clap {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for RunArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let file = matches.get_one::<PathBuf>("config").cloned();
+        let file = file.or_else(|| std::env::var_os(FILE_VARIABLE).map(PathBuf::from));
+        Ok(Self {
+            sources: Sources::new(file, matches),
+            is_check: matches.get_flag("check"),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 #[derive(Args, Debug)]
@@ -57,7 +107,22 @@ pub(crate) struct SurveyArgs {
     pub(crate) all_agents: bool,
 }
 
-const USAGE: &str = "mesos-disk-watcher usage [--cross-mounts] PATH...
+const RUN_HELP: &str = "\
+A flag comes before the environment, that before the file. Each flag is a key of
+the file (--limit-soft-share is soft_share in [limit]) and a variable of the
+environment (MESOS_DISK_WATCHER_LIMIT_SOFT_SHARE; the file itself is
+MESOS_DISK_WATCHER_CONFIG). Rules are in the file alone, the first that fits:
+
+  [[rule]]
+  framework = \"marathon*\"   # its name; also role, and label = \"KEY=VALUE\"
+  mode = \"enforce\"
+
+SIGHUP reads all of it again; what is wrong then changes nothing. SIGTERM ends it.
+
+Exit code: 0 after SIGTERM, 1 if it cannot go on, 2 if the configuration is wrong.";
+
+const USAGE: &str = "mesos-disk-watcher run --config FILE [--check] [FLAGS]
+       mesos-disk-watcher usage [--cross-mounts] PATH...
        mesos-disk-watcher --once WORK_DIR [--agent http://HOST:PORT] [--json] [--all-agents]";
 
 const USAGE_HELP: &str = "\

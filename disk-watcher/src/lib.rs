@@ -6,6 +6,7 @@
 mod agent;
 mod checkpoints;
 mod cli;
+pub mod config;
 mod directory;
 mod escape;
 #[allow(dead_code, reason = "what goes on in the background is built on it")]
@@ -14,6 +15,7 @@ mod limits;
 mod policy;
 mod report;
 mod sandboxes;
+mod service;
 mod survey;
 mod tasks;
 mod usage_command;
@@ -32,6 +34,7 @@ pub fn run() -> ExitCode {
     let mut out = io::stdout().lock();
     let done = match (&cli.command, &cli.survey.work_dir) {
         (Some(Command::Usage(args)), _) => usage_command::run(args, &mut out),
+        (Some(Command::Run(args)), _) => return service::run(args),
         (None, Some(work_dir)) => survey::run(work_dir, &cli.survey, &mut out),
         (None, None) => Cli::command().print_help().map(|()| Outcome::Flawed),
     };

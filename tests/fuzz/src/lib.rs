@@ -21,7 +21,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target {
         name: "recordio",
         run: targets::recordio::run,
@@ -65,6 +65,10 @@ pub const TARGETS: [Target; 12] = [
     Target {
         name: "breaches",
         run: targets::breaches::run,
+    },
+    Target {
+        name: "watcher_config",
+        run: targets::watcher_config::run,
     },
     Target {
         name: "profiles",

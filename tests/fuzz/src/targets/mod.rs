@@ -12,3 +12,4 @@ pub(crate) mod paths;
 pub(crate) mod profiles;
 pub(crate) mod quantities;
 pub(crate) mod recordio;
+pub(crate) mod watcher_config;
