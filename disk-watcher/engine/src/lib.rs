@@ -9,7 +9,8 @@
 //!
 //! Kept on purpose: reflinked blocks count once for each file that shares them, as in `du`. Files that are deleted but
 //! still open are no part of a walk; [`deleted()`] finds them through the processes that hold them.
-#![forbid(unsafe_code)]
+//!
+//! `unsafe` is in the `sys` module alone.
 
 mod attributes;
 mod deleted;
@@ -25,8 +26,11 @@ mod options;
 mod pace;
 mod pool;
 pub mod proc_text;
+pub mod quota;
 mod seen;
 mod stack;
+#[allow(unsafe_code)]
+mod sys;
 mod usage;
 mod walker;
 mod watch;
