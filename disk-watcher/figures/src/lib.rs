@@ -26,7 +26,7 @@ mod report;
 mod series;
 mod subject;
 
-pub use engine::{Daemon, Engine, Trees};
+pub use engine::{Daemon, Engine, FileSystem};
 #[cfg(feature = "points")]
 pub use points::Points;
 pub use reader::{ReadError, read};

@@ -111,8 +111,8 @@ mod tests {
 
     const TEXT: &str = r#"{"version":1,"time":1000.5,"news":7,"subjects":[{"kind":"task","framework_id":"F",
         "executor_id":"e","container_id":"c","task_id":"web/1","path":"slaves/x","mode":"enforce","limit_bytes":1024,
-        "mood":"good","measured":{"used_bytes":512,"charged_bytes":768,"inodes":2,"source":"project_quota",
-        "age_seconds":0.5,"deleted_bytes":256}}],"engine":{"looks":3,"trees":{"walk":1}}}"#;
+        "mood":"good","measured":{"used_bytes":512,"charged_bytes":768,"inodes":2,"source":"quota",
+        "age_seconds":0.5,"deleted_bytes":256}}],"engine":{"looks":3,"file_systems":[{"name":"ext4 8:1","source":"walk","trees":1}]}}"#;
 
     #[test]
     fn what_is_known_is_taken_and_the_rest_passed_over() {
@@ -136,10 +136,13 @@ mod tests {
         let measured = subject.measured.as_ref().unwrap();
         assert_eq!(
             (measured.source, measured.deleted_bytes),
-            (Source::ProjectQuota, Some(256))
+            (Source::Quota, Some(256))
         );
         assert_eq!(subject.limit_share(), Some(0.75));
-        assert_eq!((report.engine.looks, report.engine.trees.walk), (3, 1));
+        assert_eq!(
+            (report.engine.looks, report.engine.file_systems[0].trees),
+            (3, 1)
+        );
     }
 
     #[test]

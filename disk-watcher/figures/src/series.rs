@@ -1,6 +1,6 @@
 //! The figures as series of a monitoring system: one table for all of them.
 
-use crate::{Report, Subject};
+use crate::{Report, Source, Subject};
 
 /// A value of a series.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -161,17 +161,17 @@ pub const OWN_SERIES: &[Series<Report>] = &[
         },
     ),
     gauge(
-        "trees_project_quota",
+        "trees_quota",
         "Directories measured by project quota.",
-        |r| Some(r.engine.trees.project_quota.into()),
+        |r| Some(r.engine.trees(Source::Quota).into()),
     ),
     gauge(
-        "trees_change_tracking",
+        "trees_tracking",
         "Directories measured by change tracking.",
-        |r| Some(r.engine.trees.change_tracking.into()),
+        |r| Some(r.engine.trees(Source::Tracking).into()),
     ),
     gauge("trees_walk", "Directories measured by walks.", |r| {
-        Some(r.engine.trees.walk.into())
+        Some(r.engine.trees(Source::Walk).into())
     }),
     counter(
         "cpu_seconds",
@@ -185,18 +185,34 @@ pub const OWN_SERIES: &[Series<Report>] = &[
         Some(r.engine.walks.into())
     }),
     counter(
-        "confirmations",
-        "Exact looks to make sure of a breach.",
-        |r| Some(r.engine.confirmations.into()),
+        "walked_inodes",
+        "Files and directories met by walks.",
+        |r| Some(r.engine.entries.into()),
     ),
     counter(
-        "late_looks",
-        "Looks later than their deadline, since the budget of processor time was spent.",
-        |r| Some(r.engine.late_looks.into()),
+        "deferred_looks",
+        "Looks that were put off, since the budget of processor time was spent.",
+        |r| Some(r.engine.deferred.into()),
     ),
+    gauge("looks_under_way", "Looks under way.", |r| {
+        Some(r.engine.under_way.into())
+    }),
+    gauge(
+        "looks_hanging",
+        "Of these: for so long that their disk seems to hang.",
+        |r| Some(r.engine.hanging.into()),
+    ),
+    gauge(
+        "tracked_directories",
+        "Directories that change tracking has sums of.",
+        |r| Some(r.engine.tracked_directories.into()),
+    ),
+    counter("tracking_events", "Changes that the kernel told of.", |r| {
+        Some(r.engine.tracking_events.into())
+    }),
     counter(
         "overflows",
-        "Times that the kernel told of more changes than its queue holds; everything is walked again then.",
+        "Times that the kernel had more changes to tell than its queue holds; what they concern is walked again then.",
         |r| Some(r.engine.overflows.into()),
     ),
     counter(
@@ -210,9 +226,14 @@ pub const OWN_SERIES: &[Series<Report>] = &[
         |r| Some(r.engine.drift_bytes.into()),
     ),
     counter(
+        "quota_warnings",
+        "Warnings of the kernel about project quotas.",
+        |r| Some(r.engine.quota_warnings.into()),
+    ),
+    counter(
         "strayed_files",
         "Files found outside of the project of their directory.",
-        |r| Some(r.engine.strayed_files.into()),
+        |r| Some(r.daemon.strayed_files.into()),
     ),
     counter("soft_limits", "Soft limits crossed.", |r| {
         Some(r.daemon.soft_limits.into())

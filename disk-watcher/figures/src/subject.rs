@@ -115,9 +115,9 @@ impl Mode {
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// The kernel counts it, by project quota.
-    ProjectQuota,
+    Quota,
     /// A walk, and since then what the kernel told of changes.
-    ChangeTracking,
+    Tracking,
     /// A walk.
     Walk,
 }
@@ -126,8 +126,8 @@ impl Source {
     /// As it is written in JSON.
     pub fn name(self) -> &'static str {
         match self {
-            Self::ProjectQuota => "project_quota",
-            Self::ChangeTracking => "change_tracking",
+            Self::Quota => "quota",
+            Self::Tracking => "tracking",
             Self::Walk => "walk",
         }
     }
@@ -135,8 +135,8 @@ impl Source {
     /// As a value of a series: 0, 1, 2 from the best on.
     pub fn rank(self) -> u64 {
         match self {
-            Self::ProjectQuota => 0,
-            Self::ChangeTracking => 1,
+            Self::Quota => 0,
+            Self::Tracking => 1,
             Self::Walk => 2,
         }
     }
