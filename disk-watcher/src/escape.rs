@@ -25,6 +25,11 @@ pub(crate) fn escaped(name: &OsStr) -> String {
     text
 }
 
+/// A name as it is, for JSON and for labels, which have their own escapes; only where it is no UTF-8 it is [`escaped`].
+pub(crate) fn text(name: &OsStr) -> String {
+    name.to_str().map_or_else(|| escaped(name), str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,9 +9,21 @@ mod cli;
 pub mod config;
 mod directory;
 mod escape;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "what goes on in the background tells by it"
+)]
+mod events;
 #[allow(dead_code, reason = "what goes on in the background is built on it")]
 mod inventory;
 mod limits;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "what goes on in the background tells by it"
+)]
+mod metrics;
 mod policy;
 mod report;
 mod sandboxes;

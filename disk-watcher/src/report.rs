@@ -1,7 +1,6 @@
 //! The survey's result, as a table for people and as JSON for programs.
 
 use std::cmp::Ordering;
-use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -10,7 +9,7 @@ use mesos_proto::Bytes;
 use mesos_proto::paths::RunPath;
 use serde::Serialize;
 
-use crate::escape::escaped;
+use crate::escape::{escaped, text};
 use crate::sandboxes::Place;
 
 /// One sandbox, measured.
@@ -186,11 +185,6 @@ fn json_row(row: &Row) -> JsonRow {
             Completeness::LowerBound(gaps) => Some(gaps.to_string()),
         },
     }
-}
-
-/// A name as it is, for JSON has its own escapes; only where it is no UTF-8 it is shown as in the table.
-fn text(name: &OsStr) -> String {
-    name.to_str().map_or_else(|| escaped(name), str::to_owned)
 }
 
 #[cfg(test)]

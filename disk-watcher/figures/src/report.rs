@@ -107,7 +107,7 @@ fn a_bounded_number<'de, D: Deserializer<'de>>(subjects: D) -> Result<Vec<Subjec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Identity, Kind, Measured, Mode, Source};
+    use crate::{Identity, Kind, Mode, Source};
 
     const TEXT: &str = r#"{"version":1,"time":1000.5,"news":7,"subjects":[{"kind":"task","framework_id":"F",
         "executor_id":"e","container_id":"c","task_id":"web/1","path":"slaves/x","mode":"enforce","limit_bytes":1024,

@@ -1,0 +1,23 @@
+//! What is known at one moment, for monitoring systems and for the views.
+//!
+//! ```text
+//!   the daemon's loop ──answers──> Asker ──Report──> http:   GET /metrics, Prometheus
+//!     (on request only)                         ├──> socket: a line of JSON, for mesos-stats-collector and the views
+//!                                               └──> carbon: points of Graphite
+//! ```
+//!
+//! A [`Report`] is made when somebody asks, and the same is told to all who ask within half a second: nobody asking costs
+//! nothing.
+
+mod asker;
+mod carbon;
+mod http;
+mod outputs;
+mod prometheus;
+mod snapshot;
+mod socket;
+
+pub(crate) use asker::{Ask, Asker};
+pub(crate) use carbon::CarbonSettings;
+pub(crate) use outputs::{OutputError, OutputSettings, Outputs};
+pub(crate) use snapshot::{Row, Snapshot, identity, source};
