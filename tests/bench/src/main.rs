@@ -1,12 +1,14 @@
 //! What the executor costs, beside a peer without a sandbox on the same real Mesos in the same run, and what a sandbox
-//! costs beside others that make one. Prints tables in Markdown and asserts nothing: figures are for people. With an
-//! argument, `mesos` or `sandbox`, one of the two.
+//! costs beside others that make one, and what it costs to watch disks. Prints tables in Markdown and asserts nothing:
+//! figures are for people. With an argument, `mesos`, `sandbox` or `disk`, one of them; with a second, such as
+//! `disk walks`, one table of it.
 //!
 //! What cannot be measured panics with the reason, as a fixture does.
 #![forbid(unsafe_code)]
 
 mod bursts;
 mod commands;
+mod disk;
 mod idle;
 mod launches;
 mod logs;
@@ -29,6 +31,9 @@ fn main() {
     let is_wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     if is_wanted("sandbox") {
         sandbox::measure();
+    }
+    if is_wanted("disk") {
+        disk::measure(std::env::args().nth(2).as_deref());
     }
     if is_wanted("mesos") {
         under_mesos();

@@ -1,0 +1,16 @@
+//! What it costs to know how much is on disk, beside others that tell it.
+
+mod image;
+mod peers;
+mod stopwatch;
+mod walks;
+
+/// Prints the tables; with a name, one of them.
+pub(crate) fn measure(only: Option<&str>) {
+    let parts: [(&str, fn()); 1] = [("walks", walks::measure)];
+    for (name, part) in parts {
+        if only.is_none_or(|only| only == name) {
+            part();
+        }
+    }
+}
