@@ -3,6 +3,8 @@
 // Every test program uses a part of this.
 #![allow(dead_code)]
 
+pub(crate) mod changes;
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
@@ -27,7 +29,8 @@ impl Tree {
         Self::below(Path::new("/dev/shm"))
     }
 
-    fn below(parent: &Path) -> Self {
+    /// On the file system of `parent`.
+    pub(crate) fn below(parent: &Path) -> Self {
         let made = tempfile::Builder::new()
             .prefix("disk-engine-")
             .tempdir_in(parent);
