@@ -8,6 +8,7 @@ use tracing::{debug, warn};
 
 use crate::agent::{AgentClient, REPLY_MAX};
 pub use crate::agent::{ScrapeError, Stage};
+use crate::disk_scrape::DiskScrape;
 use crate::health::{Scrape, Totals, add_health};
 use crate::model::{Counters, rates};
 use crate::sample::{self, Container};
@@ -24,6 +25,7 @@ pub struct Collector {
     /// `<prefix>.<host>.containers`
     containers: MetricPath,
     tasks: TaskScrape,
+    disks: DiskScrape,
     /// `<prefix>.<host>.collector`
     health: MetricPath,
     time: PointTime,
@@ -66,6 +68,11 @@ impl Collector {
             roster: Roster::default(),
             containers: base.child("containers"),
             tasks: TaskScrape::new(base.child("tasks"), settings.work_dir.clone()),
+            disks: DiskScrape::new(
+                base.child("disk"),
+                settings.disk_watcher.clone(),
+                settings.timeout,
+            ),
             health: base.child("collector"),
             time: match settings.mode {
                 Mode::Once => PointTime::Exact,
@@ -146,6 +153,7 @@ impl Collector {
             }
         }
         self.tasks.add(&mut batch, &listed, self.time).await;
+        self.disks.add(&mut batch, self.time).await;
         scrape.points += batch.points();
         self.totals.points_refused += batch.refused();
         sink.push(batch);

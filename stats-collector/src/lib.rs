@@ -8,12 +8,14 @@
 //!   /containers borrowed     app and slot    two samples  a container
 //! ```
 //!
-//! With a work directory, what mesos-sandbox-executor publishes of its tasks goes the same way (`tasks`, `task_scrape`).
+//! With a work directory, what mesos-sandbox-executor publishes of its tasks goes the same way (`tasks`, `task_scrape`);
+//! with the socket of mesos-disk-watcher, what that knows of disks (`disk_scrape`).
 //! [`collector`] is that turn, [`daemon`] repeats it, [`settings`] is what a person chose.
 
 mod agent;
 pub mod collector;
 pub mod daemon;
+mod disk_scrape;
 mod health;
 mod model;
 mod sample;

@@ -24,6 +24,8 @@ samples give, to carbon's plaintext port:
 
   <prefix>.<host>.containers.<app>.<slot>.<field>    about each container
   <prefix>.<host>.tasks.<app>.<slot>.<field>         about each task of mesos-sandbox-executor
+  <prefix>.<host>.disk.<kind>.<app>.<slot>.<field>   about each sandbox, of mesos-disk-watcher
+  <prefix>.<host>.disk.watcher.<metric>              about mesos-disk-watcher itself
   <prefix>.<host>.collector.<metric>                 about this program
 
 <app> is the readable part of the executor's id, without UUIDs and running numbers; <slot> is 0, 1,
@@ -35,7 +37,17 @@ cpus_used, restarts, disk_used_bytes, disk_limit_bytes, and what the executor pu
 cpu_seconds, cpu_user_seconds, cpu_system_seconds, cpu_throttled_seconds, memory_bytes,
 memory_anonymous_bytes, memory_peak_bytes, memory_limit_bytes, memory_shortages, processes,
 process_limit, io_read_bytes, io_written_bytes, pressure_cpu_seconds, pressure_memory_seconds,
-pressure_io_seconds, log_bytes and log_dropped_lines.";
+pressure_io_seconds, log_bytes and log_dropped_lines.
+
+Disks are there with --disk-watcher. <kind> is containers, nested, tasks or volumes; <app> is the
+readable part of the task's, the volume's or else the executor's id. The fields are used_bytes,
+charged_bytes, limit_bytes, soft_limit_bytes, limit_share, growth_bytes_per_second, inodes,
+inode_limit, deleted_bytes, deleted_files, mounts_skipped, at_least, source, age_seconds and
+look_seconds; of the watcher itself uptime_seconds, subjects, subjects_over_limit, trees_quota,
+trees_tracking, trees_walk, cpu_seconds, looks, walks, walked_inodes, deferred_looks,
+looks_under_way, looks_hanging, tracked_directories, tracking_events, overflows, reconciles,
+drift_bytes, quota_warnings, strayed_files, soft_limits, breaches, enforced, enforcement_failures,
+agent_failures, events_written and events_lost. Its manual has what each of them means.";
 
 /// The command line as it is written, unchecked.
 #[derive(Debug, Parser)]
@@ -64,6 +76,11 @@ pub struct Args {
     /// of each task. Needs the rights to read there, which is root's.
     #[arg(long, value_name = "DIR")]
     work_dir: Option<PathBuf>,
+    /// The socket of mesos-disk-watcher, often /run/mesos-disk-watcher/figures.sock: also ship what
+    /// it knows of each sandbox's disk. Needs the rights to connect, which are root's and its
+    /// group's.
+    #[arg(long, value_name = "SOCKET")]
+    disk_watcher: Option<PathBuf>,
     /// The most time for one scrape, for connecting to carbon and for one write to it
     /// [default: 5secs, or the interval if that is less].
     #[arg(long, value_name = "DURATION")]
@@ -105,6 +122,8 @@ pub struct Settings {
     pub host: String,
     /// The agent's work directory, when tasks are to be shipped as well.
     pub work_dir: Option<PathBuf>,
+    /// The socket of mesos-disk-watcher, when disks are to be shipped as well.
+    pub disk_watcher: Option<PathBuf>,
     /// For one scrape, one connection attempt, one write.
     pub timeout: Duration,
     /// What may wait for carbon.
@@ -261,6 +280,7 @@ impl Args {
                 prefix: prefix?,
                 host: host?,
                 work_dir: self.work_dir,
+                disk_watcher: self.disk_watcher,
                 timeout: timeout?,
                 queue_bytes: queue_bytes?,
                 log: log?,

@@ -153,3 +153,19 @@ fn the_command_line_is_well_formed() {
     use clap::CommandFactory;
     Args::command().debug_assert();
 }
+
+#[test]
+fn the_help_names_every_series_of_disks() {
+    use clap::CommandFactory;
+    let help = Args::command().render_long_help().to_string();
+    let words: Vec<&str> = help
+        .split(|c: char| c != '_' && !c.is_ascii_lowercase())
+        .collect();
+    let subjects = disk_figures::SUBJECT_SERIES
+        .iter()
+        .map(|series| series.name);
+    let own = disk_figures::OWN_SERIES.iter().map(|series| series.name);
+    for name in subjects.chain(own) {
+        assert!(words.contains(&name), "{name}");
+    }
+}

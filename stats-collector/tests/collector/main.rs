@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod disks;
 mod fakes;
 mod program;
 mod replies;
