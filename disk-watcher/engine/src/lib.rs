@@ -31,6 +31,7 @@ mod seen;
 mod stack;
 #[allow(unsafe_code)]
 mod sys;
+mod track;
 mod usage;
 mod walker;
 mod watch;
@@ -42,6 +43,8 @@ pub use ledger::Holding;
 pub use measure::{Error, Series, measure, open_root};
 pub use options::{FileId, Options};
 pub use pace::{Look, Pace};
+pub use sys::Handle;
+pub use track::{Drained, FileSystemId, Malformed, NoTracking, TrackEvent, TrackEvents, Tracker};
 pub use usage::{Completeness, Gaps, Unread, Usage};
 pub use watch::{
     Amount, Breach, Deleted, Event, Figures, FileSystem, FileSystemFigures, Largest, Limits,

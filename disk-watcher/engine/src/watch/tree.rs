@@ -15,7 +15,7 @@ pub struct TreeId(u64);
 
 impl TreeId {
     /// One that was not there before.
-    pub(crate) fn unused() -> Self {
+    pub fn unused() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }

@@ -1,0 +1,102 @@
+//! A fanotify group: what is marked, and its descriptor to read events from.
+
+use std::ffi::CStr;
+use std::io;
+use std::mem::{self, MaybeUninit};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::ptr;
+
+/// A group that reports directories by their handles (Linux 5.9). Its marks go with it.
+#[derive(Debug)]
+pub(crate) struct Group(OwnedFd);
+
+impl Group {
+    /// A group with no marks, whose queue has no bound of the kernel's: the default one, of 16,384 events, is full
+    /// within a moment of a build.
+    ///
+    /// # Errors
+    /// `EPERM` without CAP_SYS_ADMIN in the first user namespace, `EINVAL` before Linux 5.9, `ENOSYS` where fanotify
+    /// was not built, `EMFILE` when this user has too many groups.
+    pub(crate) fn new() -> io::Result<Self> {
+        let flags = libc::FAN_CLASS_NOTIF
+            | libc::FAN_REPORT_DIR_FID
+            | libc::FAN_UNLIMITED_QUEUE
+            | libc::FAN_UNLIMITED_MARKS
+            | libc::FAN_CLOEXEC
+            | libc::FAN_NONBLOCK;
+        // SAFETY: takes numbers alone.
+        let made = unsafe { libc::fanotify_init(flags, 0) };
+        if made < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the kernel has just opened this descriptor for us, and nobody else knows of it.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(made) }))
+    }
+
+    /// Reports `mask` of everything on the file system that holds `any`, no `O_PATH` descriptor.
+    ///
+    /// # Errors
+    /// `ENODEV` where the file system has no id, `EXDEV` on a btrfs subvolume (before Linux 6.8), `EOPNOTSUPP` where
+    /// it has no handles.
+    pub(crate) fn mark_file_system(&self, any: BorrowedFd<'_>, mask: u64) -> io::Result<()> {
+        self.mark(
+            libc::FAN_MARK_ADD | libc::FAN_MARK_FILESYSTEM,
+            mask,
+            any,
+            None,
+        )
+    }
+
+    /// Takes the mark back.
+    ///
+    /// # Errors
+    /// `ENOENT` when there is none.
+    pub(crate) fn unmark_file_system(&self, any: BorrowedFd<'_>, mask: u64) -> io::Result<()> {
+        self.mark(
+            libc::FAN_MARK_REMOVE | libc::FAN_MARK_FILESYSTEM,
+            mask,
+            any,
+            None,
+        )
+    }
+
+    fn mark(
+        &self,
+        flags: libc::c_uint,
+        mask: u64,
+        dir: BorrowedFd<'_>,
+        name: Option<&CStr>,
+    ) -> io::Result<()> {
+        let name = name.map_or(ptr::null(), CStr::as_ptr);
+        // SAFETY: `name` is null or ends in a NUL, and outlives the call.
+        let done =
+            unsafe { libc::fanotify_mark(self.0.as_raw_fd(), flags, mask, dir.as_raw_fd(), name) };
+        if done < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(())
+    }
+}
+
+impl AsFd for Group {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// The id that events name the file system of `any` by; zeros where it has none.
+///
+/// # Errors
+/// As `fstatfs`.
+pub(crate) fn file_system_id(any: BorrowedFd<'_>) -> io::Result<[i32; 2]> {
+    let mut found = MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: the kernel fills in the whole of `found`, which outlives the call.
+    let done = unsafe { libc::fstatfs(any.as_raw_fd(), found.as_mut_ptr()) };
+    if done < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call has succeeded, so that all of it is filled in.
+    let found = unsafe { found.assume_init() };
+    // SAFETY: the kernel's `__kernel_fsid_t` is two numbers of 32 bits, which libc keeps private.
+    Ok(unsafe { mem::transmute::<libc::fsid_t, [i32; 2]>(found.f_fsid) })
+}

@@ -1,0 +1,149 @@
+//! Looking again at the directories of a tree that wait for it.
+
+use std::collections::{HashMap, HashSet};
+
+use super::listing::{self, Found, Refusal};
+use super::table::{At, Content, Dirty};
+use super::{MOST_DIRECTORIES, NoTracking, Tracker};
+use crate::{TreeId, Usage};
+
+impl Tracker {
+    /// What a tree holds, after looking again at those of its directories in which something happened up to the last
+    /// [drain](Self::drain).
+    ///
+    /// # Errors
+    /// When the root is gone, or changes of this tree cannot all be known any longer. It is forgotten then.
+    pub fn read(&mut self, tree: TreeId) -> Result<Usage, NoTracking> {
+        let done = self.read_waiting(tree);
+        if done.is_err() {
+            self.remove(tree);
+        }
+        done?;
+        self.usage(tree)
+    }
+
+    fn usage(&self, tree: TreeId) -> Result<Usage, NoTracking> {
+        let tracked = self.trees.get(&tree).ok_or(NoTracking::NotTracked)?;
+        let sum = self.table.sum(tracked.index);
+        let mut usage = Usage {
+            bytes: sum.bytes,
+            inodes: sum.inodes,
+            mounts_skipped: sum.mounts,
+            ..Usage::default()
+        };
+        if sum.unread > 0 {
+            usage.gaps().unread = sum.unread;
+        }
+        Ok(usage)
+    }
+
+    fn read_waiting(&mut self, tree: TreeId) -> Result<(), NoTracking> {
+        let index = self.trees.get(&tree).ok_or(NoTracking::NotTracked)?.index;
+        let mut unreadable = Vec::new();
+        loop {
+            while let Some((at, dirty)) = self.table.next(index) {
+                if !self.look(tree, at, dirty)? {
+                    unreadable.push(at);
+                }
+            }
+            self.table.bury_orphans();
+            if !self.hunt(tree)? {
+                break;
+            }
+        }
+        for at in unreadable {
+            self.table.soil(at, Dirty::ALL); // for the next time
+        }
+        Ok(())
+    }
+
+    /// Looks at one directory. `false`: it cannot be read now.
+    fn look(&mut self, tree: TreeId, at: At, dirty: Dirty) -> Result<bool, NoTracking> {
+        let tracked = self.trees.get_mut(&tree).ok_or(NoTracking::NotTracked)?;
+        let Some(directory) = self.table.get(at) else {
+            return Ok(true);
+        };
+        let found = listing::open(&tracked.mount, &directory.key.1).and_then(|open| {
+            listing::list(&open, &tracked.mount, dirty.structure, &mut self.listing)
+        });
+        match found {
+            Ok(found) => {
+                let Found {
+                    content,
+                    directories,
+                    directory_mounts,
+                    ..
+                } = found;
+                let unknown = self.table.fill(at, content);
+                tracked.suspects.extend(unknown);
+                if dirty.structure {
+                    self.table.set_directory_mounts(at, directory_mounts);
+                    self.arrange(tree, at, &directories)?;
+                }
+                Ok(true)
+            }
+            Err(Refusal::Gone) if directory.is_root => Err(NoTracking::RootGone),
+            Err(Refusal::Gone) => {
+                self.table.remove_alone(at);
+                Ok(true)
+            }
+            Err(Refusal::Subvolume) => Err(NoTracking::Subvolume),
+            Err(Refusal::Unreadable(_)) => {
+                let content = Content {
+                    unread: 1,
+                    ..Content::default()
+                };
+                self.table.fill(at, content);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Has the directories that were found in one hang below it, and those that were not found no longer.
+    fn arrange(
+        &mut self,
+        tree: TreeId,
+        at: At,
+        directories: &[(crate::Handle, u64)],
+    ) -> Result<(), NoTracking> {
+        let tracked = self.trees.get(&tree).ok_or(NoTracking::NotTracked)?;
+        let (index, file_system) = (tracked.index, tracked.file_system);
+        let mut missing: HashSet<At> = self.table.children(at).into_iter().collect();
+        let mut inner = HashMap::new();
+        for (handle, ino) in directories {
+            let tracked = self.trees.get(&tree).ok_or(NoTracking::NotTracked)?;
+            if tracked.exclude.contains(ino) {
+                continue;
+            }
+            let key = (file_system, *handle);
+            match self.table.find(&key) {
+                Some(root) if self.table.get(root).is_some_and(|found| found.is_root) => {
+                    inner.insert(root, key);
+                }
+                Some(child) => {
+                    missing.remove(&child);
+                    self.table.adopt(child, at);
+                }
+                None if self.table.size().0 >= MOST_DIRECTORIES => {
+                    let directories = MOST_DIRECTORIES;
+                    return Err(NoTracking::TooManyDirectories { directories });
+                }
+                None => {
+                    self.table.insert(key, index, Some(at));
+                }
+            }
+        }
+        for child in missing {
+            self.table.orphan_from(child, at);
+        }
+        if !inner.is_empty() {
+            let outer = self.table.get(at).map(|found| found.key);
+            for tracked in self.trees.values_mut() {
+                if inner.contains_key(&tracked.root) {
+                    tracked.outer = outer;
+                }
+            }
+        }
+        Ok(())
+    }
+}

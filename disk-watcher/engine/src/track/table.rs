@@ -1,0 +1,493 @@
+//! The directories of all trees, each with what lies in it, and the sums over each tree. Pure: what is true on disk
+//! is told to it.
+//!
+//! A directory is known by its handle, wherever it is moved. It hangs below its parent, or it is the root of a tree,
+//! or it is an orphan: gone from where it was, and not yet found elsewhere.
+
+use std::collections::HashMap;
+
+use super::links::{Inode, Links};
+use crate::sys::Handle;
+
+/// A tree's place in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct TreeIndex(pub(super) u32);
+
+/// A directory's place in the table; used again when that directory is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct At(u32);
+
+/// What a directory is known by.
+pub(super) type Key = (u16, Handle);
+
+/// What must be looked at again of a directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Dirty {
+    /// Its own attributes and its files.
+    pub(super) files: bool,
+    /// Which directories lie in it.
+    pub(super) structure: bool,
+}
+
+impl Dirty {
+    pub(super) const ALL: Self = Self {
+        files: true,
+        structure: true,
+    };
+}
+
+/// What was found in one directory, but for the directories in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Content {
+    /// Bytes of the directory itself and of its files with one link.
+    pub(super) bytes: u64,
+    /// The directory and its files with one link.
+    pub(super) inodes: u32,
+    /// Names of files with several links.
+    pub(super) linked: Vec<Linked>,
+    /// What is mounted on files.
+    pub(super) mounts: u32,
+    /// Entries that could not be looked at.
+    pub(super) unread: u32,
+}
+
+/// A name of a file with several links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Linked {
+    pub(super) ino: u64,
+    pub(super) bytes: u64,
+    /// How many names it has, wherever.
+    pub(super) nlink: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Directory {
+    pub(super) key: Key,
+    pub(super) tree: TreeIndex,
+    parent: Option<At>,
+    first_child: Option<At>,
+    previous: Option<At>,
+    next: Option<At>,
+    bytes: u64,
+    inodes: u32,
+    mounts: u32,
+    unread: u32,
+    /// What is mounted on directories in it.
+    pub(super) directory_mounts: u32,
+    linked: Box<[u64]>,
+    pub(super) dirty: Dirty,
+    pub(super) is_root: bool,
+}
+
+impl Directory {
+    /// Whether a name of this file was found in it, and that it has others.
+    pub(super) fn has_link(&self, ino: u64) -> bool {
+        self.linked.contains(&ino)
+    }
+}
+
+/// What lies in a tree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sum {
+    pub(super) bytes: u64,
+    pub(super) inodes: u64,
+    pub(super) mounts: u64,
+    pub(super) unread: u64,
+}
+
+/// A sum for each tree.
+#[derive(Debug, Default)]
+pub(super) struct Sums(Vec<Sum>);
+
+impl Sums {
+    pub(super) fn of(&self, tree: TreeIndex) -> Sum {
+        self.0.get(tree.0 as usize).copied().unwrap_or_default()
+    }
+
+    fn at(&mut self, tree: TreeIndex) -> &mut Sum {
+        let at = tree.0 as usize;
+        if self.0.len() <= at {
+            self.0.resize(at + 1, Sum::default());
+        }
+        &mut self.0[at]
+    }
+
+    pub(super) fn add(&mut self, tree: TreeIndex, bytes: u64, inodes: u64) {
+        let sum = self.at(tree);
+        sum.bytes += bytes;
+        sum.inodes += inodes;
+    }
+
+    pub(super) fn subtract(&mut self, tree: TreeIndex, bytes: u64, inodes: u64) {
+        let sum = self.at(tree);
+        sum.bytes -= bytes;
+        sum.inodes -= inodes;
+    }
+
+    pub(super) fn change(&mut self, tree: TreeIndex, from: u64, to: u64) {
+        let sum = self.at(tree);
+        sum.bytes = sum.bytes - from + to;
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    directories: Vec<Option<Directory>>,
+    free: Vec<At>,
+    by_key: HashMap<Key, At>,
+    links: Links,
+    sums: Sums,
+    orphans: Vec<(At, Key)>,
+    /// Directories to look at again, by tree. May name some that no longer need it.
+    waiting: HashMap<TreeIndex, Vec<At>>,
+}
+
+impl Table {
+    pub(super) fn find(&self, key: &Key) -> Option<At> {
+        self.by_key.get(key).copied()
+    }
+
+    pub(super) fn get(&self, at: At) -> Option<&Directory> {
+        self.directories.get(at.0 as usize)?.as_ref()
+    }
+
+    fn get_mut(&mut self, at: At) -> Option<&mut Directory> {
+        self.directories.get_mut(at.0 as usize)?.as_mut()
+    }
+
+    pub(super) fn sum(&self, tree: TreeIndex) -> Sum {
+        self.sums.of(tree)
+    }
+
+    /// How many directories and files with several links there are: what memory is needed for.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.by_key.len(), self.links.len())
+    }
+
+    /// A directory that nothing is known of but where it is; it waits to be looked at.
+    pub(super) fn insert(&mut self, key: Key, tree: TreeIndex, parent: Option<At>) -> At {
+        let directory = Directory {
+            key,
+            tree,
+            parent: None,
+            first_child: None,
+            previous: None,
+            next: None,
+            bytes: 0,
+            inodes: 0,
+            mounts: 0,
+            unread: 0,
+            directory_mounts: 0,
+            linked: Box::default(),
+            dirty: Dirty::default(),
+            is_root: parent.is_none(),
+        };
+        let at = self.free.pop().unwrap_or_else(|| {
+            self.directories.push(None);
+            // A slot takes more than a hundred bytes: there are never four thousand million.
+            At(self.directories.len() as u32 - 1)
+        });
+        self.directories[at.0 as usize] = Some(directory);
+        self.by_key.insert(key, at);
+        if let Some(parent) = parent {
+            self.attach(at, parent);
+        }
+        self.soil(at, Dirty::ALL);
+        at
+    }
+
+    /// Makes a known directory the root of a tree of its own. Tells what it lay in.
+    pub(super) fn make_root(&mut self, at: At, tree: TreeIndex) -> Option<Key> {
+        let parent = self.get(at)?.parent;
+        let outer = parent
+            .and_then(|parent| self.get(parent))
+            .map(|parent| parent.key);
+        self.detach(at);
+        self.get_mut(at)?.is_root = true;
+        self.give(at, tree);
+        outer
+    }
+
+    /// Something happened in a directory: it waits to be looked at.
+    pub(super) fn soil(&mut self, at: At, dirty: Dirty) {
+        let Some(directory) = self.get_mut(at) else {
+            return;
+        };
+        let was_clean = directory.dirty == Dirty::default();
+        directory.dirty.files |= dirty.files;
+        directory.dirty.structure |= dirty.structure;
+        let tree = directory.tree;
+        if was_clean {
+            self.waiting.entry(tree).or_default().push(at);
+        }
+    }
+
+    /// Every directory of a tree waits.
+    pub(super) fn soil_all(&mut self, tree: TreeIndex) {
+        for at in self.of_tree(tree) {
+            self.soil(at, Dirty::ALL);
+        }
+    }
+
+    pub(super) fn of_tree(&self, tree: TreeIndex) -> Vec<At> {
+        let all = self.directories.iter().enumerate();
+        all.filter(|(_, directory)| directory.as_ref().is_some_and(|found| found.tree == tree))
+            .map(|(at, _)| At(at as u32))
+            .collect()
+    }
+
+    /// How many directories of a tree wait.
+    pub(super) fn waiting(&self, tree: TreeIndex) -> usize {
+        self.waiting.get(&tree).map_or(0, Vec::len)
+    }
+
+    /// The next directory of a tree to look at, and for what. It is clean from here on.
+    pub(super) fn next(&mut self, tree: TreeIndex) -> Option<(At, Dirty)> {
+        loop {
+            let waiting = self.waiting.get_mut(&tree)?;
+            let Some(at) = waiting.pop() else {
+                self.waiting.remove(&tree);
+                return None;
+            };
+            // The slot may be another directory's by now, or the directory in another tree.
+            if let Some(directory) = self.get_mut(at)
+                && directory.tree == tree
+                && directory.dirty != Dirty::default()
+            {
+                return Some((at, std::mem::take(&mut directory.dirty)));
+            }
+        }
+    }
+
+    /// What was found in a directory takes the place of what was known. Returns the files with several links that the
+    /// tree had no name of: another name may be counted as a file with one link.
+    pub(super) fn fill(&mut self, at: At, content: Content) -> Vec<Linked> {
+        let Some(directory) = self.get_mut(at) else {
+            return Vec::new();
+        };
+        let known = directory.linked.clone();
+        self.empty(at);
+        let Some(directory) = self.get_mut(at) else {
+            return Vec::new();
+        };
+        directory.bytes = content.bytes;
+        directory.inodes = content.inodes;
+        directory.mounts = content.mounts;
+        directory.unread = content.unread;
+        directory.linked = content.linked.iter().map(|link| link.ino).collect();
+        let (tree, file_system) = (directory.tree, directory.key.0);
+        self.sums.add(tree, content.bytes, content.inodes.into());
+        let sum = self.sums.at(tree);
+        sum.mounts += u64::from(content.mounts);
+        sum.unread += u64::from(content.unread);
+        let mut unknown = Vec::new();
+        for link in content.linked {
+            let inode = (file_system, link.ino);
+            let is_first = self.links.hold(inode, link.bytes, tree, &mut self.sums);
+            if is_first && !known.contains(&link.ino) {
+                unknown.push(link);
+            }
+        }
+        unknown
+    }
+
+    /// How many names of an inode are known, in all trees.
+    pub(super) fn names_of(&self, inode: Inode) -> u64 {
+        self.links.names(inode)
+    }
+
+    pub(super) fn set_directory_mounts(&mut self, at: At, mounts: u32) {
+        let Some(directory) = self.get_mut(at) else {
+            return;
+        };
+        let old = std::mem::replace(&mut directory.directory_mounts, mounts);
+        let tree = directory.tree;
+        let sum = self.sums.at(tree);
+        sum.mounts = sum.mounts - u64::from(old) + u64::from(mounts);
+    }
+
+    /// A directory that is known was found in `parent`: it hangs there from now on, with all below it.
+    pub(super) fn adopt(&mut self, at: At, parent: At) {
+        let (Some(directory), Some(new)) = (self.get(at), self.get(parent)) else {
+            return;
+        };
+        if directory.parent == Some(parent) || directory.is_root || at == parent {
+            return;
+        }
+        let tree = new.tree;
+        // What was seen at different moments may say that each lies in the other: what lay between is found again.
+        let mut above = parent;
+        while let Some(next) = self.get(above).and_then(|found| found.parent) {
+            if next == at {
+                self.orphan(above);
+                break;
+            }
+            above = next;
+        }
+        self.detach(at);
+        self.attach(at, parent);
+        self.give(at, tree);
+    }
+
+    pub(super) fn children(&self, at: At) -> Vec<At> {
+        let mut children = Vec::new();
+        let mut next = self.get(at).and_then(|found| found.first_child);
+        while let Some(child) = next {
+            children.push(child);
+            next = self.get(child).and_then(|found| found.next);
+        }
+        children
+    }
+
+    /// A directory is no longer where it was.
+    pub(super) fn orphan(&mut self, at: At) {
+        if let Some(key) = self.get(at).map(|found| found.key) {
+            self.detach(at);
+            self.orphans.push((at, key));
+        }
+    }
+
+    /// The same, if it is still there.
+    pub(super) fn orphan_from(&mut self, at: At, parent: At) {
+        if self
+            .get(at)
+            .is_some_and(|found| found.parent == Some(parent))
+        {
+            self.orphan(at);
+        }
+    }
+
+    /// Forgets the orphans that nobody has adopted, with all below them.
+    pub(super) fn bury_orphans(&mut self) {
+        for (at, key) in std::mem::take(&mut self.orphans) {
+            let is_alone = |found: &Directory| found.parent.is_none() && !found.is_root;
+            if self
+                .get(at)
+                .is_some_and(|found| found.key == key && is_alone(found))
+            {
+                self.remove_below(at);
+            }
+        }
+    }
+
+    /// A directory is gone; the directories that were in it may be elsewhere.
+    pub(super) fn remove_alone(&mut self, at: At) {
+        for child in self.children(at) {
+            self.orphan(child);
+        }
+        self.remove_below(at);
+    }
+
+    /// Forgets a directory and all below it.
+    pub(super) fn remove_below(&mut self, at: At) {
+        self.detach(at);
+        let mut doomed = vec![at];
+        while let Some(at) = doomed.pop() {
+            doomed.extend(self.children(at));
+            self.empty(at);
+            self.set_directory_mounts(at, 0);
+            if let Some(directory) = self.directories[at.0 as usize].take() {
+                self.by_key.remove(&directory.key);
+                self.free.push(at);
+            }
+        }
+    }
+
+    /// Forgets a tree, orphans and all.
+    pub(super) fn forget_tree(&mut self, tree: TreeIndex, root: At) {
+        self.remove_below(root);
+        self.bury_orphans();
+        self.waiting.remove(&tree);
+    }
+
+    /// Takes what is known of a directory's content out of the sums.
+    fn empty(&mut self, at: At) {
+        let Some(directory) = self.get_mut(at) else {
+            return;
+        };
+        let (tree, file_system) = (directory.tree, directory.key.0);
+        let bytes = std::mem::take(&mut directory.bytes);
+        let inodes = std::mem::take(&mut directory.inodes);
+        let mounts = std::mem::take(&mut directory.mounts);
+        let unread = std::mem::take(&mut directory.unread);
+        let linked = std::mem::take(&mut directory.linked);
+        self.sums.subtract(tree, bytes, inodes.into());
+        let sum = self.sums.at(tree);
+        sum.mounts -= u64::from(mounts);
+        sum.unread -= u64::from(unread);
+        for ino in linked {
+            self.links.release((file_system, ino), tree, &mut self.sums);
+        }
+    }
+
+    fn attach(&mut self, at: At, parent: At) {
+        let Some(above) = self.get_mut(parent) else {
+            return;
+        };
+        let first = above.first_child.replace(at);
+        if let Some(next) = first.and_then(|first| self.get_mut(first)) {
+            next.previous = Some(at);
+        }
+        if let Some(directory) = self.get_mut(at) {
+            directory.parent = Some(parent);
+            directory.previous = None;
+            directory.next = first;
+        }
+    }
+
+    fn detach(&mut self, at: At) {
+        let Some(directory) = self.get_mut(at) else {
+            return;
+        };
+        let parent = directory.parent.take();
+        let (previous, next) = (directory.previous.take(), directory.next.take());
+        if let Some(next) = next.and_then(|next| self.get_mut(next)) {
+            next.previous = previous;
+        }
+        match previous {
+            Some(previous) => {
+                if let Some(previous) = self.get_mut(previous) {
+                    previous.next = next;
+                }
+            }
+            None => {
+                if let Some(parent) = parent.and_then(|parent| self.get_mut(parent)) {
+                    parent.first_child = next;
+                }
+            }
+        }
+    }
+
+    /// A directory and all below it are another tree's from now on.
+    fn give(&mut self, at: At, tree: TreeIndex) {
+        let mut moving = vec![at];
+        while let Some(at) = moving.pop() {
+            let Some(directory) = self.get_mut(at) else {
+                continue;
+            };
+            let old = std::mem::replace(&mut directory.tree, tree);
+            if old == tree {
+                return;
+            }
+            let (bytes, inodes) = (directory.bytes, u64::from(directory.inodes));
+            let mounts = u64::from(directory.mounts) + u64::from(directory.directory_mounts);
+            let unread = u64::from(directory.unread);
+            let (file_system, linked) = (directory.key.0, directory.linked.clone());
+            if directory.dirty != Dirty::default() {
+                self.waiting.entry(tree).or_default().push(at);
+            }
+            self.sums.subtract(old, bytes, inodes);
+            self.sums.add(tree, bytes, inodes);
+            self.sums.at(old).mounts -= mounts;
+            self.sums.at(old).unread -= unread;
+            self.sums.at(tree).mounts += mounts;
+            self.sums.at(tree).unread += unread;
+            for ino in linked {
+                self.links
+                    .give((file_system, ino), old, tree, &mut self.sums);
+            }
+            moving.extend(self.children(at));
+        }
+    }
+}
