@@ -44,7 +44,7 @@ pub use json::JsonError;
 pub use labels::{LABEL, LabelError};
 pub use life::{Hook, Hooks, Life, Restart, RestartPolicy, Stop, StopSignal};
 pub use life_json::LifeError;
-pub use limits::{DeviceWish, IoDeviceWish, IoWishes, LimitWishes};
+pub use limits::{DeviceWish, DiskWishes, IoDeviceWish, IoWishes, LimitWishes};
 pub use logs::{LogWishes, RateLimit};
 pub use messages::Allowed;
 pub use request::{Checksum, Options, Program, Request, Uri};

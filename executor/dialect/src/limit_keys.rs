@@ -2,7 +2,7 @@
 //!
 //! ```json
 //! { "cpu_hard": 1.5, "memory": "48MB", "memory_soft": "32MB", "swap": "16MB", "cpuset": "0-1", "pids": 100,
-//!   "oom_group": true,
+//!   "oom_group": true, "disk_soft": "80MB", "disk_in_kernel": true, "inodes": 10000,
 //!   "io": { "weight": 50, "devices": [ { "device": "/dev/sda", "read_bytes": "10MB", "write_bytes": "5MB",
 //!                                        "read_operations": 100, "write_operations": 100 } ] },
 //!   "devices": [ { "path": "/dev/fuse", "read": true, "write": true } ] }
@@ -16,7 +16,7 @@ use mesos_proto::{Bytes, resources};
 use crate::field::Field;
 use crate::json::{Element, JsonError, Keys};
 use crate::sandbox_keys::size;
-use crate::{CommandError, DeviceWish, IoDeviceWish, IoWishes, LimitWishes, Place};
+use crate::{CommandError, DeviceWish, DiskWishes, IoDeviceWish, IoWishes, LimitWishes, Place};
 
 /// The key, and the end of the label's name.
 pub(crate) const KEY: &str = "limits";
@@ -82,7 +82,9 @@ pub(crate) fn read(
         return Err(field.at("pids").must_be(wanted));
     }
     let cpu_hard = keys.number("cpu_hard").map_err(json)?;
+    let disk = disk(&mut keys, task, json, &field)?;
     let wishes = LimitWishes {
+        disk,
         cpu_hard_millis: cpu_hard
             .map(|cpus| millis(cpus, &field.at("cpu_hard")))
             .transpose()?,
@@ -119,6 +121,39 @@ fn most_memory(task: &TaskInfoFields) -> Option<u64> {
     megabytes
         .filter(|megabytes| megabytes.is_finite() && *megabytes > 0.0)
         .map(|megabytes| Bytes::from_megabytes(megabytes.max(1.0)).as_u64())
+}
+
+fn disk(
+    keys: &mut Keys,
+    task: &TaskInfoFields,
+    json: impl Fn(JsonError) -> CommandError,
+    field: &Field,
+) -> Result<DiskWishes, CommandError> {
+    let offered = resources::sandbox_disk(&task.resources).filter(|megabytes| *megabytes > 0.0);
+    let offered = offered.map(|megabytes| Bytes::from_megabytes(megabytes.max(1.0)).as_u64());
+    let soft = keys.text("disk_soft").map_err(&json)?;
+    let soft = soft.map(|text| size(&text, &field.at("disk_soft")));
+    let wishes = DiskWishes {
+        soft: soft.transpose()?,
+        inodes: keys.count("inodes").map_err(&json)?,
+        in_kernel: keys
+            .flag("disk_in_kernel")
+            .map_err(&json)?
+            .unwrap_or_default(),
+    };
+    let soft_at_least = wishes.soft.map(|soft| soft.saturating_add(1));
+    if beyond(soft_at_least, offered) {
+        let wanted = "less than the disk that the task has";
+        return Err(field.at("disk_soft").must_be(wanted));
+    }
+    if wishes.inodes == Some(0) {
+        return Err(field.at("inodes").must_be("at least 1"));
+    }
+    if wishes.in_kernel && offered.is_none() {
+        let wanted = "false where the task has no resource 'disk'";
+        return Err(field.at("disk_in_kernel").must_be(wanted));
+    }
+    Ok(wishes)
 }
 
 fn beyond(asked: Option<u64>, most: Option<u64>) -> bool {

@@ -21,6 +21,19 @@ pub struct LimitWishes {
     pub devices: Vec<DeviceWish>,
     /// The most processes and threads; never above what its resources say.
     pub pids: Option<u64>,
+    /// What its directory may take.
+    pub disk: DiskWishes,
+}
+
+/// What a task asks of its quota of disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiskWishes {
+    /// Bytes beyond which there is a warning; below its quota, if it has one.
+    pub soft: Option<u64>,
+    /// The most files and directories, hard links counting once.
+    pub inodes: Option<u64>,
+    /// The kernel refuses to write beyond its quota, or the task is not started.
+    pub in_kernel: bool,
 }
 
 /// A task's part of the disks' time.

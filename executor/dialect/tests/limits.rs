@@ -1,6 +1,6 @@
 //! What a task can ask of its limits beside its resources.
 
-use dialect::{DeviceWish, IoDeviceWish, IoWishes, LimitWishes};
+use dialect::{DeviceWish, DiskWishes, IoDeviceWish, IoWishes, LimitWishes};
 use mesos_proto::TaskInfo;
 use mesos_proto::v1::value::{Scalar, Type};
 use mesos_proto::v1::{Resource, TaskInfoFields};
@@ -34,7 +34,7 @@ fn wishes(task: &TaskInfo) -> LimitWishes {
 fn everything_can_be_said_in_data_and_as_a_label() {
     let json = r#"{"cpu_hard":1.5,"memory":"48MB","memory_soft":"32MB","swap":"16MB","cpuset":"0-1,7","pids":100,
         "oom_group":true,"io":{"weight":50,"devices":[{"device":"8:0","read_bytes":"10MB","write_operations":100}]},
-        "devices":[{"path":"/dev/fuse","write":false}]}"#;
+        "devices":[{"path":"/dev/fuse","write":false}],"disk_soft":"8MB","inodes":1000,"disk_in_kernel":false}"#;
     let wanted = LimitWishes {
         cpu_hard_millis: Some(1500),
         memory: Some(48 << 20),
@@ -58,6 +58,11 @@ fn everything_can_be_said_in_data_and_as_a_label() {
             write: false,
         }],
         pids: Some(100),
+        disk: DiskWishes {
+            soft: Some(8 << 20),
+            inodes: Some(1000),
+            in_kernel: false,
+        },
     };
     assert_eq!(wishes(&with_limits(json, |_| ())), wanted);
     assert_eq!(wishes(&with_labels(&[(LABEL, json)])), wanted);
@@ -120,6 +125,30 @@ fn nobody_gets_more_than_his_resources_give_of_what_others_would_lack() {
         task.limits = [("mem".to_owned(), Scalar { value: 64.0 })].into();
     });
     assert_eq!(wishes(&above).memory, Some(48 << 20));
+}
+
+#[test]
+fn a_warning_comes_before_the_quota_and_the_kernel_can_only_hold_one_that_is_there() {
+    let offered = |task: &mut TaskInfoFields| task.resources = vec![scalar("disk", 10.0)];
+    let in_kernel = with_limits(r#"{"disk_soft":"9MB","disk_in_kernel":true}"#, offered);
+    assert_eq!(
+        wishes(&in_kernel).disk,
+        DiskWishes {
+            soft: Some(9 << 20),
+            inodes: None,
+            in_kernel: true
+        }
+    );
+    assert!(
+        refusal(&with_limits(r#"{"disk_soft":"10MB"}"#, offered))
+            .starts_with("TaskInfo.data: limits.disk_soft must be less than the disk")
+    );
+    assert!(
+        refusal(&with_limits(r#"{"disk_in_kernel":true}"#, |_| ()))
+            .starts_with("TaskInfo.data: limits.disk_in_kernel must be false where")
+    );
+    let alone = with_limits(r#"{"disk_soft":"1GB"}"#, |_| ());
+    assert_eq!(wishes(&alone).disk.soft, Some(1 << 30));
 }
 
 #[test]
