@@ -79,8 +79,7 @@ mod tests {
             disk: Some(DiskUse {
                 used_bytes: 1,
                 limit_bytes: *limit,
-                age_seconds: 0.0,
-                at_least: false,
+                ..DiskUse::default()
             }),
             ..Task::default()
         });

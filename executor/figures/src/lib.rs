@@ -27,7 +27,7 @@ mod usage;
 #[cfg(feature = "reader")]
 pub use reader::{Run, WorkDir, WorkDirError, report_in};
 pub use report::{NoReport, Report, Task};
-pub use usage::{DiskUse, Usage};
+pub use usage::{DiskSource, DiskUse, Usage, VolumeUse};
 
 /// The executor's own directory in its sandbox, in which its report is.
 pub const DIRECTORY: &str = ".mesos-sandbox-executor";

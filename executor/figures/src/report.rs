@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{DiskUse, Usage};
+use crate::{DiskUse, Usage, VolumeUse};
 
 /// What a key means changes with it.
 const VERSION: u32 = 1;
@@ -54,6 +54,9 @@ pub struct Task {
     /// Not there before its directory was measured for the first time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disk: Option<DiskUse>,
+    /// Those of its persistent volumes that were measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<VolumeUse>,
 }
 
 /// Why a text is no report.
@@ -135,10 +138,12 @@ fn a_bounded_number<'de, D: Deserializer<'de>>(tasks: D) -> Result<Vec<Task>, D:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::DiskSource;
 
     const TEXT: &str = r#"{"version":1,"time":1000.5,"executor_id":"e","news":7,"tasks":[
         {"task_id":"web/1","directory":"web_1","restarts":2,"usage":{"cpu_seconds":1.5,"memory_bytes":4096,"mood":"good"},
-         "disk":{"used_bytes":512,"age_seconds":3.0}}]}"#;
+         "disk":{"used_bytes":512,"age_seconds":3.0,"source":"by_guess"},
+         "volumes":[{"id":"v","disk":{"used_bytes":1,"age_seconds":0.5,"deleted_bytes":2,"source":"quota"}}]}]}"#;
 
     #[test]
     fn what_is_known_is_taken_and_the_rest_passed_over() {
@@ -154,10 +159,20 @@ mod tests {
             },
             disk: Some(DiskUse {
                 used_bytes: 512,
-                limit_bytes: None,
                 age_seconds: 3.0,
-                at_least: false,
+                source: Some(DiskSource::Unknown),
+                ..DiskUse::default()
             }),
+            volumes: vec![VolumeUse {
+                id: "v".to_owned(),
+                disk: DiskUse {
+                    used_bytes: 1,
+                    age_seconds: 0.5,
+                    deleted_bytes: Some(2),
+                    source: Some(DiskSource::Quota),
+                    ..DiskUse::default()
+                },
+            }],
         };
         assert_eq!((report.time, report.executor_id.as_str()), (1000.5, "e"));
         assert_eq!(report.tasks, [task]);

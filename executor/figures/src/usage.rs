@@ -62,17 +62,59 @@ pub struct Usage {
     pub log_dropped_lines: Option<u64>,
 }
 
-/// What a task's directory takes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// What a task's directory, or a volume, takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DiskUse {
-    /// As `du` counts it.
+    /// As `du` counts it. Where the kernel counts it, files that are deleted and still open are in it.
     pub used_bytes: u64,
     /// Not there when there is none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit_bytes: Option<u64>,
     /// How long ago it was counted.
     pub age_seconds: f64,
     /// Some of it could not be read: it may be more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub at_least: bool,
+    /// What there is a warning beyond. Not there when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soft_limit_bytes: Option<u64>,
+    /// Deleted and still open, beside `used_bytes`; it counts toward the limits. Not there where it was not looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted_bytes: Option<u64>,
+    /// Files, directories and links.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inodes: Option<u64>,
+    /// The most of them. Not there when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inode_limit: Option<u64>,
+    /// By how many bytes a second it grew in the last few seconds; below zero where it shrank.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub growth_bytes_per_second: Option<f64>,
+    /// Who counted it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<DiskSource>,
+}
+
+/// Who counted what a directory takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DiskSource {
+    /// The kernel, by the project quota of its file system.
+    Quota,
+    /// A walk, kept up to date by what the kernel says has changed.
+    Tracking,
+    /// A walk.
+    Walk,
+    /// Whoever a later version knows.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What one of a task's persistent volumes takes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct VolumeUse {
+    /// Its persistence id.
+    pub id: String,
+    /// The volume alone; it does not count as the task's directory's.
+    pub disk: DiskUse,
 }
