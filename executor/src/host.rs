@@ -6,6 +6,7 @@
 
 mod cancellation;
 mod demands;
+mod disk;
 mod fetching;
 mod hooks;
 mod host_files;
@@ -27,18 +28,18 @@ mod workshop;
 use std::collections::HashMap;
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use cgroup::Parent;
 use dialect::Request;
 use executor_core::{Event, Fault, Moment, StartFailure, TaskEvent};
 use mesos_proto::TaskInfo;
-use mesos_proto::v1::TaskId;
 use mesos_proto::v1::executor::event::Subscribed;
+use mesos_proto::v1::{Resource, TaskId};
 use sandbox::Process;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::{JoinSet, spawn_blocking};
 use tracing::{info, warn};
 
@@ -47,6 +48,7 @@ use crate::figures::{Published, Publisher};
 use crate::journal::Owner;
 use crate::probe::{Network, Place, View};
 use cancellation::Cancellation;
+pub(crate) use disk::Disks;
 pub(crate) use fetching::{BUILT_INS, FetchSettings};
 pub(crate) use hooks::Job;
 pub(crate) use host_files::HostFiles;
@@ -60,14 +62,13 @@ pub(crate) struct Host {
     workshop: Arc<Workshop>,
     /// The agent's name on the network; known before the first LAUNCH.
     hostname: Option<String>,
+    /// The executor's own resources; likewise.
+    resources: Arc<[Resource]>,
     launching: HashMap<String, Launching>,
     launches: JoinSet<Launched>,
     tasks: HashMap<String, Running>,
     /// What is left of a task's last run for its next one.
     aside: HashMap<String, Arc<Belongings>>,
-    /// How many trees are being measured: they share one budget.
-    measured: Arc<AtomicU32>,
-    walks: Arc<Semaphore>,
     wakes: UnboundedSender<Wake>,
     clean_ups: JoinSet<()>,
     /// By task the hook that was begun last, and what calls it off when it is dropped.
@@ -94,10 +95,8 @@ struct Running {
     killing: Arc<AtomicBool>,
     /// Dropping them ends them.
     watches: JoinSet<()>,
+    disk: Option<disk::Listening>,
 }
-
-/// How many directories are walked at the same time.
-const MOST_WALKS: usize = 8;
 
 /// How long the executor waits for its last clean-ups when it leaves. What they do not reach, the next executor's sweep
 /// does.
@@ -108,12 +107,11 @@ impl Host {
         Self {
             workshop: Arc::new(workshop),
             hostname: None,
+            resources: Arc::default(),
             launching: HashMap::new(),
             launches: JoinSet::new(),
             tasks: HashMap::new(),
             aside: HashMap::new(),
-            measured: Arc::default(),
-            walks: Arc::new(Semaphore::new(MOST_WALKS)),
             wakes,
             clean_ups: JoinSet::new(),
             hooks: HashMap::new(),
@@ -129,9 +127,10 @@ impl Host {
         self.published = Published::begin(&self.workshop.sandbox, Publisher { owner, roll });
     }
 
-    /// Keeps what the agent told about itself: tasks see its name.
+    /// Keeps what the agent told about itself, whose name tasks see, and about the executor, whose volumes they may share.
     pub(crate) fn describe(&mut self, subscribed: Subscribed) {
         self.hostname = Some(subscribed.agent_info.hostname);
+        self.resources = subscribed.executor_info.resources.into();
     }
 
     /// What of a task can be looked at; none when it has ended.
@@ -156,6 +155,7 @@ impl Host {
             task,
             request,
             hostname: self.hostname.clone(),
+            executors: Arc::clone(&self.resources),
             held,
         };
         let (workshop, hooks) = (Arc::clone(&self.workshop), self.hooks_of_tasks());
@@ -286,12 +286,12 @@ impl Host {
             });
         }
         watch::memory(&mut watches, task_id, &belongings, &self.wakes);
-        let walking = watch::Walking {
-            measured: Arc::clone(&self.measured),
-            walks: Arc::clone(&self.walks),
-        };
-        watch::disk(&mut watches, task_id, &belongings, walking, &self.wakes);
+        let cgroup = belongings.cgroup.as_ref();
+        let disk = belongings
+            .disk
+            .listen(&self.wakes, cgroup, Some(process.pid()));
         let running = Running {
+            disk: Some(disk),
             process: Some(process),
             belongings,
             killing: Arc::default(),
@@ -308,6 +308,7 @@ impl Host {
             return;
         };
         // What it does from here on, it does to nobody: no limit is worth a look any more.
+        running.disk = None;
         let mut watches = std::mem::take(&mut running.watches);
         let Some(mut process) = running.process.take() else {
             return;

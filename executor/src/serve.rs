@@ -15,7 +15,7 @@ use crate::agent::Agent;
 use crate::command_executor::CommandExecutor;
 use crate::driver::Driver;
 use crate::groundwork;
-use crate::host::{FetchSettings, Host, HostFiles, MOST_TURNS, Way, Workshop};
+use crate::host::{Disks, FetchSettings, Host, HostFiles, MOST_TURNS, Way, Workshop};
 use crate::journal::{Journal, Owner};
 use crate::logs::Turns;
 use crate::settings::Settings;
@@ -52,6 +52,7 @@ fn run(
         environment,
         config,
         fetch_timeout,
+        disks,
     } = settings::read(arguments, command_executor.as_ref())?;
     // Before there are threads, and before anything else is started.
     if let Err(error) = sys::forget_variable(TOKEN_VARIABLE) {
@@ -89,6 +90,7 @@ fn run(
         descriptor_limit: groundwork::raise_descriptor_limit(),
         files,
         profiles: Profiles::in_directory(settings::seccomp_profiles())?,
+        disks: Disks::start(disks)?,
         way: command_executor.map_or(Way::Custom, |flags| Way::Command(Box::new(flags))),
         fetching: FetchSettings::of_environment(fetch_timeout),
         copying: Turns::new(),

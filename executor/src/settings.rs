@@ -4,9 +4,11 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use disk_engine::QuotaUse;
 use executor_core::{CommandTask, Config};
 use mesos_proto::MesosDuration;
 use mesos_proto::environment::{EnvironmentErrors, ExecutorEnvironment, passes_to_task};
@@ -29,13 +31,29 @@ const SECCOMP_PROFILES: &str = "MESOS_SANDBOX_EXECUTOR_SECCOMP_PROFILES";
 const DEFAULT_SECCOMP_PROFILES: &str = "/etc/mesos/seccomp";
 pub(crate) const CGROUP2: &str = "MESOS_SANDBOX_EXECUTOR_CGROUP2";
 
+/// `1` has changes of files followed by fanotify, which every program that writes to the file system pays for.
+const DISK_TRACKING: &str = "MESOS_SANDBOX_EXECUTOR_DISK_TRACKING";
+/// What to do with the project quotas of file systems that have them.
+const DISK_QUOTA: &str = "MESOS_SANDBOX_EXECUTOR_DISK_QUOTA";
+/// The projects that tasks' directories are given where no others are named. Neither those of an agent that runs the
+/// isolator disk/xfs (5000 to 10000 by default), nor where people begin to count.
+const DISK_PROJECTS: RangeInclusive<u32> = 2_000_000..=2_999_999;
+
 /// A setting of our own that makes no sense.
 #[derive(Debug, thiserror::Error)]
-#[error("{variable} is '{value}', which is no duration such as 5secs: {source}")]
-pub(crate) struct BadSetting {
-    variable: &'static str,
-    value: String,
-    source: mesos_proto::DurationError,
+pub(crate) enum BadSetting {
+    #[error("{variable} is '{value}', which is no duration such as 5secs: {source}")]
+    Duration {
+        variable: &'static str,
+        value: String,
+        source: mesos_proto::DurationError,
+    },
+    #[error("{variable} is '{value}', and must be {wanted}")]
+    Word {
+        variable: &'static str,
+        value: String,
+        wanted: &'static str,
+    },
 }
 
 /// All that is wrong with the environment: with what the agent sets, with settings of our own, or with both.
@@ -53,6 +71,8 @@ pub(crate) struct Settings {
     pub(crate) config: Config,
     /// How long fetching all files of a task may take; none is without limit.
     pub(crate) fetch_timeout: Option<Duration>,
+    /// How tasks' directories are watched.
+    pub(crate) disks: disk_engine::Settings,
 }
 
 impl std::error::Error for BadEnvironment {}
@@ -77,8 +97,9 @@ pub(crate) fn read(
     command_executor: Option<&CommandExecutor>,
 ) -> Result<Settings, BadEnvironment> {
     let environment = ExecutorEnvironment::from_vars(std::env::vars_os());
-    match (environment, duration(IDLE_TIMEOUT), duration(FETCH_TIMEOUT)) {
-        (Ok(environment), Ok(idle_timeout), Ok(fetch_timeout)) => {
+    let durations = (duration(IDLE_TIMEOUT), duration(FETCH_TIMEOUT));
+    match (environment, durations, disks()) {
+        (Ok(environment), (Ok(idle_timeout), Ok(fetch_timeout)), Ok(disks)) => {
             let mut config = config(&environment, idle_timeout);
             match command_executor {
                 None => {
@@ -98,14 +119,14 @@ pub(crate) fn read(
                 environment,
                 config,
                 fetch_timeout,
+                disks,
             })
         }
-        (environment, idle_timeout, fetch_timeout) => Err(BadEnvironment {
+        (environment, (idle_timeout, fetch_timeout), disks) => Err(BadEnvironment {
             agents: environment.err(),
-            own: idle_timeout
-                .err()
+            own: [idle_timeout.err(), fetch_timeout.err(), disks.err()]
                 .into_iter()
-                .chain(fetch_timeout.err())
+                .flatten()
                 .collect(),
         }),
     }
@@ -140,7 +161,7 @@ fn duration(variable: &'static str) -> Result<Option<Duration>, BadSetting> {
     let value = value.to_string_lossy().into_owned();
     match value.parse() {
         Ok(timeout) => Ok(Some(not_negative(timeout))),
-        Err(source) => Err(BadSetting {
+        Err(source) => Err(BadSetting::Duration {
             variable,
             value,
             source,
@@ -190,6 +211,49 @@ pub(crate) fn takes_tasks_out_of_agents_cgroup2() -> bool {
     std::env::var_os(CGROUP2).is_some_and(|value| value == "own")
 }
 
+/// How tasks' directories are watched.
+///
+/// # Errors
+/// A word that is not known: a quota that is not held is worse than an executor that does not start.
+pub(crate) fn disks() -> Result<disk_engine::Settings, BadSetting> {
+    let word = |variable| {
+        let value = std::env::var_os(variable);
+        value.map(|value| value.to_string_lossy().into_owned())
+    };
+    let refused = |variable, value, wanted| BadSetting::Word {
+        variable,
+        value,
+        wanted,
+    };
+    let mut settings = disk_engine::Settings::default();
+    if let Some(value) = word(DISK_TRACKING) {
+        settings.tracking = match value.as_str() {
+            "1" => true,
+            "0" => false,
+            _ => return Err(refused(DISK_TRACKING, value, "0 or 1")),
+        };
+    }
+    if let Some(value) = word(DISK_QUOTA) {
+        let wanted = "off, observe, assign, or assign:FROM-TO with numbers above 0";
+        settings.quota = quota_use(&value).ok_or_else(|| refused(DISK_QUOTA, value, wanted))?;
+    }
+    Ok(settings)
+}
+
+fn quota_use(word: &str) -> Option<QuotaUse> {
+    match word {
+        "off" => Some(QuotaUse::Off),
+        "observe" => Some(QuotaUse::Observe),
+        "assign" => Some(QuotaUse::Assign(DISK_PROJECTS)),
+        _ => {
+            let (from, to) = word.strip_prefix("assign:")?.split_once('-')?;
+            let range = from.parse().ok()?..=to.parse().ok()?;
+            // 0 is no project.
+            (*range.start() > 0 && !range.is_empty()).then_some(QuotaUse::Assign(range))
+        }
+    }
+}
+
 /// The directory of the seccomp profiles that tasks can name.
 pub(crate) fn seccomp_profiles() -> PathBuf {
     std::env::var_os(SECCOMP_PROFILES)
@@ -207,4 +271,26 @@ pub(crate) fn seed() -> io::Result<[u8; 32]> {
     let mut seed = [0; 32];
     File::open("/dev/urandom")?.read_exact(&mut seed)?;
     Ok(seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_use_of_quotas_is_a_known_word_or_a_range_of_projects() {
+        assert_eq!(quota_use("observe"), Some(QuotaUse::Observe));
+        assert_eq!(quota_use("assign"), Some(QuotaUse::Assign(DISK_PROJECTS)));
+        assert_eq!(quota_use("assign:7-9"), Some(QuotaUse::Assign(7..=9)));
+        for word in [
+            "",
+            "on",
+            "assign:",
+            "assign:0-9",
+            "assign:9-7",
+            "assign:1-x",
+        ] {
+            assert_eq!(quota_use(word), None, "{word}");
+        }
+    }
 }

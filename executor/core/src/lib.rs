@@ -52,5 +52,5 @@ pub use event::{
 };
 pub use hook::{Moment, hook_failure};
 pub use journal::Record;
-pub use question::{Answer, DiskUse, ProcessLine, Question, Usage};
+pub use question::{Answer, DiskUse, ProcessLine, Question, Usage, VolumeUse};
 pub use time::{Instant, Now};

@@ -1,6 +1,6 @@
 //! What a framework may ask about a task that runs, and what there is to say to it: amounts, as the edge finds them.
 
-pub use task_figures::{DiskUse, Usage};
+pub use task_figures::{DiskUse, Usage, VolumeUse};
 
 /// What is asked about a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,12 @@ pub enum Answer {
         omitted: usize,
     },
     /// To [`Question::Disk`].
-    Disk(DiskUse),
+    Disk {
+        /// Its directory.
+        disk: DiskUse,
+        /// Its persistent volumes.
+        volumes: Vec<VolumeUse>,
+    },
     /// It cannot be told, and why.
     Unknown(String),
 }

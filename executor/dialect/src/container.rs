@@ -18,7 +18,9 @@ pub(crate) fn of(task: &TaskInfo, is_command_task: bool) -> Result<SandboxWishes
         (Some(container), true) => of_command_task(container, &field)?,
         (Some(container), false) => of_task(container, &field)?,
     };
-    wishes.volumes.extend(volume::persistent(&task.resources)?);
+    wishes
+        .volumes
+        .extend(volume::persistent_volumes(&task.resources)?);
     Ok(wishes)
 }
 

@@ -53,3 +53,4 @@ pub use sandbox::{
     CapabilityWishes, NetworkWish, PersistentVolume, RlimitWish, RootWish, SandboxWishes,
     SeccompWish, VolumeRoot, VolumeSource, VolumeWish,
 };
+pub use volume::persistent_volumes;

@@ -38,8 +38,12 @@ pub(crate) fn mounted_by_agent(
     wishes.collect()
 }
 
-/// The persistent volumes among a task's resources.
-pub(crate) fn persistent(resources: &[Resource]) -> Result<Vec<VolumeWish>, CommandError> {
+/// The persistent volumes among the resources of a task or an executor, in their order: one for each resource that is
+/// one.
+///
+/// # Errors
+/// One of them makes no sense, or holds no files.
+pub fn persistent_volumes(resources: &[Resource]) -> Result<Vec<VolumeWish>, CommandError> {
     let mut wishes = Vec::new();
     for (index, resource) in resources.iter().enumerate() {
         let disk = resource.disk.as_ref();

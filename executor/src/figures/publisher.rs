@@ -128,12 +128,14 @@ fn look(
 
 /// A measurement that is older than before says nothing new.
 fn without_age(task: &Task) -> Task {
-    let disk = task.disk.map(|disk| DiskUse {
+    let ageless = |disk: DiskUse| DiskUse {
         age_seconds: 0.0,
         ..disk
-    });
-    Task {
-        disk,
-        ..task.clone()
+    };
+    let mut task = task.clone();
+    task.disk = task.disk.map(ageless);
+    for volume in &mut task.volumes {
+        volume.disk = ageless(volume.disk);
     }
+    task
 }

@@ -82,7 +82,7 @@ fn named<T, const N: usize>(all: [(bool, T); N]) -> Vec<T> {
     asked.map(|(_, one)| one).collect()
 }
 
-fn refusal(lack: &dyn std::fmt::Display) -> StartFailure {
+pub(super) fn refusal(lack: &dyn std::fmt::Display) -> StartFailure {
     StartFailure {
         fault: Fault::Host,
         message: format!("The task asks for what cannot be had here: {lack}"),

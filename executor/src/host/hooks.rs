@@ -11,7 +11,7 @@ mod run;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use dialect::{Hook, Program};
@@ -19,7 +19,7 @@ use executor_core::{Event, Fault, Moment, Probed, StartFailure, TaskEvent, hook_
 use mesos_proto::v1::TaskId;
 use sandbox::Command;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::Host;
@@ -39,9 +39,6 @@ const CALLED_OFF: &str = "it was called off";
 /// What every hook needs.
 #[derive(Clone)]
 pub(super) struct Hooks {
-    /// How many trees are being measured: they share one budget.
-    pub(super) measured: Arc<AtomicU32>,
-    pub(super) walks: Arc<Semaphore>,
     pub(super) wakes: UnboundedSender<Wake>,
 }
 
@@ -206,8 +203,6 @@ fn error_of(message: String) -> Probed {
 impl Host {
     pub(super) fn hooks_of_tasks(&self) -> Hooks {
         Hooks {
-            measured: Arc::clone(&self.measured),
-            walks: Arc::clone(&self.walks),
             wakes: self.wakes.clone(),
         }
     }

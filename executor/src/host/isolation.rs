@@ -62,12 +62,7 @@ pub(super) struct Isolation {
 impl Isolation {
     /// What `wishes` come to on this ground. Blocks for as long as the file system does.
     pub(super) fn of(wishes: &SandboxWishes, ground: &Ground<'_>) -> Result<Self, StartFailure> {
-        let places = Places {
-            executor: ground.executor,
-            task: ground.sandbox,
-            work_directory: ground.files.work_directory.as_deref(),
-            owner: ground.identity,
-        };
+        let places = ground.places();
         let users = match wishes.users_mapped {
             true => Some(map_of(ground.identity)?),
             false => None,
@@ -135,6 +130,15 @@ const UMASK: u32 = 0o022;
 const OOM_SCORE_ADJUSTMENT: i32 = 200;
 
 impl Ground<'_> {
+    pub(super) fn places(&self) -> Places<'_> {
+        Places {
+            executor: self.executor,
+            task: self.sandbox,
+            work_directory: self.files.work_directory.as_deref(),
+            owner: self.identity,
+        }
+    }
+
     /// The host's files, of which the task can write to its directory alone.
     fn hosts(&self) -> PrivateFiles {
         let mut files = PrivateFiles::of_host(self.sandbox);

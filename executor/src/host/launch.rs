@@ -9,19 +9,19 @@ use dialect::environment::Surroundings;
 use dialect::{Hook, Life, Request};
 use executor_core::{Fault, StartFailure};
 use mesos_proto::TaskInfo;
-use mesos_proto::v1::TaskId;
+use mesos_proto::v1::{Resource, TaskId};
 use sandbox::{Handles, LaunchError, Plan, Prepared, Process, Stdio};
 use tokio::task::spawn_blocking;
 use tracing::{debug, info};
 
 use super::cancellation::Cancellation;
 use super::demands::{self, Demands};
+use super::disk::TaskDisk;
 use super::fetching::{Fetching, Wanted};
 use super::hooks::{Hooks, command};
 use super::limits::TaskLimits;
 use super::output::Kept;
 use super::site::{Site, discard, own_cgroup};
-use super::usage::Measured;
 use super::workshop::{Way, Workshop};
 use super::{failure, fault};
 
@@ -31,6 +31,8 @@ pub(super) struct Order {
     pub(super) request: Request,
     /// The agent's name on the network.
     pub(super) hostname: Option<String>,
+    /// Those of the executor, of which its tasks can share volumes.
+    pub(super) executors: Arc<[Resource]>,
     /// Make everything ready, and execute nothing.
     pub(super) held: bool,
 }
@@ -70,8 +72,8 @@ pub(super) struct Belongings {
     pub(super) name: Option<String>,
     pub(super) kept: Kept,
     pub(super) limits: TaskLimits,
-    /// What its directory takes.
-    pub(super) measured: Measured,
+    /// What its directory and its volumes take.
+    pub(super) disk: Arc<TaskDisk>,
     /// The exit statuses that are no failure, of which nobody needs the last words.
     pub(super) success_codes: Vec<i32>,
     /// There when something else than the command may have to be started in its place, or the command again.
@@ -129,7 +131,7 @@ pub(super) async fn launch(
     };
     let (shared, flag) = (Arc::clone(workshop), cancelled.clone());
     let begun = blocking(move || {
-        let site = Site::make(&shared, &order.task, &order.request, &flag)?;
+        let site = Site::make(&shared, &order, &flag)?;
         let wanted = Wanted::of(&order.request);
         if wanted.is_nothing() {
             return Ready::of(&shared, order, site)?.begin(&shared, &flag);
@@ -202,6 +204,7 @@ impl Ready {
             request,
             hostname,
             held,
+            executors: _,
         } = order;
         debug!(
             "the command of task '{}' comes from {}",
@@ -245,7 +248,7 @@ impl Ready {
             name: site.name,
             kept: site.output.kept,
             limits: site.limits,
-            measured: Measured::default(),
+            disk: site.disk,
             success_codes: request.options.success_codes,
             again,
         };
@@ -291,7 +294,7 @@ impl Ready {
                 name: last.name.clone(),
                 kept: last.kept.again()?,
                 limits: last.limits.clone(),
-                measured: Measured::default(),
+                disk: Arc::clone(&last.disk),
                 success_codes: last.success_codes.clone(),
                 again: Some(again),
             };

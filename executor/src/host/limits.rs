@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cgroup::{Ceiling, Largest, Limits, MemoryStatistics};
-use dialect::RlimitWish;
+use dialect::{DiskWishes, RlimitWish};
 use executor_core::{LimitKind, Limitation};
 use mesos_proto::v1::r_limit_info::r_limit::Type as RlimitType;
 use mesos_proto::v1::value::{Scalar, Type};
@@ -26,11 +26,13 @@ pub(crate) struct TaskLimits {
     pub(crate) cgroup: Limits,
     pub(crate) memory: Option<Bytes>,
     pub(crate) disk: Option<Bytes>,
+    /// What is asked for of that beside it.
+    pub(crate) of_disk: DiskWishes,
     pub(crate) of_process: ProcessLimits,
     /// What was seen of a shortage of memory.
     pub(crate) pressure: Arc<Pressure>,
     /// The resources that the disk limit comes from, for the status that reports its breach.
-    disk_resources: Vec<Resource>,
+    pub(crate) disk_resources: Vec<Resource>,
 }
 
 /// Limits of each process that the task asks for, of those that end one.
@@ -83,6 +85,7 @@ impl TaskLimits {
             disk: resources::sandbox_disk(&task.resources)
                 .filter(|megabytes| *megabytes > 0.0)
                 .map(bytes),
+            of_disk: DiskWishes::default(),
             of_process: ProcessLimits::default(),
             pressure: Arc::default(),
             disk_resources: task
@@ -123,16 +126,6 @@ impl TaskLimits {
                 }),
                 ..Default::default()
             }],
-        }
-    }
-
-    /// The text and the amounts of Mesos's disk isolator (src/slave/containerizer/mesos/isolators/posix/disk.cpp).
-    /// `used` is in bytes.
-    pub(crate) fn disk_limitation(&self, used: u64, limit: Bytes) -> Limitation {
-        Limitation {
-            kind: LimitKind::Disk,
-            message: format!("Disk usage ({}) exceeds quota ({limit})", Bytes::new(used)),
-            resources: self.disk_resources.clone(),
         }
     }
 }
@@ -263,16 +256,5 @@ mod tests {
             "Memory limit exceeded: Requested: 96MB Maximum Used: 96MB\n\nMEMORY STATISTICS: \n\
              cache 4096\n\n\nThe largest process was 'a\u{fffd}[2J' with 90MB\n"
         );
-    }
-
-    #[test]
-    fn a_broken_disk_limit_reads_as_mesos_writes_it() {
-        let limits = limits(&[("disk", 10.0), ("mem", 1.0)], None);
-        let limitation = limits.disk_limitation(30732 << 10, Bytes::new(10 << 20));
-        assert_eq!(
-            limitation.message,
-            "Disk usage (30732KB) exceeds quota (10MB)"
-        );
-        assert_eq!(limitation.resources, [scalar("disk", 10.0)]);
     }
 }

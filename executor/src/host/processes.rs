@@ -4,8 +4,10 @@
 //! in /proc, so that what is told belongs to one process, also when its id is used again.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::{self, Read};
 
+use cgroup::Cgroup;
 use executor_core::{Answer, ProcessLine};
 use procfs::process::{Process, all_processes};
 
@@ -32,10 +34,7 @@ pub(super) fn of(
     init: i32,
     arguments: bool,
 ) -> Result<Answer, ProcessesError> {
-    let pids = match &belongings.cgroup {
-        Some(cgroup) => cgroup.processes()?,
-        None => descendants(init)?,
-    };
+    let pids = ids(belongings.cgroup.as_deref(), Some(init))?;
     let looked_at = pids.iter().take(MOST);
     Ok(Answer::Processes {
         // Those that have ended meanwhile are none any more.
@@ -44,7 +43,45 @@ pub(super) fn of(
     })
 }
 
-/// All processes below one, itself left out.
+/// The ids of the processes of a task: those in its cgroup or, where it has none, those below its init. Blocks for a moment.
+pub(super) fn ids(
+    cgroup: Option<&Cgroup>,
+    init: Option<i32>,
+) -> Result<BTreeSet<u32>, ProcessesError> {
+    match (cgroup, init) {
+        (Some(cgroup), _) => Ok(cgroup.processes()?),
+        (None, Some(init)) => match children(init) {
+            Some(found) => Ok(found),
+            None => descendants(init),
+        },
+        (None, None) => Ok(BTreeSet::new()),
+    }
+}
+
+/// All processes below one, itself left out, as the kernel lists them; none where it does not (CONFIG_PROC_CHILDREN).
+fn children(of: i32) -> Option<BTreeSet<u32>> {
+    // Where this thread has no such list, no other has.
+    fs::metadata("/proc/thread-self/children").ok()?;
+    let mut found = BTreeSet::new();
+    let mut unseen = vec![of];
+    while let Some(parent) = unseen.pop() {
+        // Those that have ended meanwhile have none.
+        let threads = Process::new(parent).and_then(|process| process.tasks());
+        let threads = threads.into_iter().flatten().flatten();
+        let listed = threads.filter_map(|thread| thread.children().ok());
+        for child in listed.flatten() {
+            // An id that is used again could close a circle.
+            if found.insert(child)
+                && let Ok(child) = child.try_into()
+            {
+                unseen.push(child);
+            }
+        }
+    }
+    Some(found)
+}
+
+/// The same by looking at all processes of the host.
 fn descendants(of: i32) -> Result<BTreeSet<u32>, ProcessesError> {
     let all = all_processes().map_err(ProcessesError::List)?;
     let parents: Vec<(i32, i32)> = all
@@ -149,6 +186,9 @@ mod tests {
         let found = descendants(own).unwrap();
         assert!(found.contains(&child.0.id()));
         assert!(!found.contains(&1) && !found.contains(&std::process::id()));
+        let listed = children(own).unwrap();
+        assert!(listed.contains(&child.0.id()));
+        assert!(!listed.contains(&1) && !listed.contains(&std::process::id()));
     }
 
     #[test]

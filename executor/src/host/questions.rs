@@ -1,13 +1,9 @@
 //! What a framework wants to know of a task that runs: one answer to each question.
 
-use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::Instant;
 
-use disk_engine::{Completeness, Options};
 use executor_core::{Answer, Event, Question};
 use mesos_proto::v1::TaskId;
-use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::launch::Belongings;
@@ -30,10 +26,10 @@ impl Host {
                 init: running.process.as_ref()?.pid(),
             })
         });
-        let (walks, wakes) = (Arc::clone(&self.walks), self.wakes.clone());
+        let wakes = self.wakes.clone();
         tokio::spawn(async move {
             let answer = match subject {
-                Some(subject) => answer(subject, question, &walks).await,
+                Some(subject) => answer(subject, question).await,
                 None => Answer::Unknown("the task has ended".to_owned()),
             };
             let event = Event::Answered { number, answer };
@@ -43,51 +39,28 @@ impl Host {
     }
 }
 
-async fn answer(subject: Subject, question: Question, walks: &Semaphore) -> Answer {
+async fn answer(subject: Subject, question: Question) -> Answer {
     let Subject { belongings, init } = subject;
-    // Held while walking.
-    let _turn = match question {
+    let found = match question {
         Question::Disk => {
-            if let Some(disk) = belongings.measured.fresh(belongings.limits.disk) {
-                return Answer::Disk(disk);
-            }
-            // It is closed never.
-            walks.acquire().await.ok()
+            return match belongings.disk.fresh().await {
+                Some(disk) => Answer::Disk {
+                    disk,
+                    volumes: belongings.disk.volumes(),
+                },
+                None => Answer::Unknown("its directory could not be measured in time".to_owned()),
+            };
         }
-        Question::Usage | Question::Processes { .. } => None,
-    };
-    let found = spawn_blocking(move || match question {
-        Question::Usage => match usage::of(&belongings) {
+        Question::Usage => spawn_blocking(move || match usage::of(&belongings) {
             Ok(usage) => Answer::Usage(Box::new(usage)),
             Err(error) => Answer::Unknown(error.to_string()),
-        },
-        Question::Processes { arguments } => processes::of(&belongings, init, arguments)
-            .unwrap_or_else(|error| Answer::Unknown(error.to_string())),
-        Question::Disk => measure(&belongings),
-    });
+        }),
+        Question::Processes { arguments } => spawn_blocking(move || {
+            processes::of(&belongings, init, arguments)
+                .unwrap_or_else(|error| Answer::Unknown(error.to_string()))
+        }),
+    };
     found
         .await
         .unwrap_or_else(|error| Answer::Unknown(error.to_string()))
-}
-
-/// Walks the task's directory. Blocks.
-fn measure(belongings: &Belongings) -> Answer {
-    let (measured, limit) = (&belongings.measured, belongings.limits.disk);
-    // Somebody else may have measured while this one waited for its turn.
-    if let Some(disk) = measured.fresh(limit) {
-        return Answer::Disk(disk);
-    }
-    let begin = Instant::now();
-    match disk_engine::measure(belongings.directory.as_fd(), &Options::default()) {
-        Ok(found) => {
-            let is_complete = matches!(found.completeness, Completeness::Complete);
-            let now = Instant::now();
-            measured.note(now, now - begin, found.bytes, is_complete);
-        }
-        Err(error) => return Answer::Unknown(error.to_string()),
-    }
-    match measured.last(limit) {
-        Some(disk) => Answer::Disk(disk),
-        None => Answer::Unknown("nothing was measured".to_owned()),
-    }
 }

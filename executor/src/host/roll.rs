@@ -70,7 +70,8 @@ impl Roll {
                 restarts,
                 // The cgroup of a task that ends meanwhile is gone, and nothing is known of it any more.
                 usage: usage::of(&belongings).unwrap_or_default(),
-                disk: belongings.measured.last(belongings.limits.disk),
+                disk: belongings.disk.last(),
+                volumes: belongings.disk.volumes(),
             }
         });
         samples.collect()

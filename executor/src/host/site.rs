@@ -10,9 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cgroup::Cgroup;
-use dialect::Request;
 use executor_core::{Fault, StartFailure};
-use mesos_proto::TaskInfo;
 use nix::unistd::{Gid, Uid, fchown, getegid, geteuid};
 use sandbox::directory::{self, DirectoryError, TaskDirectory};
 use sandbox::identity::{self, Identity};
@@ -20,9 +18,11 @@ use sandbox::{Command, Namespaces, Plan, Stdio};
 use tracing::{debug, warn};
 
 use super::cancellation::Cancellation;
-use super::demands::Demands;
+use super::demands::{self, Demands};
+use super::disk::{self, TaskDisk};
 use super::failure;
 use super::isolation::{Ground, Isolation};
+use super::launch::Order;
 use super::limits::{ProcessLimits, TaskLimits};
 use super::output::{Orders, Output};
 use super::workshop::{Way, Workshop};
@@ -52,6 +52,7 @@ pub(super) struct Site {
     pub(super) cgroup: Option<Arc<Cgroup>>,
     pub(super) limits: TaskLimits,
     pub(super) demands: Demands,
+    pub(super) disk: Arc<TaskDisk>,
     cgroup_namespace: bool,
 }
 
@@ -59,10 +60,10 @@ impl Site {
     /// Blocks, for as long as the file system does.
     pub(super) fn make(
         workshop: &Workshop,
-        task: &TaskInfo,
-        request: &Request,
+        order: &Order,
         cancelled: &Cancellation,
     ) -> Result<Self, StartFailure> {
+        let (task, request) = (&order.task, &order.request);
         cancelled.check()?;
         let id = &task.task_id.value;
         let limits = TaskLimits::of(task, request.options.process_limit);
@@ -112,6 +113,13 @@ impl Site {
             Way::Command(flags) => Isolation::of(&flags.restrict(&request.sandbox), &ground)?,
             Way::Custom | Way::Alone { .. } => Isolation::of(&request.sandbox, &ground)?,
         };
+        let quotas = disk::of_volumes(&task.resources, &order.executors, &request.sandbox.volumes);
+        let quotas = quotas.map_err(|error| failure(Fault::Framework, &error))?;
+        let subjects = disk::subjects(&task.task_id, &place.directory, &limits, quotas, |volume| {
+            ground.places().open(volume)
+        });
+        let subjects = subjects.map_err(|error| failure(Fault::Host, &error))?;
+        let disks = workshop.disks.clone();
         // An agent that is removing the container must find no new cgroup in its way.
         cancelled.check()?;
         let cgroup = own_cgroup(workshop, id, &limits)?;
@@ -134,9 +142,17 @@ impl Site {
             cgroup,
             limits,
             demands,
+            disk: Arc::new(TaskDisk::new(disks, task.task_id.clone(), subjects)),
             cgroup_namespace: workshop.cgroup_namespaces && has_cgroup,
         };
         let checked = site.demands.check_limits(&site.lacking_limits());
+        let checked = checked.and_then(|()| match site.limits.of_disk.in_kernel {
+            true => site
+                .disk
+                .await_kernel()
+                .map_err(|lack| demands::refusal(&lack)),
+            false => Ok(()),
+        });
         site.or_abandon(checked).map(|(site, ())| site)
     }
 

@@ -1,11 +1,9 @@
 //! What a task uses, put together from those who count it.
 
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cgroup::{Ceiling, Figures};
-use executor_core::{DiskUse, Usage};
-use mesos_proto::Bytes;
+use executor_core::Usage;
 
 use super::launch::Belongings;
 
@@ -65,63 +63,6 @@ fn counted(figures: &Figures) -> Usage {
     }
 }
 
-/// What a task's directory was found to take when it was measured last.
-#[derive(Debug, Default)]
-pub(super) struct Measured(Mutex<Option<Measurement>>);
-
-#[derive(Clone, Copy, Debug)]
-struct Measurement {
-    at: Instant,
-    /// How long it took.
-    cost: Duration,
-    bytes: u64,
-    is_complete: bool,
-}
-
-/// A measurement is good enough for who asks until it is older than this, and than this many times what it cost.
-const FRESH: Duration = Duration::from_secs(5);
-const TIMES_ITS_COST: u32 = 20;
-
-impl Measured {
-    pub(super) fn note(&self, at: Instant, cost: Duration, bytes: u64, is_complete: bool) {
-        let measurement = Measurement {
-            at,
-            cost,
-            bytes,
-            is_complete,
-        };
-        *crate::logs::locked(&self.0) = Some(measurement);
-    }
-
-    /// The last one; none before the first.
-    pub(super) fn last(&self, limit: Option<Bytes>) -> Option<DiskUse> {
-        self.newer_than(Instant::now(), |_| true, limit)
-    }
-
-    /// The last one, when it is good enough for who asks.
-    pub(super) fn fresh(&self, limit: Option<Bytes>) -> Option<DiskUse> {
-        let is_fresh = |found: &Measurement| FRESH.max(found.cost * TIMES_ITS_COST);
-        let now = Instant::now();
-        let young = |found: &Measurement| now.duration_since(found.at) <= is_fresh(found);
-        self.newer_than(now, young, limit)
-    }
-
-    fn newer_than(
-        &self,
-        now: Instant,
-        is_wanted: impl FnOnce(&Measurement) -> bool,
-        limit: Option<Bytes>,
-    ) -> Option<DiskUse> {
-        let found = (*crate::logs::locked(&self.0)).filter(is_wanted)?;
-        Some(DiskUse {
-            used_bytes: found.bytes,
-            limit_bytes: limit.map(Bytes::as_u64),
-            age_seconds: now.duration_since(found.at).as_secs_f64(),
-            at_least: !found.is_complete,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use cgroup::{CpuFigures, MemoryFigures, PressureFigures, Stalls};
@@ -165,23 +106,5 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(counted(&figures), wanted);
-    }
-
-    #[test]
-    fn a_measurement_is_fresh_for_a_while_and_longer_when_it_was_dear() {
-        let measured = Measured::default();
-        let limit = Some(Bytes::new(1 << 20));
-        assert_eq!(measured.last(limit), None);
-        let now = Instant::now();
-        let Some(before) = now.checked_sub(Duration::from_secs(8)) else {
-            panic!("this host runs since a moment ago");
-        };
-        measured.note(before, Duration::ZERO, 512, true);
-        assert_eq!(measured.fresh(limit), None);
-        let last = measured.last(limit).unwrap();
-        assert_eq!((last.used_bytes, last.limit_bytes), (512, Some(1 << 20)));
-        assert!(last.age_seconds >= 8.0 && !last.at_least);
-        measured.note(before, Duration::from_secs(1), 512, false);
-        assert!(measured.fresh(limit).unwrap().at_least);
     }
 }

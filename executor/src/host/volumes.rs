@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, Metadata};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -170,6 +171,16 @@ impl Places<'_> {
                 shown.display()
             ))),
         }
+    }
+
+    /// A persistent volume itself, to be measured. Blocks for as long as the file system does.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub(super) fn open(&self, volume: &PersistentVolume) -> Result<OwnedFd, disk_engine::Error> {
+        let place = self.place_of(volume).filter(|place| place.is_dir());
+        let shown = || self.executor.join(&volume.container_path);
+        disk_engine::open_root(&place.unwrap_or_else(shown))
     }
 
     /// Mesos: src/slave/paths.cpp, `getPersistentVolumePath`.

@@ -1,6 +1,5 @@
-//! Watching one task: its end, its memory, its disk.
+//! Watching one task: its end, its memory.
 
-mod disk;
 mod memory;
 
 use std::io;
@@ -17,7 +16,6 @@ use tracing::warn;
 use super::launch::Belongings;
 use crate::driver::Wake;
 use crate::sys;
-pub(super) use disk::{Walking, disk};
 pub(super) use memory::memory;
 
 /// Wakes the driver with [`Wake::Ending`] when the task's main process has ended.

@@ -7,6 +7,7 @@ use sandbox::Launcher;
 use sandbox::seccomp::Profiles;
 use tokio::sync::Semaphore;
 
+use super::disk::Disks;
 use super::fetching::FetchSettings;
 use super::host_files::HostFiles;
 use crate::command_executor::CommandExecutor;
@@ -30,6 +31,8 @@ pub(crate) struct Workshop {
     /// Lists of system calls that tasks can name.
     pub(crate) profiles: Profiles,
     pub(crate) way: Way,
+    /// What tasks' directories take.
+    pub(crate) disks: Disks,
     pub(crate) fetching: FetchSettings,
     /// Held while a task's output is copied.
     pub(crate) copying: Turns,

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 
 use crate::cli::Run;
 use crate::groundwork;
-use crate::host::{FetchSettings, Host, HostFiles, MOST_TURNS, Way, Workshop};
+use crate::host::{Disks, FetchSettings, Host, HostFiles, MOST_TURNS, Way, Workshop};
 use crate::logs::Turns;
 use crate::settings;
 use ending::Ending;
@@ -65,6 +65,7 @@ fn attempt(options: Run) -> Result<Ending, Box<dyn std::error::Error>> {
             options.filesystem == "private",
         ),
         profiles: Profiles::in_directory(settings::seccomp_profiles())?,
+        disks: Disks::start(settings::disks()?)?,
         way: Way::Alone { user: options.user },
         fetching: FetchSettings::default(),
         copying: Turns::new(),

@@ -19,7 +19,13 @@ pub(super) fn reply(task_id: &str, answer: Answer) -> Result<Value, String> {
         Answer::Usage(usage) => {
             Ok(json!({ "reply": "usage", "task_id": task_id, "usage": *usage }))
         }
-        Answer::Disk(disk) => Ok(json!({ "reply": "disk", "task_id": task_id, "disk": disk })),
+        Answer::Disk { disk, volumes } => {
+            let mut reply = json!({ "reply": "disk", "task_id": task_id, "disk": disk });
+            if !volumes.is_empty() {
+                reply["volumes"] = json!(volumes);
+            }
+            Ok(reply)
+        }
         Answer::Processes {
             processes,
             omitted: unseen,

@@ -7,19 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use executor_core::{CommandEnd, Event, Limitation, Probed, TaskEvent};
-use mesos_proto::v1::TaskId;
 use sandbox::{Exit, Plan, Process, ProcessError};
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::task::{JoinError, JoinSet, spawn_blocking};
+use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{Instant, sleep_until};
 
 use super::output::Output;
 use super::{CALLED_OFF, Hooks, Job, command, error_of};
 use crate::driver::Wake;
+use crate::host::disk::Listening;
 use crate::host::launch::Belongings;
-use crate::host::watch::{self, Walking};
 use crate::host::workshop::Workshop;
 use crate::sys;
 
@@ -90,7 +89,7 @@ impl Hooks {
         };
 
         let ended = running.watch()?;
-        let mut quota = self.quota(&job.task_id, belongings);
+        let mut quota = Quota::watch(belongings);
         let end = match early {
             Some(end) => end,
             None => tokio::select! {
@@ -120,21 +119,6 @@ impl Hooks {
             End::Limited(limitation) => error_of(limitation.message),
         })
     }
-
-    /// Watches the task's disk quota meanwhile.
-    fn quota(&self, task_id: &TaskId, belongings: &Arc<Belongings>) -> Quota {
-        let (found, heard) = unbounded_channel();
-        let mut watches = JoinSet::new();
-        let walking = Walking {
-            measured: Arc::clone(&self.measured),
-            walks: Arc::clone(&self.walks),
-        };
-        watch::disk(&mut watches, task_id, belongings, walking, &found);
-        Quota {
-            heard,
-            _watches: watches,
-        }
-    }
 }
 
 /// How a hook came to its end.
@@ -148,10 +132,20 @@ enum End {
 /// A watch over the task's disk quota. Dropping it ends it.
 struct Quota {
     heard: UnboundedReceiver<Wake>,
-    _watches: JoinSet<()>,
+    _listening: Listening,
 }
 
 impl Quota {
+    fn watch(belongings: &Belongings) -> Self {
+        let (found, heard) = unbounded_channel();
+        Self {
+            heard,
+            _listening: belongings
+                .disk
+                .listen(&found, belongings.cgroup.as_ref(), None),
+        }
+    }
+
     /// Returns when it is broken.
     async fn broken(&mut self) -> Limitation {
         while let Some(wake) = self.heard.recv().await {

@@ -27,6 +27,7 @@ impl TaskLimits {
             // What the dialect compares is the resource; an option may ask for less still.
             limits.pids = limits.pids.map_or(Some(pids), |most| Some(most.min(pids)));
         }
+        self.of_disk = wishes.disk;
         limits.cpuset = Cpuset {
             cpus: wishes.cpuset.clone(),
             mems: None,
