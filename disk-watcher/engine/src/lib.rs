@@ -44,7 +44,9 @@ pub use measure::{Error, Series, measure, open_root};
 pub use options::{FileId, Options};
 pub use pace::{Look, Pace};
 pub use sys::Handle;
-pub use track::{Drained, FileSystemId, Malformed, NoTracking, TrackEvent, TrackEvents, Tracker};
+pub use track::{
+    Drained, Drift, FileSystemId, Malformed, NoTracking, TrackEvent, TrackEvents, Tracker,
+};
 pub use usage::{Completeness, Gaps, Unread, Usage};
 pub use watch::{
     Amount, Breach, Deleted, Event, Figures, FileSystem, FileSystemFigures, Largest, Limits,

@@ -20,23 +20,30 @@
 mod error;
 mod event;
 mod hunt;
+mod later;
 mod links;
 mod listing;
 mod read;
+mod reconcile;
 mod table;
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::sys::Handle;
 use crate::sys::fanotify::Group;
 use crate::{FileId, TreeId, Usage, attributes, sys};
 pub use error::NoTracking;
 pub use event::{Event as TrackEvent, Events as TrackEvents, FileSystemId, Malformed};
 use hunt::Hunt;
+use later::Later;
 use listing::Mount;
+pub use reconcile::Drift;
+use reconcile::Progress;
 use table::{At, Dirty, Key, Linked, Table, TreeIndex};
 
 /// What is reported of every file of a marked file system.
@@ -75,6 +82,7 @@ pub struct Tracker {
     trees: HashMap<TreeId, Tracked>,
     next_index: u32,
     table: Table,
+    later: Later,
     events: Vec<u8>,
     listing: Vec<u8>,
 }
@@ -93,6 +101,7 @@ struct Tracked {
     /// Files of which another name may have been counted before they had several.
     suspects: Vec<Linked>,
     last_hunt: Option<Hunt>,
+    progress: Option<Progress>,
 }
 
 /// What came of [`Tracker::drain`].
@@ -116,6 +125,7 @@ impl Tracker {
             trees: HashMap::new(),
             next_index: 0,
             table: Table::default(),
+            later: Later::default(),
             events: vec![0; EVENT_BYTES],
             listing: Vec::with_capacity(LISTING_BYTES),
         })
@@ -168,6 +178,7 @@ impl Tracker {
             outer,
             suspects: Vec::new(),
             last_hunt: None,
+            progress: None,
         };
         self.trees.insert(tree, tracked);
         self.read(tree)
@@ -200,6 +211,8 @@ impl Tracker {
     pub fn drain(&mut self) -> Result<Drained, NoTracking> {
         let mut drained = Drained::default();
         let mut taken = 0;
+        let now = Instant::now();
+        self.later.soil_due(&mut self.table, now);
         loop {
             let length = match rustix::io::read(&self.group, &mut self.events) {
                 Ok(0) | Err(Errno::AGAIN) => break,
@@ -215,24 +228,14 @@ impl Tracker {
                 let event = event?;
                 drained.events += 1;
                 drained.overflowed |= event.mask & libc::FAN_Q_OVERFLOW != 0;
-                let Some((id, handle)) = event.directory else {
-                    continue;
-                };
-                let at = self
-                    .file_systems
-                    .iter()
-                    .position(|known| *known == Some(id));
-                let at = at.and_then(|at| u16::try_from(at).ok());
-                if let Some(at) = at.and_then(|at| self.table.find(&(at, handle))) {
-                    let structure =
-                        event.mask & libc::FAN_ONDIR != 0 && event.mask & STRUCTURE != 0;
-                    self.table.soil(
-                        at,
-                        Dirty {
-                            files: true,
-                            structure,
-                        },
-                    );
+                if let Some(at) = event.directory.and_then(|known| self.find(known)) {
+                    let is_directory = event.mask & libc::FAN_ONDIR != 0;
+                    let dirty = Dirty {
+                        files: true,
+                        structure: is_directory && event.mask & STRUCTURE != 0,
+                    };
+                    self.table.soil(at, dirty);
+                    self.later.remember(&mut self.table, at, now);
                 }
             }
             taken += length;
@@ -267,6 +270,12 @@ impl Tracker {
     /// How many directories are known, of all trees.
     pub fn directories(&self) -> usize {
         self.table.size().0
+    }
+
+    fn find(&self, (id, handle): (FileSystemId, Handle)) -> Option<At> {
+        let known = |known: &Option<FileSystemId>| *known == Some(id);
+        let at = self.file_systems.iter().position(known)?;
+        self.table.find(&(u16::try_from(at).ok()?, handle))
     }
 
     /// Marks the file system of a tree, unless it is.

@@ -7,6 +7,12 @@ use super::table::{At, Content, Dirty};
 use super::{MOST_DIRECTORIES, NoTracking, Tracker};
 use crate::{TreeId, Usage};
 
+/// What a look at a directory came to.
+pub(super) struct Looked {
+    pub(super) entries: u64,
+    pub(super) is_readable: bool,
+}
+
 impl Tracker {
     /// What a tree holds, after looking again at those of its directories in which something happened up to the last
     /// [drain](Self::drain).
@@ -42,7 +48,7 @@ impl Tracker {
         let mut unreadable = Vec::new();
         loop {
             while let Some((at, dirty)) = self.table.next(index) {
-                if !self.look(tree, at, dirty)? {
+                if !self.look(tree, at, dirty)?.is_readable {
                     unreadable.push(at);
                 }
             }
@@ -57,11 +63,20 @@ impl Tracker {
         Ok(())
     }
 
-    /// Looks at one directory. `false`: it cannot be read now.
-    fn look(&mut self, tree: TreeId, at: At, dirty: Dirty) -> Result<bool, NoTracking> {
+    /// Looks at one directory.
+    pub(super) fn look(
+        &mut self,
+        tree: TreeId,
+        at: At,
+        dirty: Dirty,
+    ) -> Result<Looked, NoTracking> {
+        let mut looked = Looked {
+            entries: 0,
+            is_readable: true,
+        };
         let tracked = self.trees.get_mut(&tree).ok_or(NoTracking::NotTracked)?;
         let Some(directory) = self.table.get(at) else {
-            return Ok(true);
+            return Ok(looked);
         };
         let found = listing::open(&tracked.mount, &directory.key.1).and_then(|open| {
             listing::list(&open, &tracked.mount, dirty.structure, &mut self.listing)
@@ -72,31 +87,29 @@ impl Tracker {
                     content,
                     directories,
                     directory_mounts,
-                    ..
+                    entries,
                 } = found;
+                looked.entries = entries;
                 let unknown = self.table.fill(at, content);
                 tracked.suspects.extend(unknown);
                 if dirty.structure {
                     self.table.set_directory_mounts(at, directory_mounts);
                     self.arrange(tree, at, &directories)?;
                 }
-                Ok(true)
             }
-            Err(Refusal::Gone) if directory.is_root => Err(NoTracking::RootGone),
-            Err(Refusal::Gone) => {
-                self.table.remove_alone(at);
-                Ok(true)
-            }
-            Err(Refusal::Subvolume) => Err(NoTracking::Subvolume),
+            Err(Refusal::Gone) if directory.is_root => return Err(NoTracking::RootGone),
+            Err(Refusal::Gone) => self.table.remove_alone(at),
+            Err(Refusal::Subvolume) => return Err(NoTracking::Subvolume),
             Err(Refusal::Unreadable(_)) => {
                 let content = Content {
                     unread: 1,
                     ..Content::default()
                 };
                 self.table.fill(at, content);
-                Ok(false)
+                looked.is_readable = false;
             }
         }
+        Ok(looked)
     }
 
     /// Has the directories that were found in one hang below it, and those that were not found no longer.

@@ -76,6 +76,8 @@ pub(super) struct Directory {
     pub(super) directory_mounts: u32,
     linked: Box<[u64]>,
     pub(super) dirty: Dirty,
+    /// In which queues of [`Later`](super::later::Later) it is, a bit each.
+    pub(super) later: u8,
     pub(super) is_root: bool,
 }
 
@@ -152,7 +154,7 @@ impl Table {
         self.directories.get(at.0 as usize)?.as_ref()
     }
 
-    fn get_mut(&mut self, at: At) -> Option<&mut Directory> {
+    pub(super) fn get_mut(&mut self, at: At) -> Option<&mut Directory> {
         self.directories.get_mut(at.0 as usize)?.as_mut()
     }
 
@@ -181,6 +183,7 @@ impl Table {
             directory_mounts: 0,
             linked: Box::default(),
             dirty: Dirty::default(),
+            later: 0,
             is_root: parent.is_none(),
         };
         let at = self.free.pop().unwrap_or_else(|| {

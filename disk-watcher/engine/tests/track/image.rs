@@ -1,6 +1,5 @@
 //! File systems of their own, in files: a mark on one slows nobody else, and goes with it.
 
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -78,28 +77,17 @@ pub(crate) fn run(command: &mut Command) {
     assert!(output.status.success(), "{command:?}: {words}");
 }
 
-/// What `du -s -B1` says, which has to be true twice in a row.
+/// What `du -s -B1` says.
 pub(crate) fn du(path: &Path) -> u64 {
-    let once = || {
-        let output = Command::new("du").args(["-sx", "-B1"]).arg(path).output();
-        let output = output.unwrap();
-        let words = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "du: {words}");
-        let text = String::from_utf8_lossy(&output.stdout);
-        text.split('\t').next().unwrap().parse().unwrap()
-    };
-    let mut last: u64 = once();
-    for _ in 0..20 {
-        let next = once();
-        if next == last {
-            return next;
-        }
-        last = next;
-    }
-    panic!("{path:?} does not come to rest");
+    let output = Command::new("du").args(["-sx", "-B1"]).arg(path).output();
+    let output = output.unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "du: {words}");
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.split('\t').next().unwrap().parse().unwrap()
 }
 
 /// Has the file system write down everything, after which no block moves any more.
-pub(crate) fn settle(path: impl AsRef<OsStr>) {
-    run(Command::new("sync").arg("-f").arg(path.as_ref()));
+pub(crate) fn settle(path: &Path) {
+    rustix::fs::syncfs(File::open(path).unwrap()).unwrap();
 }

@@ -5,11 +5,14 @@
 
 mod basics;
 mod image;
+mod random;
+#[path = "../tree/mod.rs"]
+mod tree;
 
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use disk_engine::{FileId, NoTracking, Tracker, TreeId, Usage, open_root};
+use disk_engine::{FileId, NoTracking, Options, Tracker, TreeId, Usage, measure, open_root};
 use image::{du, settle};
 
 /// One tracked tree.
@@ -41,6 +44,8 @@ impl Tracked {
         settle(&self.path);
         let usage = self.usage();
         assert_eq!(usage.bytes, du(&self.path), "after {after}");
+        let walked = measure(open_root(&self.path).unwrap().as_fd(), &Options::default());
+        assert_eq!(usage.inodes, walked.unwrap().inodes, "after {after}");
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) enum Operation {
 }
 
 /// Few names, so that operations meet; some of them nasty.
-fn name() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn name() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         "[a-d]".prop_map(String::into_bytes),
         Just(b"new\nline".to_vec()),
@@ -68,7 +68,7 @@ pub(crate) struct Model {
 
 impl Model {
     /// All directories, the root first, and all regular files.
-    fn list(&self) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    pub(crate) fn list(&self) -> (Vec<PathBuf>, Vec<PathBuf>) {
         let (mut directories, mut files) = (vec![self.tree.path().to_owned()], Vec::new());
         let mut next = 0;
         while let Some(directory) = directories.get(next).cloned() {
