@@ -6,6 +6,8 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command as Clap, FromArgMatches, Pa
 
 use crate::agent::AgentAddress;
 use crate::config::{FILE_VARIABLE, Sources};
+use crate::explain::ExplainArgs;
+use crate::top::{DAEMON_SOCKET, TopArgs};
 
 /// Disk usage of the sandboxes of a Mesos agent.
 #[derive(Debug, Parser)]
@@ -31,6 +33,10 @@ pub(crate) enum Command {
     Usage(UsageArgs),
     /// Watch the sandboxes of an agent, and end what breaks its limit
     Run(RunArgs),
+    /// Show the largest and the fastest growing sandboxes, again and again
+    Top(TopArgs),
+    /// Tell where the bytes of a container's sandbox, or of any directory, are
+    Explain(ExplainArgs),
 }
 
 /// The daemon's, whose flags are the keys of its configuration.
@@ -105,6 +111,9 @@ pub(crate) struct SurveyArgs {
     /// Show what earlier agents left in this work directory, too, not only the newest
     #[arg(long, requires = "work_dir")]
     pub(crate) all_agents: bool,
+    /// The socket of a daemon that runs, which tells more of each sandbox
+    #[arg(long, value_name = "SOCKET", requires = "work_dir", default_value = DAEMON_SOCKET)]
+    pub(crate) socket: PathBuf,
 }
 
 const RUN_HELP: &str = "\
@@ -122,6 +131,8 @@ SIGHUP reads all of it again; what is wrong then changes nothing. SIGTERM ends i
 Exit code: 0 after SIGTERM, 1 if it cannot go on, 2 if the configuration is wrong.";
 
 const USAGE: &str = "mesos-disk-watcher run --config FILE [--check] [FLAGS]
+       mesos-disk-watcher top [WORK_DIR] [--sort COLUMN] [--rows COUNT] [--batch ROUNDS]
+       mesos-disk-watcher explain CONTAINER|PATH [--work-dir DIR] [--depth LEVELS]
        mesos-disk-watcher usage [--cross-mounts] PATH...
        mesos-disk-watcher --once WORK_DIR [--agent http://HOST:PORT] [--json] [--all-agents]";
 
@@ -151,6 +162,9 @@ have ended, the limit is unknown: '-', or null.
 
 Which directory is whose, and limits that neither tells, are also taken from what
 mesos-sandbox-executor publishes in its sandbox, for its own tasks alone.
+
+Where the daemon runs, it tells what is deleted but still open, how fast a sandbox
+grows, by what it is watched, and of persistent volumes.
 
 A usage marked '>=' is a lower bound: something could not be read, as standard
 error tells.

@@ -15,6 +15,7 @@ mod escape;
     reason = "what goes on in the background tells by it"
 )]
 mod events;
+mod explain;
 #[allow(dead_code, reason = "what goes on in the background is built on it")]
 mod inventory;
 mod limits;
@@ -30,6 +31,7 @@ mod sandboxes;
 mod service;
 mod survey;
 mod tasks;
+mod top;
 mod usage_command;
 
 use std::error::Error;
@@ -47,6 +49,8 @@ pub fn run() -> ExitCode {
     let done = match (&cli.command, &cli.survey.work_dir) {
         (Some(Command::Usage(args)), _) => usage_command::run(args, &mut out),
         (Some(Command::Run(args)), _) => return service::run(args),
+        (Some(Command::Top(args)), _) => top::run(args, &mut out),
+        (Some(Command::Explain(args)), _) => explain::run(args, &mut out),
         (None, Some(work_dir)) => survey::run(work_dir, &cli.survey, &mut out),
         (None, None) => Cli::command().print_help().map(|()| Outcome::Flawed),
     };

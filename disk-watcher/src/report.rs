@@ -1,10 +1,15 @@
 //! The survey's result, as a table for people and as JSON for programs.
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use disk_engine::{Completeness, Usage};
+use disk_figures::{Identity, Kind, Measured, Report, Source, Subject};
 use mesos_proto::Bytes;
 use mesos_proto::paths::RunPath;
 use serde::Serialize;
@@ -22,10 +27,84 @@ pub(crate) struct Row {
     /// Below the work directory.
     pub(crate) path: PathBuf,
     pub(crate) usage: Usage,
+    /// What measuring it took.
+    pub(crate) cost: Duration,
     pub(crate) limit: Option<Bytes>,
 }
 
+/// What a daemon knows beside what was measured just now.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    /// By the path below the work directory.
+    measured: HashMap<String, Measured>,
+    /// No walk of sandboxes meets them.
+    volumes: Vec<Subject>,
+}
+
+impl Watched {
+    /// What this daemon tells, if there is one, and if it watches this work directory.
+    pub(crate) fn new(told: Option<Report>, work_dir: &Path) -> Self {
+        let mut watched = Self::default();
+        for subject in told.map(|report| report.subjects).unwrap_or_default() {
+            if subject.identity.kind == Kind::Volume {
+                watched.volumes.push(subject);
+            } else if let Ok(below) = Path::new(&subject.identity.path).strip_prefix(work_dir)
+                && let Some(measured) = subject.measured
+            {
+                watched.measured.insert(text(below.as_os_str()), measured);
+            }
+        }
+        // Another work directory's daemon tells nothing of this one's volumes, either.
+        if watched.measured.is_empty() {
+            watched.volumes.clear();
+        }
+        watched
+    }
+
+    fn of(&self, row: &Row) -> Option<&Measured> {
+        self.measured.get(&text(row.path.as_os_str()))
+    }
+}
+
 impl Row {
+    /// As the views show it.
+    pub(crate) fn subject(&self) -> Subject {
+        let executor = &self.run.executor;
+        let (kind, nested_container_ids, task) = match &self.place {
+            Place::Container => (Kind::Container, Vec::new(), None),
+            Place::Nested(ids) => (Kind::Nested, ids.iter().map(|id| text(id)).collect(), None),
+            Place::Task(name) => (Kind::Task, Vec::new(), Some(text(name))),
+        };
+        Subject {
+            identity: Identity {
+                kind,
+                framework_id: text(executor.framework_id.as_os_str()),
+                executor_id: text(executor.executor_id.as_os_str()),
+                container_id: text(self.run.container_id.as_os_str()),
+                nested_container_ids,
+                task_id: self.task_id.clone().or(task),
+                path: text(self.path.as_os_str()),
+                ..Identity::default()
+            },
+            limit_bytes: self.limit.map(Bytes::as_u64),
+            measured: Some(Measured {
+                used_bytes: self.usage.bytes,
+                charged_bytes: self.usage.bytes,
+                inodes: self.usage.inodes,
+                at_least: self.usage.completeness != Completeness::Complete,
+                source: Source::Walk,
+                age_seconds: 0.0,
+                look_seconds: self.cost.as_secs_f64(),
+                growth_bytes_per_second: None,
+                deleted_bytes: None,
+                deleted_files: None,
+                deleted_at_least: false,
+                mounts_skipped: self.usage.mounts_skipped,
+            }),
+            ..Subject::default()
+        }
+    }
+
     /// Used bytes as part of the limit; infinite where there is something and may be nothing.
     fn share(&self) -> Option<f64> {
         let used = self.usage.bytes as f64;
@@ -48,19 +127,26 @@ pub(crate) fn fullest_first(a: &Row, b: &Row) -> Ordering {
         .then_with(|| a.path.cmp(&b.path))
 }
 
+const COLUMNS: [&str; 10] = [
+    "USED",
+    "LIMIT",
+    "USE%",
+    "INODES",
+    "DELETED",
+    "GROWTH",
+    "WATCHED",
+    "FRAMEWORK",
+    "EXECUTOR",
+    "CONTAINER",
+];
+/// Numbers are flush right, texts flush left.
+const FIRST_TEXT: usize = 6;
+
 /// Writes the rows in columns, the numbers flush right.
-pub(crate) fn write_table(rows: &[Row], out: &mut impl Write) -> io::Result<()> {
-    let header = [
-        "USED",
-        "LIMIT",
-        "USE%",
-        "FRAMEWORK",
-        "EXECUTOR",
-        "CONTAINER",
-    ]
-    .map(str::to_owned);
-    let lines: Vec<[String; 6]> = std::iter::once(header)
-        .chain(rows.iter().map(cells))
+pub(crate) fn write_table(rows: &[Row], watched: &Watched, out: &mut impl Write) -> io::Result<()> {
+    let lines: Vec<[String; COLUMNS.len()]> = std::iter::once(COLUMNS.map(str::to_owned))
+        .chain(rows.iter().map(|row| cells(row, watched.of(row))))
+        .chain(watched.volumes.iter().map(volume_cells))
         .collect();
     let width = |column: usize| {
         lines
@@ -69,39 +155,107 @@ pub(crate) fn write_table(rows: &[Row], out: &mut impl Write) -> io::Result<()> 
             .max()
             .unwrap_or(0)
     };
-    let widths: [usize; 6] = std::array::from_fn(width);
-    for [used, limit, share, framework, executor, container] in &lines {
-        let [w0, w1, w2, w3, w4, _] = widths;
-        writeln!(
-            out,
-            "{used:>w0$}  {limit:>w1$}  {share:>w2$}  {framework:w3$}  {executor:w4$}  {container}"
-        )?;
+    let widths: [usize; COLUMNS.len()] = std::array::from_fn(width);
+    for line in &lines {
+        let mut text = String::new();
+        for (column, (cell, width)) in line.iter().zip(widths).enumerate() {
+            // Writing to a String cannot fail.
+            let _ = if column < FIRST_TEXT {
+                write!(text, "{cell:>width$}  ")
+            } else {
+                write!(text, "{cell:width$}  ")
+            };
+        }
+        writeln!(out, "{}", text.trim_end())?;
     }
     Ok(())
 }
 
-fn cells(row: &Row) -> [String; 6] {
-    let at_least = if row.usage.completeness == Completeness::Complete {
-        ""
-    } else {
-        ">="
-    };
-    let unknown = || "-".to_owned();
+fn cells(row: &Row, watched: Option<&Measured>) -> [String; COLUMNS.len()] {
     let executor = &row.run.executor;
     let container = row.place.below(row.run.container_id.as_os_str().into());
+    let subject = row.subject();
+    let share = row.share().map_or_else(unknown, percent);
+    let [deleted, growth, source] = watched_cells(watched);
     [
-        format!("{at_least}{}", in_units(row.usage.bytes)),
-        row.limit
-            .map_or_else(unknown, |limit| in_units(limit.as_u64())),
-        row.share().map_or_else(unknown, percent),
+        used(&subject),
+        subject.limit_bytes.map_or_else(unknown, in_units),
+        share,
+        row.usage.inodes.to_string(),
+        deleted,
+        growth,
+        source,
         escaped(executor.framework_id.as_os_str()),
         escaped(executor.executor_id.as_os_str()),
         escaped(container.as_os_str()),
     ]
 }
 
+/// Of a volume there is what the daemon tells alone.
+fn volume_cells(volume: &Subject) -> [String; COLUMNS.len()] {
+    let identity = &volume.identity;
+    let plain = |text: &str| escaped(OsStr::new(text));
+    let [deleted, growth, source] = watched_cells(volume.measured.as_ref());
+    let name = |text: &str| match text {
+        "" => unknown(),
+        text => plain(text),
+    };
+    [
+        used(volume),
+        volume.limit_bytes.map_or_else(unknown, in_units),
+        volume.limit_share().map_or_else(unknown, percent),
+        volume
+            .measured
+            .as_ref()
+            .map_or_else(unknown, |measured| measured.inodes.to_string()),
+        deleted,
+        growth,
+        source,
+        name(&identity.framework_id),
+        name(&identity.executor_id),
+        format!(
+            "volume {} of {}",
+            plain(identity.persistence_id.as_deref().unwrap_or_default()),
+            plain(identity.role.as_deref().unwrap_or_default())
+        ),
+    ]
+}
+
+fn used(subject: &Subject) -> String {
+    subject.measured.as_ref().map_or_else(unknown, |measured| {
+        let at_least = if measured.at_least { ">=" } else { "" };
+        format!("{at_least}{}", in_units(measured.used_bytes))
+    })
+}
+
+/// What is deleted but still open, how fast it grows, and by what it is watched.
+fn watched_cells(watched: Option<&Measured>) -> [String; 3] {
+    let rate = watched.and_then(|watched| watched.growth_bytes_per_second);
+    [
+        watched
+            .and_then(|watched| watched.deleted_bytes)
+            .map_or_else(unknown, in_units),
+        rate.map_or_else(unknown, growth),
+        watched.map_or_else(unknown, |watched| watched.source.name().to_owned()),
+    ]
+}
+
+fn unknown() -> String {
+    "-".to_owned()
+}
+
+/// Bytes a second, with a sign.
+pub(crate) fn growth(bytes_per_second: f64) -> String {
+    let amount = in_units(bytes_per_second.abs() as u64);
+    match bytes_per_second {
+        rate if rate >= 1.0 => format!("+{amount}/s"),
+        rate if rate <= -1.0 => format!("-{amount}/s"),
+        _ => "0 B/s".to_owned(),
+    }
+}
+
 /// Rounded up, so that only what is within the limit shows as 100 % or less.
-fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     if share < 100.0 {
         format!("{}%", (share * 100.0).ceil())
     } else {
@@ -110,7 +264,7 @@ fn percent(share: f64) -> String {
 }
 
 /// In the largest unit that leaves a number of at least 1, with one decimal.
-fn in_units(bytes: u64) -> String {
+pub(crate) fn in_units(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if bytes < 1024 {
         return format!("{bytes} B");
@@ -125,187 +279,76 @@ fn in_units(bytes: u64) -> String {
     format!("{amount:.1} {}", UNITS[unit])
 }
 
+/// A row: [`Subject`]'s keys, with these beside and instead.
 #[derive(Serialize)]
 struct JsonRow {
-    kind: &'static str,
-    agent_id: String,
-    framework_id: String,
-    executor_id: String,
-    container_id: String,
-    /// The ids of nested containers, from the outermost on.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    nested_container_ids: Vec<String>,
+    #[serde(flatten)]
+    identity: Identity,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_id: Option<String>,
+    /// The name of a task's directory, which is its id or what could be made of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     task: Option<String>,
-    /// Not there where the executor does not tell; otherwise `task` is the id, or what could be made of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    task_id: Option<String>,
-    path: String,
-    used_bytes: u64,
+    used_bytes: Option<u64>,
     limit_bytes: Option<u64>,
-    inodes: u64,
+    inodes: Option<u64>,
     mounts_skipped: u64,
     complete: bool,
     /// Why it is not complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     incomplete_because: Option<String>,
+    /// What the daemon tells of it; not there when none does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    watched: Option<Measured>,
 }
 
 /// Writes the rows as a JSON array.
-pub(crate) fn write_json(rows: &[Row], out: &mut impl Write) -> io::Result<()> {
-    let rows: Vec<JsonRow> = rows.iter().map(json_row).collect();
+pub(crate) fn write_json(rows: &[Row], watched: &Watched, out: &mut impl Write) -> io::Result<()> {
+    let sandboxes = rows.iter().map(|row| json_row(row, watched.of(row)));
+    let volumes = watched.volumes.iter().map(json_volume);
+    let rows: Vec<JsonRow> = sandboxes.chain(volumes).collect();
     serde_json::to_writer_pretty(&mut *out, &rows)?;
     writeln!(out)
 }
 
-fn json_row(row: &Row) -> JsonRow {
-    let executor = &row.run.executor;
-    let (kind, nested_container_ids, task) = match &row.place {
-        Place::Container => ("container", Vec::new(), None),
-        Place::Nested(ids) => ("nested", ids.iter().map(|id| text(id)).collect(), None),
-        Place::Task(name) => ("task", Vec::new(), Some(text(name))),
-    };
+fn json_row(row: &Row, watched: Option<&Measured>) -> JsonRow {
+    let mut identity = row.subject().identity;
+    identity.task_id.clone_from(&row.task_id);
     JsonRow {
-        kind,
-        agent_id: text(executor.agent_id.as_os_str()),
-        framework_id: text(executor.framework_id.as_os_str()),
-        executor_id: text(executor.executor_id.as_os_str()),
-        container_id: text(row.run.container_id.as_os_str()),
-        nested_container_ids,
-        task,
-        task_id: row.task_id.clone(),
-        path: text(row.path.as_os_str()),
-        used_bytes: row.usage.bytes,
+        identity,
+        agent_id: Some(text(row.run.executor.agent_id.as_os_str())),
+        task: match &row.place {
+            Place::Task(name) => Some(text(name)),
+            Place::Container | Place::Nested(_) => None,
+        },
+        used_bytes: Some(row.usage.bytes),
         limit_bytes: row.limit.map(Bytes::as_u64),
-        inodes: row.usage.inodes,
+        inodes: Some(row.usage.inodes),
         mounts_skipped: row.usage.mounts_skipped,
         complete: row.usage.completeness == Completeness::Complete,
         incomplete_because: match &row.usage.completeness {
             Completeness::Complete => None,
             Completeness::LowerBound(gaps) => Some(gaps.to_string()),
         },
+        watched: watched.cloned(),
+    }
+}
+
+fn json_volume(volume: &Subject) -> JsonRow {
+    let measured = volume.measured.as_ref();
+    JsonRow {
+        identity: volume.identity.clone(),
+        agent_id: None,
+        task: None,
+        used_bytes: measured.map(|measured| measured.used_bytes),
+        limit_bytes: volume.limit_bytes,
+        inodes: measured.map(|measured| measured.inodes),
+        mounts_skipped: measured.map_or(0, |measured| measured.mounts_skipped),
+        complete: measured.is_some_and(|measured| !measured.at_least),
+        incomplete_because: None,
+        watched: measured.cloned(),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use mesos_proto::paths::{ExecutorPath, Id};
-
-    fn row(container: &str, bytes: u64, limit: Option<u64>) -> Row {
-        let id = |name: &str| Id::new(name).unwrap();
-        let executor = ExecutorPath {
-            agent_id: id("A"),
-            framework_id: id("F"),
-            executor_id: id("E"),
-        };
-        Row {
-            run: RunPath {
-                executor,
-                container_id: id(container),
-            },
-            place: Place::Container,
-            task_id: None,
-            path: PathBuf::from("slaves").join(container),
-            usage: Usage {
-                bytes,
-                inodes: 1,
-                ..Usage::default()
-            },
-            limit: limit.map(Bytes::new),
-        }
-    }
-
-    #[test]
-    fn the_fullest_come_first_and_the_unlimited_last() {
-        let mut rows = [
-            row("big-unlimited", 1 << 40, None),
-            row("half", 50, Some(100)),
-            row("over", 12, Some(10)),
-            row("small-unlimited", 1, None),
-            row("no-room-at-all", 1, Some(0)),
-        ];
-        rows.sort_by(fullest_first);
-        let order: Vec<_> = rows
-            .iter()
-            .map(|row| row.run.container_id.to_string())
-            .collect();
-        assert_eq!(
-            order,
-            [
-                "no-room-at-all",
-                "over",
-                "half",
-                "big-unlimited",
-                "small-unlimited"
-            ]
-        );
-    }
-
-    #[test]
-    fn columns_are_aligned_and_hostile_names_stay_on_their_line() {
-        let mut hostile = row("C", 3 << 20, Some(10 << 20));
-        hostile.place = Place::Task("evil\nname".into());
-        let mut table = Vec::new();
-        write_table(&[hostile, row("D", 100, None)], &mut table).unwrap();
-        let expected = "   USED     LIMIT  USE%  FRAMEWORK  EXECUTOR  CONTAINER\n\
-                        3.0 MiB  10.0 MiB   30%  F          E         C/tasks/evil\\nname\n  \
-                          100 B         -     -  F          E         D\n";
-        assert_eq!(String::from_utf8(table).unwrap(), expected);
-    }
-
-    #[test]
-    fn a_lower_bound_is_marked() {
-        let mut short = row("C", 2048, None);
-        short.usage.completeness = Completeness::LowerBound(disk_engine::Gaps {
-            over_budget: true,
-            ..Default::default()
-        });
-        assert_eq!(cells(&short)[0], ">=2.0 KiB");
-        let json = serde_json::to_value(json_row(&short)).unwrap();
-        assert_eq!(json["complete"], false);
-        assert_eq!(
-            json["incomplete_because"],
-            "more entries than the walk may count"
-        );
-    }
-
-    #[test]
-    fn json_has_exact_bytes_and_null_for_an_unknown_limit() {
-        let mut out = Vec::new();
-        write_json(
-            &[row("C", 4097, None), row("D", 1, Some(1 << 53))],
-            &mut out,
-        )
-        .unwrap();
-        let json: serde_json::Value = serde_json::from_slice(&out).unwrap();
-        assert_eq!(json[0]["used_bytes"], 4097);
-        assert_eq!(json[0]["limit_bytes"], serde_json::Value::Null);
-        assert_eq!(json[1]["limit_bytes"], 1u64 << 53);
-        assert_eq!(json[0]["kind"], "container");
-        assert!(json[0].get("task").is_none());
-    }
-
-    #[test]
-    fn sizes_are_shown_in_the_unit_that_fits() {
-        for (bytes, shown) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1.0 KiB"),
-            (1_048_575, "1.0 MiB"),
-            (1_073_741_824, "1.0 GiB"),
-            (u64::MAX, "16384.0 PiB"),
-        ] {
-            assert_eq!(in_units(bytes), shown);
-        }
-    }
-
-    #[test]
-    fn one_byte_over_the_limit_is_more_than_100_percent() {
-        assert_eq!(percent(1.0), "100%");
-        assert_eq!(
-            percent((1u64 << 30) as f64 / ((1u64 << 30) - 1) as f64),
-            "101%"
-        );
-    }
-}
+mod tests;

@@ -3,49 +3,87 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
-use std::path::Path;
-use std::time::SystemTime;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
 
 use disk_engine::{Completeness, Options};
+use disk_figures::Report;
 use mesos_proto::paths::RunPath;
 
+use crate::agent::AgentAddress;
 use crate::cli::SurveyArgs;
 use crate::directory::Directory;
 use crate::limits::RunLimits;
-use crate::report::{self, Row};
+use crate::report::{self, Row, Watched};
 use crate::sandboxes::{self, Place, Sandbox, SandboxesError};
 use crate::tasks::RunTasks;
 use crate::{Outcome, agent, checkpoints, complain};
+
+/// A daemon that is well answers at once.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is surveyed.
+#[derive(Clone, Debug)]
+pub(crate) struct SurveyTarget {
+    pub(crate) work_dir: PathBuf,
+    /// Who tells limits; `None`: its checkpoints do.
+    pub(crate) agent: Option<AgentAddress>,
+    /// What earlier agents left, too.
+    pub(crate) all_agents: bool,
+}
+
+impl SurveyTarget {
+    /// The sandboxes of the agent that is there now.
+    pub(crate) fn newest(work_dir: PathBuf) -> Self {
+        Self {
+            work_dir,
+            agent: None,
+            all_agents: false,
+        }
+    }
+}
 
 /// Measures every sandbox below `work_dir` and prints the report.
 ///
 /// # Errors
 /// When standard output cannot be written to.
 pub(crate) fn run(work_dir: &Path, args: &SurveyArgs, out: &mut impl Write) -> io::Result<Outcome> {
-    let mut survey = Survey {
-        rows: Vec::new(),
-        outcome: Outcome::Clean,
+    let target = SurveyTarget {
+        work_dir: work_dir.to_owned(),
+        agent: args.agent.clone(),
+        all_agents: args.all_agents,
     };
-    let told = match args.agent.as_ref().map(agent::limits) {
-        None => HashMap::new(),
-        Some(Ok(limits)) => limits,
-        Some(Err(error)) => {
-            survey.flaw(&error);
-            HashMap::new()
+    let mut survey = match Survey::of(&target) {
+        Ok(survey) => survey,
+        Err(error) => {
+            // Before the first sandbox: there is nothing to print.
+            complain(&error);
+            return Ok(Outcome::Flawed);
         }
     };
-    if let Err(error) = survey.take(work_dir, args.all_agents, &told) {
-        // Before the first sandbox: there is nothing to print.
-        complain(&error);
-        return Ok(Outcome::Flawed);
-    }
     survey.rows.sort_by(report::fullest_first);
+    // Without a daemon, what only one that watches can know is not known.
+    let told = disk_figures::read(&args.socket, PATIENCE).ok();
+    let watched = Watched::new(told, work_dir);
     if args.json {
-        report::write_json(&survey.rows, out)?;
+        report::write_json(&survey.rows, &watched, out)?;
     } else {
-        report::write_table(&survey.rows, out)?;
+        report::write_table(&survey.rows, &watched, out)?;
     }
     Ok(survey.outcome)
+}
+
+/// The same for the views, and whether standard error was told that something is missing.
+///
+/// # Errors
+/// When the work directory is none.
+pub(crate) fn report(target: &SurveyTarget) -> Result<(Report, bool), SandboxesError> {
+    let survey = Survey::of(target)?;
+    // A clock before 1970 gives 0, which is what it means.
+    let time = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    let mut report = Report::at(time.as_secs_f64());
+    report.subjects = survey.rows.iter().map(Row::subject).collect();
+    Ok((report, survey.outcome == Outcome::Flawed))
 }
 
 struct Survey {
@@ -54,6 +92,23 @@ struct Survey {
 }
 
 impl Survey {
+    fn of(target: &SurveyTarget) -> Result<Self, SandboxesError> {
+        let mut survey = Self {
+            rows: Vec::new(),
+            outcome: Outcome::Clean,
+        };
+        let told = match target.agent.as_ref().map(agent::limits) {
+            None => HashMap::new(),
+            Some(Ok(limits)) => limits,
+            Some(Err(error)) => {
+                survey.flaw(&error);
+                HashMap::new()
+            }
+        };
+        survey.take(&target.work_dir, target.all_agents, &told)?;
+        Ok(survey)
+    }
+
     fn take(
         &mut self,
         work_dir: &Path,
@@ -126,6 +181,7 @@ impl Survey {
     }
 
     fn measure(&mut self, sandbox: Sandbox, tasks: &RunTasks) {
+        let began = Instant::now();
         match disk_engine::measure(sandbox.directory.as_fd(), &Options::default()) {
             Ok(usage) => {
                 if let Completeness::LowerBound(gaps) = &usage.completeness {
@@ -152,6 +208,7 @@ impl Survey {
                     place: sandbox.place,
                     task_id,
                     usage,
+                    cost: began.elapsed(),
                     limit,
                 });
             }

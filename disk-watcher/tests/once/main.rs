@@ -151,12 +151,16 @@ fn the_table_is_aligned_with_the_fullest_first() {
             "USED",
             "LIMIT",
             "USE%",
+            "INODES",
+            "DELETED",
+            "GROWTH",
+            "WATCHED",
             "FRAMEWORK",
             "EXECUTOR",
             "CONTAINER"
         ]
     );
-    let order: Vec<&str> = cells[1..].iter().map(|line| line[5]).collect();
+    let order: Vec<&str> = cells[1..].iter().map(|line| line[9]).collect();
     assert_eq!(order, ["C3", "C2", "C1"]);
     assert_eq!(cells[1][1], "1.0 MiB");
     assert_eq!(cells[3][1..3], ["-", "-"]);
