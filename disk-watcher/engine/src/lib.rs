@@ -41,7 +41,7 @@ pub use explain::{Directory, Explanation, explain};
 pub use largest::largest;
 pub use ledger::Holding;
 pub use measure::{Error, Series, measure, open_root};
-pub use options::{FileId, Options};
+pub use options::{FileId, Options, Stop};
 pub use pace::{Look, Pace};
 pub use sys::Handle;
 pub use track::{

@@ -1,4 +1,4 @@
-//! A queue of file names in one allocation: a directory of a million subdirectories has a million of them pending.
+//! File names in one allocation: a directory of a million subdirectories has a million of them pending.
 
 use std::ffi::CStr;
 
@@ -53,6 +53,52 @@ impl Names {
     }
 }
 
+/// The files of a directory as a system call listed them, to be taken in the order of their inode numbers: what is
+/// close by number is close on a disk, and in the kernel's memory.
+#[derive(Debug, Default)]
+pub(crate) struct Listed {
+    bytes: Vec<u8>,
+    /// Inode number, and where the name starts; the last is taken first.
+    order: Vec<(u64, usize)>,
+}
+
+impl Listed {
+    pub(crate) fn push(&mut self, ino: u64, name: &CStr) {
+        self.order.push((ino, self.bytes.len()));
+        self.bytes.extend_from_slice(name.to_bytes_with_nul());
+    }
+
+    pub(crate) fn sort(&mut self) {
+        self.order.sort_unstable_by(|a, b| b.cmp(a));
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<&CStr> {
+        let (_, start) = self.order.pop()?;
+        CStr::from_bytes_until_nul(&self.bytes[start..]).ok()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Splits off so many that would be taken next, or as many as there are.
+    pub(crate) fn split_off(&mut self, count: usize) -> Names {
+        let mut names = Names::default();
+        for _ in 0..count {
+            match self.pop() {
+                Some(name) => names.push(name),
+                None => break,
+            }
+        }
+        names
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.order.clear();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +112,23 @@ mod tests {
         }
         assert_eq!(names.len(), 0);
         all
+    }
+
+    #[test]
+    fn listed_files_are_taken_by_inode_whoever_takes_them() {
+        let mut listed = Listed::default();
+        for (ino, name) in [(7, c"g"), (2, c"bb"), (9, c"i"), (4, c"d")] {
+            listed.push(ino, name);
+        }
+        listed.sort();
+        assert_eq!(listed.pop(), Some(c"bb"));
+        assert_eq!(
+            drain(listed.split_off(2)),
+            [c"d".to_owned(), c"g".to_owned()]
+        );
+        assert_eq!(listed.len(), 1);
+        assert_eq!(listed.pop(), Some(c"i"));
+        assert!(listed.split_off(3).is_empty());
     }
 
     proptest! {

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::attributes;
 
@@ -26,6 +28,24 @@ impl FileId {
     }
 }
 
+/// A word that ends walks early, whoever they are for: they listen before each entry. A clone is the same word.
+///
+/// A walk that waits for the server of a network file system does not hear it before that answers.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Ends every walk with this word; those that begin later end at once.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that has been said.
+    pub fn is_stopped(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// How to measure.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -40,6 +60,8 @@ pub struct Options {
     /// At most so many threads walk a large tree, and never more than there are processors. Small trees are walked
     /// by the calling thread alone. 0 means 1.
     pub max_threads: usize,
+    /// Ends the walk early, with a lower bound.
+    pub stop: Stop,
 }
 
 impl Default for Options {
@@ -49,6 +71,7 @@ impl Default for Options {
             exclude: Vec::new(),
             max_entries: None,
             max_threads: 4,
+            stop: Stop::default(),
         }
     }
 }

@@ -44,6 +44,7 @@ impl Usage {
             ours.unread += theirs.unread;
             ours.example = ours.example.take().or(theirs.example);
             ours.over_budget |= theirs.over_budget;
+            ours.stopped |= theirs.stopped;
         }
     }
 
@@ -79,6 +80,8 @@ pub struct Gaps {
     /// The walk ended early because it had seen as many entries as
     /// [`Options::max_entries`](crate::Options::max_entries) allows.
     pub over_budget: bool,
+    /// The walk ended early because it was [told to](crate::Stop).
+    pub stopped: bool,
 }
 
 impl fmt::Display for Gaps {
@@ -89,9 +92,14 @@ impl fmt::Display for Gaps {
                 write!(f, " (and {} more)", self.unread - 1)?;
             }
         }
-        if self.over_budget {
-            let join = if self.example.is_some() { "; " } else { "" };
-            write!(f, "{join}more entries than the walk may count")?;
+        let ends = [
+            (self.over_budget, "more entries than the walk may count"),
+            (self.stopped, "the walk was stopped"),
+        ];
+        let mut join = if self.example.is_some() { "; " } else { "" };
+        for (_, end) in ends.into_iter().filter(|(is_so, _)| *is_so) {
+            write!(f, "{join}{end}")?;
+            join = "; ";
         }
         Ok(())
     }
@@ -158,11 +166,12 @@ mod tests {
                 errno: 13,
             }),
             over_budget: true,
+            stopped: true,
         };
         assert_eq!(
             gaps.to_string(),
             "cannot read \"a\\nb\": Permission denied (os error 13) (and 2 more); \
-             more entries than the walk may count"
+             more entries than the walk may count; the walk was stopped"
         );
     }
 }

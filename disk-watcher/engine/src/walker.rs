@@ -18,7 +18,7 @@ use crate::Usage;
 use crate::attributes::{self, Attributes};
 use crate::ledger::{Holding, Number};
 use crate::measure::{Job, Walk};
-use crate::names::Names;
+use crate::names::{Listed, Names};
 use crate::node::Node;
 use crate::opener::Refusal;
 use crate::pool::Membership;
@@ -29,7 +29,7 @@ use crate::usage::Unread;
 const LISTING_BYTES: usize = 256 * 1024;
 /// Helpers are worth their start from so many entries on.
 const RECRUIT_AFTER: u64 = 2_000;
-/// A directory is shared with other walkers after so many entries, so many at a time.
+/// A directory with more files is shared with other walkers, so many at a time.
 const BATCH: usize = 512;
 /// So many milliseconds altogether a walker waits for others to close what they hold.
 const PATIENCE: u32 = 100;
@@ -42,6 +42,8 @@ pub(crate) struct Walker<'w> {
     here: Option<(Arc<Node>, Arc<OwnedFd>)>,
     /// For directory entries; lent out while a directory is listed.
     buffer: Vec<u8>,
+    /// Files of the directory that is listed; empty in between, but for its memory.
+    listed: Listed,
     found: Usage,
     /// What of it is not charged to its directory yet, if anybody keeps account.
     uncharged: Holding,
@@ -59,6 +61,7 @@ impl<'w> Walker<'w> {
             stack: Stack::default(),
             here: None,
             buffer: Vec::with_capacity(LISTING_BYTES),
+            listed: Listed::default(),
             found: Usage::default(),
             uncharged: Holding::default(),
             entries: 0,
@@ -185,8 +188,6 @@ impl<'w> Walker<'w> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut listing = RawDir::new(fd, buffer.spare_capacity_mut());
         let mut subdirectories = Names::default();
-        let mut batch = Names::default();
-        let mut listed = 0;
         while let Some(entry) = listing.next() {
             let entry = match entry {
                 Ok(entry) => entry,
@@ -201,27 +202,16 @@ impl<'w> Walker<'w> {
             };
             let name = entry.file_name();
             if name == c"." || name == c".." {
-                continue;
-            }
-            listed += 1;
-            if entry.file_type() == FileType::Directory {
+            } else if entry.file_type() == FileType::Directory {
                 subdirectories.push(name);
-            } else if listed > BATCH && self.walk.pool.is_hungry() {
-                batch.push(name);
-                if batch.len() == BATCH {
-                    let (node, fd) = (Arc::clone(node), Some(Arc::clone(fd)));
-                    self.walk.pool.give(Job::Count(Frame {
-                        node,
-                        fd,
-                        names: std::mem::take(&mut batch),
-                    }));
-                }
-            } else if !self.count_name(node, fd.as_fd(), name, &mut subdirectories) {
+            } else {
+                self.listed.push(entry.ino(), name);
+            }
+            if listing.is_buffer_empty() && !self.count_listed(node, fd, &mut subdirectories) {
                 break;
             }
         }
         self.buffer = buffer;
-        self.count_names(node, fd.as_fd(), batch, &mut subdirectories);
         self.charge(node.account());
         self.here = Some((Arc::clone(node), Arc::clone(fd)));
         self.stack.push(Frame {
@@ -229,6 +219,29 @@ impl<'w> Walker<'w> {
             fd: Some(Arc::clone(fd)),
             names: subdirectories,
         });
+    }
+
+    /// Counts the files that one system call listed, and shares them if there are many. `false`: the walk is to end.
+    fn count_listed(
+        &mut self,
+        node: &Arc<Node>,
+        fd: &Arc<OwnedFd>,
+        subdirectories: &mut Names,
+    ) -> bool {
+        let mut listed = std::mem::take(&mut self.listed);
+        listed.sort();
+        let mut goes_on = true;
+        while goes_on && let Some(name) = listed.pop() {
+            goes_on = self.count_name(node, fd.as_fd(), name, subdirectories);
+            if listed.len() > BATCH && self.walk.pool.is_hungry() {
+                let (node, fd) = (Arc::clone(node), Some(Arc::clone(fd)));
+                let names = listed.split_off(BATCH);
+                self.walk.pool.give(Job::Count(Frame { node, fd, names }));
+            }
+        }
+        listed.clear();
+        self.listed = listed;
+        goes_on
     }
 
     fn count_names(
@@ -246,7 +259,7 @@ impl<'w> Walker<'w> {
     }
 
     /// Counts a file by name. What turns out to be a directory, because the file system does not tell in its
-    /// listing or because it was replaced, is queued instead. `false`: the budget is used up.
+    /// listing or because it was replaced, is queued instead. `false`: the walk is to end.
     fn count_name(
         &mut self,
         node: &Arc<Node>,
@@ -320,7 +333,8 @@ impl<'w> Walker<'w> {
         hopeful
     }
 
-    /// Takes one entry from the budget. When that is used up, everything left undone is forgotten.
+    /// Takes one entry from the budget. When that is used up, or the walk is to end, everything left undone is
+    /// forgotten.
     fn may_count(&mut self) -> bool {
         self.entries += 1;
         if self.entries == RECRUIT_AFTER
@@ -328,11 +342,14 @@ impl<'w> Walker<'w> {
         {
             recruit();
         }
-        if self.walk.spend_one() {
+        let is_stopped = self.walk.options.stop.is_stopped();
+        if !is_stopped && self.walk.spend_one() {
             return true;
         }
         self.stack.clear();
-        self.found.gaps().over_budget = true;
+        let gaps = self.found.gaps();
+        gaps.stopped |= is_stopped;
+        gaps.over_budget |= !is_stopped;
         false
     }
 

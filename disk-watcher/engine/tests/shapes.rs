@@ -139,3 +139,30 @@ fn a_comb_of_3000_levels_is_counted_in_full() {
     assert_agrees_with_du(tree.path());
     assert_eq!(usage(tree.path()).inodes, 9_001);
 }
+
+#[test]
+fn a_walk_that_is_told_to_stop_ends_with_a_lower_bound() {
+    let tree = broad_tree();
+    let options = Options::default();
+    let all = usage_with(tree.path(), &options);
+    for wait in 0..20 {
+        let options = Options::default();
+        let found = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(std::time::Duration::from_micros(wait * 500));
+                options.stop.stop();
+            });
+            usage_with(tree.path(), &options)
+        });
+        match &found.completeness {
+            Completeness::Complete => assert_eq!(found, all),
+            Completeness::LowerBound(gaps) => {
+                assert!(gaps.stopped && !gaps.over_budget && gaps.unread == 0);
+                assert!(found.bytes <= all.bytes && found.inodes < all.inodes);
+            }
+        }
+        let at_once = usage_with(tree.path(), &options.clone());
+        assert_eq!(at_once.inodes, 0, "the word stays said");
+        assert!(matches!(at_once.completeness, Completeness::LowerBound(gaps) if gaps.stopped));
+    }
+}

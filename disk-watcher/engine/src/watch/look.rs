@@ -44,6 +44,7 @@ impl Subject {
             exclude: self.exclude.clone(),
             max_entries,
             max_threads: threads,
+            ..Options::default()
         };
         let first = self.walk(&options)?;
         if self.breach(limits, &first).is_none() {
