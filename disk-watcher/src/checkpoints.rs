@@ -2,7 +2,9 @@
 //!
 //! Only frameworks that asked for checkpointing have them (Mesos: FrameworkInfo.checkpoint).
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use mesos_proto::checkpoint::{self, CheckpointError};
 use mesos_proto::paths::{Id, RunPath};
@@ -10,7 +12,8 @@ use mesos_proto::{resources, v1};
 use prost::Message;
 
 use crate::directory::{Directory, DirectoryError};
-use crate::limits::RunLimits;
+use crate::inventory::{Framework, Known, KnownTask};
+use crate::limits::{self, RunLimits};
 
 /// Why a run's limits cannot be read, though there are checkpoints.
 #[derive(Debug, thiserror::Error)]
@@ -47,14 +50,31 @@ pub(crate) fn limits(
     work_dir: &Directory,
     run: &RunPath,
 ) -> Result<Option<RunLimits>, LimitsError> {
+    Ok(known(work_dir, run)?.map(|known| known.limits))
+}
+
+/// Whether the agent has written down that the run is over.
+///
+/// # Errors
+/// If that cannot be read.
+pub(crate) fn has_ended_run(work_dir: &Directory, run: &RunPath) -> Result<bool, LimitsError> {
+    Ok(read(work_dir, &run.sentinel())?.is_some())
+}
+
+/// All that the checkpoints below `work_dir` tell of a run; `None` if there are none, or if the run has ended.
+///
+/// # Errors
+/// If a checkpoint is there and cannot be read or understood.
+pub(crate) fn known(work_dir: &Directory, run: &RunPath) -> Result<Option<Known>, LimitsError> {
     let Some(info) = decode::<v1::ExecutorInfo>(work_dir, &run.executor.executor_info())? else {
         return Ok(None);
     };
     let checkpoint = run.executor.checkpointed_runs().join(&run.container_id);
-    if work_dir.enter_all(checkpoint)?.is_none() || read(work_dir, &run.sentinel())?.is_some() {
+    if work_dir.enter_all(checkpoint)?.is_none() || has_ended_run(work_dir, run)? {
         return Ok(None);
     }
-    let mut tasks = Vec::new();
+    let mut volumes = limits::volumes(&info.resources);
+    let (mut shares, mut tasks) = (Vec::new(), BTreeMap::new());
     if let Some(directory) = work_dir.enter_all(run.tasks())? {
         let names = directory.subdirectories(usize::MAX)?;
         for task_id in names.into_iter().filter_map(|name| Id::new(name).ok()) {
@@ -62,15 +82,54 @@ pub(crate) fn limits(
             let Some(info) = decode::<v1::Task>(work_dir, &path)? else {
                 continue;
             };
-            if !has_ended(work_dir, &path.with_file_name("task.updates"))? {
-                tasks.push((info.task_id.value, resources::sandbox_disk(&info.resources)));
+            if has_ended(work_dir, &path.with_file_name("task.updates"))? {
+                continue;
             }
+            volumes.extend(limits::volumes(&info.resources));
+            let id = info.task_id.value;
+            shares.push((id.clone(), resources::sandbox_disk(&info.resources)));
+            let task = KnownTask {
+                labels: pairs(info.labels),
+                ..KnownTask::default()
+            };
+            tasks.insert(id, task);
         }
     }
-    Ok(Some(RunLimits::new(
-        resources::sandbox_disk(&info.resources),
+    volumes.sort_unstable();
+    volumes.dedup();
+    Ok(Some(Known {
+        framework: Arc::new(framework(work_dir, run)?),
+        labels: pairs(info.labels),
+        limits: RunLimits::new(resources::sandbox_disk(&info.resources), shares),
+        volumes,
         tasks,
-    )))
+        container_id: None,
+        pid: None,
+    }))
+}
+
+fn framework(work_dir: &Directory, run: &RunPath) -> Result<Framework, LimitsError> {
+    let id = run.executor.framework_id.to_string();
+    let Some(info) = decode::<v1::FrameworkInfo>(work_dir, &run.executor.framework_info())? else {
+        return Ok(Framework::of_id(&id));
+    };
+    let mut roles = info.roles;
+    if roles.is_empty() {
+        roles.extend(info.role);
+    }
+    Ok(Framework {
+        id,
+        name: Some(info.name),
+        roles,
+        principal: info.principal,
+    })
+}
+
+fn pairs(labels: Option<v1::Labels>) -> Vec<(String, String)> {
+    let labels = labels.unwrap_or_default().labels.into_iter();
+    labels
+        .map(|label| (label.key, label.value.unwrap_or_default()))
+        .collect()
 }
 
 fn decode<M: Message + Default>(

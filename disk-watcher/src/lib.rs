@@ -1,8 +1,12 @@
 //! `mesos-disk-watcher`: disk usage of the sandboxes of a Mesos agent, on the command line and as a daemon.
 //!
 //! A library so that what reads foreign input can be fuzzed; the program is [`run`] alone.
-#![forbid(unsafe_code)]
 
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "what goes on in the background is built on it"
+)]
 mod agent;
 mod checkpoints;
 mod cli;
@@ -16,7 +20,11 @@ mod escape;
 )]
 mod events;
 mod explain;
-#[allow(dead_code, reason = "what goes on in the background is built on it")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "what goes on in the background is built on it"
+)]
 mod inventory;
 mod limits;
 #[allow(
@@ -30,6 +38,8 @@ mod report;
 mod sandboxes;
 mod service;
 mod survey;
+#[allow(unsafe_code)]
+mod sys;
 mod tasks;
 mod top;
 mod usage_command;
@@ -41,6 +51,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, Command};
+
+pub use agent::read_any_answer;
 
 /// Does what the command line says.
 pub fn run() -> ExitCode {

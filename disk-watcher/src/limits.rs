@@ -5,8 +5,11 @@
 //! agent's state, and the agent's checkpoints. What our executor tells beside them is in [`crate::tasks`].
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use mesos_proto::Bytes;
+use mesos_proto::v1::Resource;
+use mesos_proto::v1::resource::disk_info::source::Type as SourceType;
 
 /// The limits within one run of an executor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +46,62 @@ impl RunLimits {
     pub(crate) fn task(&self, task_id: &str) -> Option<Bytes> {
         self.tasks.get(task_id).copied().flatten()
     }
+}
+
+/// A persistent volume, and how much may be in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Volume {
+    /// The role that it is reserved for; the innermost one.
+    pub(crate) role: String,
+    pub(crate) persistence_id: String,
+    pub(crate) source: VolumeSource,
+    /// `None`: it is a disk of its own, which cannot hold more than it has (Mesos holds it to no limit, either).
+    pub(crate) limit: Option<Bytes>,
+}
+
+/// Which disk a volume is on. Relative paths are relative to the work directory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum VolumeSource {
+    /// The one that the work directory is on.
+    WorkDir,
+    /// One that volumes share, below this root.
+    Path(PathBuf),
+    /// A whole one, mounted here.
+    Mount(PathBuf),
+}
+
+/// The persistent volumes among these resources (Mesos: `getPersistentVolumePath`, src/slave/paths.cpp). Those of CSI
+/// plug-ins are left out: where they are is the plug-in's affair, and so is what they hold.
+pub(crate) fn volumes(resources: &[Resource]) -> Vec<Volume> {
+    resources.iter().filter_map(volume).collect()
+}
+
+fn volume(resource: &Resource) -> Option<Volume> {
+    let disk = resource.disk.as_ref().filter(|_| resource.name == "disk")?;
+    let persistence = disk.persistence.as_ref()?;
+    let (source, limit) = match &disk.source {
+        None => (VolumeSource::WorkDir, resource.scalar.as_ref()),
+        Some(source) if source.id.is_some() => return None,
+        Some(source) => match source.r#type() {
+            SourceType::Path => {
+                let root = source.path.as_ref()?.root.as_ref()?;
+                (VolumeSource::Path(root.into()), resource.scalar.as_ref())
+            }
+            SourceType::Mount => {
+                let root = source.mount.as_ref()?.root.as_ref()?;
+                (VolumeSource::Mount(root.into()), None)
+            }
+            SourceType::Block | SourceType::Raw | SourceType::Unknown => return None,
+        },
+    };
+    let innermost = resource.reservations.last();
+    let role = innermost.and_then(|reservation| reservation.role.as_ref());
+    Some(Volume {
+        role: role.or(resource.role.as_ref())?.clone(),
+        persistence_id: persistence.id.clone(),
+        source,
+        limit: limit.map(|scalar| Bytes::from_megabytes(scalar.value)),
+    })
 }
 
 #[cfg(test)]

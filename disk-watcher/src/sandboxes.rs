@@ -159,9 +159,7 @@ fn for_each_of_run(
     sandbox: Directory,
     visit: &mut dyn FnMut(Result<Sandbox, SandboxesError>),
 ) {
-    let mut inner = Inner::default();
-    inner.add_tasks(&sandbox);
-    inner.add_nested(&sandbox, &mut Vec::new());
+    let inner = within(&sandbox);
     for place in inner.places {
         match enter_place(&sandbox, &place) {
             Ok(Some(directory)) => visit(Ok(Sandbox {
@@ -188,14 +186,23 @@ fn for_each_of_run(
     }));
 }
 
+/// What there is in the sandbox of a run, whoever made it.
+pub(crate) fn within(sandbox: &Directory) -> Inner {
+    let mut inner = Inner::default();
+    inner.add_tasks(sandbox);
+    inner.add_nested(sandbox, &mut Vec::new());
+    inner
+}
+
 /// What is to be shown of a run besides the sandbox of its container.
 #[derive(Default)]
-struct Inner {
-    places: Vec<Place>,
+pub(crate) struct Inner {
+    /// Outer ones before those in them.
+    pub(crate) places: Vec<Place>,
     /// Whether the bounds left something out.
-    has_more: bool,
+    pub(crate) has_more: bool,
     /// Why something else was left out; not many more than places.
-    errors: Vec<DirectoryError>,
+    pub(crate) errors: Vec<DirectoryError>,
 }
 
 impl Inner {

@@ -38,7 +38,7 @@ impl RunTasks {
     }
 
     /// The id of the task that has the directory of this name now, if any has.
-    fn id<'a>(&'a self, directory: &'a str) -> Option<&'a str> {
+    pub(crate) fn id<'a>(&'a self, directory: &'a str) -> Option<&'a str> {
         if let Some(id) = self.published_id(directory) {
             return Some(id);
         }

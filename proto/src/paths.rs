@@ -137,6 +137,17 @@ impl ExecutorPath {
             .join("executor.info")
     }
 
+    /// The checkpoint of its framework's [`v1::FrameworkInfo`](crate::v1::FrameworkInfo).
+    #[must_use]
+    pub fn framework_info(&self) -> PathBuf {
+        let mut path = PathBuf::from("meta/slaves");
+        path.push(&self.agent_id);
+        path.push("frameworks");
+        path.push(&self.framework_id);
+        path.push("framework.info");
+        path
+    }
+
     /// The directory whose entries are the checkpoints of the executor's runs, and the `latest` link.
     #[must_use]
     pub fn checkpointed_runs(&self) -> PathBuf {
@@ -172,7 +183,9 @@ impl RunPath {
         self.checkpoint().join("executor.sentinel")
     }
 
-    fn checkpoint(&self) -> PathBuf {
+    /// The directory of what the agent has written down of the run.
+    #[must_use]
+    pub fn checkpoint(&self) -> PathBuf {
         self.executor.checkpointed_runs().join(&self.container_id)
     }
 }
@@ -360,7 +373,12 @@ mod tests {
             run.executor.checkpointed_runs(),
             Path::new("meta/slaves/S0/frameworks/F/executors/E/runs")
         );
+        assert_eq!(
+            run.executor.framework_info(),
+            Path::new("meta/slaves/S0/frameworks/F/framework.info")
+        );
         let meta = Path::new("meta").join(RUN);
+        assert_eq!(run.checkpoint(), meta);
         assert_eq!(run.tasks(), meta.join("tasks"));
         assert_eq!(run.task_info(&id("t")), meta.join("tasks/t/task.info"));
         assert_eq!(run.sentinel(), meta.join("executor.sentinel"));

@@ -1,23 +1,63 @@
 //! Who is there, whose it is, and with which limit: one model made of the agent's work directory and of what the agent
 //! itself tells.
 //!
-//! What lies on disk decides what is there: an agent that is away, recovering or replaced takes nothing away. What
-//! the agent tells decides whose it is, which limit it has, and whether it may be ended.
+//! What lies on disk decides what is there: an agent that is away, recovering or replaced takes nothing away. What the
+//! agent tells decides whose it is, which limit it has, and whether it may be ended; it stays known while the agent is
+//! away, and before it was ever there the agent's checkpoints tell as much of it.
+//!
+//! ```text
+//! work directory --watches--> Tree --runs, roles--> Run, Volumes --subjects--> changes
+//!          agent --GET_STATE, each interval and after a change--^
+//! ```
+//!
+//! A run leaves when its directory does, or when it is over: the agent has written that down, or answers and does not
+//! list it, and nothing of it runs. What it left on disk cannot grow.
 
+mod changes;
+mod inotify;
+mod known;
+mod process;
+mod run;
 mod subject;
+mod tree;
+mod verify;
+mod volumes;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use disk_engine::FileId;
+use mesos_proto::paths::{RunPath, SandboxPath};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
-pub(crate) use subject::{Change, Framework, Key, Listed, Subject};
+pub(crate) use known::{Known, KnownTask};
+pub(crate) use subject::{Change, Framework, Key, Listed, Process, Subject};
+pub(crate) use verify::{NotStill, Verifier};
 
-use crate::agent::{AgentAddress, AgentError};
+use crate::agent::{Agent, AgentError, Facts, State};
+use crate::checkpoints::{self, LimitsError};
 use crate::directory::{Directory, DirectoryError};
-use crate::sandboxes::{self, Place, Sandbox, SandboxesError};
+use crate::sandboxes::{self, SandboxesError};
+use changes::Changes;
+use run::Run;
+use tree::Tree;
+use volumes::Volumes;
+
+/// The agent is not asked again before so many times as long have passed as its last answer took: a tenth of its time is
+/// the most that we take.
+const PAUSE: u32 = 9;
+/// Nor before this, however fast it answers.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+/// After a failure, where nobody waits for it.
+const RETRY: Duration = Duration::from_secs(1);
+/// A trouble that lasts is told again after this.
+const TOLD_AGAIN: Duration = Duration::from_secs(600);
+/// Troubles that are kept in mind, so that they are not told over and over.
+const MOST_TROUBLES: usize = 1_000;
 
 /// Where to look, and how often to ask.
 #[derive(Clone, Debug)]
@@ -25,7 +65,7 @@ pub(crate) struct Settings {
     /// The agent's work directory.
     pub(crate) work_dir: PathBuf,
     /// The agent to ask; `None`: its checkpoints alone tell limits, and nothing is ever listed.
-    pub(crate) agent: Option<AgentAddress>,
+    pub(crate) agent: Option<Agent>,
     /// Between two looks where nothing tells of a change.
     pub(crate) interval: Duration,
 }
@@ -33,11 +73,37 @@ pub(crate) struct Settings {
 /// Everything that is watched.
 #[derive(Debug)]
 pub(crate) struct Inventory {
-    work_dir: Directory,
-    settings: Settings,
-    known: BTreeMap<Key, Arc<Subject>>,
+    work_dir: Arc<Directory>,
+    interval: Duration,
+    tree: Tree,
+    runs: BTreeMap<RunPath, Run>,
+    volumes: Volumes,
+    are_volumes_changed: bool,
+    subjects: BTreeMap<Key, Arc<Subject>>,
+    /// Of runs that were taken out.
+    gone: Vec<Key>,
+    agent: Option<Agent>,
+    /// The question that is under way.
+    question: Option<JoinHandle<Answer>>,
+    next_question: Option<Instant>,
+    /// Before this, nothing is asked, whatever happens.
+    not_before: Instant,
+    next_look: Instant,
+    facts: Option<Arc<Facts>>,
+    is_agent_away: bool,
+    verifier: Verifier,
     troubles: Vec<Trouble>,
-    looked: bool,
+    told: HashMap<String, Instant>,
+    has_news: bool,
+}
+
+/// What the agent has answered.
+#[derive(Debug)]
+struct Answer {
+    state: Result<State, AgentError>,
+    /// If that was asked, too.
+    facts: Option<Result<Facts, AgentError>>,
+    took: Duration,
 }
 
 /// Why something may be missing, or be known less well than it could be.
@@ -48,138 +114,455 @@ pub(crate) enum Trouble {
     #[error(transparent)]
     Directory(#[from] DirectoryError),
     #[error(transparent)]
+    Checkpoint(#[from] LimitsError),
+    #[error(transparent)]
     Agent(#[from] AgentError),
-}
-
-/// Why a subject must not be ended.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NotStill {
-    #[error("the agent could not be asked: {why}")]
-    Unknown { why: String },
-    #[error("the agent does not list container {container}")]
-    NotListed { container: String },
-    #[error("{path:?} is another directory than the one that was measured")]
-    Replaced { path: PathBuf },
-    #[error("container {container} has another first process than before")]
-    OtherProcess { container: String },
+    #[error("cannot tell which directory {path:?} is")]
+    Identity { path: PathBuf, source: io::Error },
+    #[error("new sandboxes are noticed late, at the next look at all of them: there is no inotify")]
+    NoWatches { source: io::Error },
+    #[error(
+        "new sandboxes are noticed late where nothing can be watched, as {path:?}: raise fs.inotify.max_user_watches"
+    )]
+    NoWatch { path: PathBuf, source: io::Error },
 }
 
 impl Inventory {
-    /// Opens the work directory; the first [`Inventory::changes`] tells of everything in it.
+    /// Opens the work directory; the first [`Inventory::changes`] tells of everything in it. Has to be called within a
+    /// runtime of tokio.
     ///
     /// # Errors
     /// When the work directory cannot be opened.
     pub(crate) fn open(settings: Settings) -> Result<Self, DirectoryError> {
+        let work_dir = Arc::new(Directory::open(&settings.work_dir)?);
+        let mut troubles = Vec::new();
+        let now = Instant::now();
         Ok(Self {
-            work_dir: Directory::open(&settings.work_dir)?,
-            settings,
-            known: BTreeMap::new(),
-            troubles: Vec::new(),
-            looked: false,
+            tree: Tree::new(Arc::clone(&work_dir), &mut troubles),
+            runs: BTreeMap::new(),
+            volumes: Volumes::default(),
+            are_volumes_changed: false,
+            subjects: BTreeMap::new(),
+            gone: Vec::new(),
+            question: None,
+            next_question: settings.agent.is_some().then_some(now),
+            not_before: now,
+            next_look: now,
+            facts: None,
+            is_agent_away: false,
+            verifier: Verifier {
+                work_dir: Arc::clone(&work_dir),
+                agent: settings.agent.clone(),
+                is_stale: Arc::new(Notify::new()),
+            },
+            agent: settings.agent,
+            work_dir,
+            interval: settings.interval,
+            troubles,
+            told: HashMap::new(),
+            has_news: false,
         })
     }
 
-    /// Waits until something is other than it was and tells what, outer directories before those inside them. Can be
-    /// dropped at any time without losing a change.
+    /// Waits until something is other than it was and tells what: what is gone first, inner directories before those
+    /// around them; then what is new, the other way round. Empty if only [`Inventory::troubles`] or
+    /// [`Inventory::facts`] are. Can be dropped at any time without losing anything.
     pub(crate) async fn changes(&mut self) -> Vec<Change> {
         loop {
-            if std::mem::replace(&mut self.looked, true) {
-                tokio::time::sleep(self.settings.interval).await;
+            let now = Instant::now();
+            if self.next_look <= now {
+                self.look_at_all();
+                self.next_look = now + self.interval;
             }
-            let changes = self.look();
-            if !changes.is_empty() {
+            self.ask_if_due(now);
+            let changes = self.take_changes();
+            if !changes.is_empty() || std::mem::take(&mut self.has_news) {
                 return changes;
+            }
+            let question_due = self.next_question.filter(|_| self.question.is_none());
+            let wake = question_due.map_or(self.next_look, |due| {
+                due.max(self.not_before).min(self.next_look)
+            });
+            tokio::select! {
+                happened = self.tree.wait() => {
+                    if let Err(trouble) = happened {
+                        self.complain(trouble);
+                    }
+                    self.look();
+                }
+                answer = answered(&mut self.question) => {
+                    self.question = None;
+                    // A question that panicked or was called off is asked again.
+                    match answer {
+                        Ok(answer) => self.hear(answer),
+                        Err(_) => self.ask_soon(),
+                    }
+                }
+                () = self.verifier.is_stale.notified() => self.ask_soon(),
+                () = tokio::time::sleep_until(wake) => {}
             }
         }
     }
 
-    /// What went wrong since this was asked last; each trouble once, until it is over.
+    /// What went wrong since this was asked last; what lasts is told again after a while.
     pub(crate) fn troubles(&mut self) -> Vec<Trouble> {
         std::mem::take(&mut self.troubles)
     }
 
     /// Everything that is watched now.
     pub(crate) fn subjects(&self) -> impl Iterator<Item = &Arc<Subject>> {
-        self.known.values()
+        self.subjects.values()
     }
 
-    /// Asks the agent afresh whether it lists the container that `subject` belongs to, or one that has the volume
-    /// mounted, and looks whether the directory and the container's first process are the same as before.
-    ///
-    /// # Errors
-    /// When one of these is not so, or cannot be found out.
-    pub(crate) async fn is_still(&self, subject: &Subject) -> Result<Listed, NotStill> {
-        subject.listed.ok_or_else(|| NotStill::NotListed {
-            container: subject.path.display().to_string(),
-        })
+    /// How the agent itself treats disks, once it has told.
+    pub(crate) fn facts(&self) -> Option<&Arc<Facts>> {
+        self.facts.as_ref()
     }
 
-    fn look(&mut self) -> Vec<Change> {
-        let mut found = BTreeMap::new();
-        let agents = match sandboxes::agents(&self.work_dir, false) {
-            Ok(agents) => agents,
-            Err(error) => {
-                self.troubles.push(error.into());
-                return Vec::new();
+    /// Whether the last question to the agent was in vain.
+    pub(crate) fn is_agent_away(&self) -> bool {
+        self.is_agent_away
+    }
+
+    /// Who asks the agent right before something is ended.
+    pub(crate) fn verifier(&self) -> Verifier {
+        self.verifier.clone()
+    }
+
+    /// Looks at everything that no watch tells of.
+    fn look_at_all(&mut self) {
+        match sandboxes::agents(&self.work_dir, false) {
+            Ok(agents) => self.tree.want(agents),
+            Err(error) => self.complain(error.into()),
+        }
+        if let Err(trouble) = self.tree.catch_up() {
+            self.complain(trouble);
+        }
+        self.tree.mark_unwatched();
+        let mut gone = Vec::new();
+        for (path, run) in &self.runs {
+            if !run.is_there(&self.work_dir) {
+                gone.push(path.executor.runs());
             }
+            // It may have been written down only after the sandbox was made.
+            self.tree.watch_checkpoints(path.checkpoint());
+        }
+        for runs in gone {
+            self.tree.mark(&runs);
+        }
+        self.look();
+        let mut troubles = Vec::new();
+        for run in self.runs.values_mut() {
+            run.look(&mut troubles);
+        }
+        self.complain_of(troubles);
+        let over: Vec<RunPath> = self
+            .runs
+            .values()
+            .filter(|run| run.is_abandoned())
+            .map(|run| run.path.clone())
+            .collect();
+        for run in over {
+            self.end(&run);
+        }
+        if self.agent.is_some() {
+            self.next_question.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// Looks at what the tree says has changed.
+    fn look(&mut self) {
+        let work_dir = Arc::clone(&self.work_dir);
+        let is_over = |path: &Path| {
+            let path = SandboxPath::parse(path);
+            // What cannot be read is not over.
+            path.is_ok_and(|path| checkpoints::has_ended_run(&work_dir, &path.run).unwrap_or(false))
         };
-        for agent in agents {
-            sandboxes::for_each(&self.work_dir, &agent, &mut |sandbox| match sandbox {
-                Ok(sandbox) => {
-                    if let Some(subject) = subject(sandbox) {
-                        found.insert(subject.key.clone(), Arc::new(subject));
-                    }
+        let mut troubles = Vec::new();
+        let touched = self.tree.look(&is_over, &mut troubles);
+        self.complain_of(troubles);
+        for path in touched {
+            if path.starts_with("meta") {
+                self.reread(&path);
+            } else if path.starts_with("volumes") {
+                self.are_volumes_changed = true;
+            } else {
+                self.sync(&path);
+            }
+        }
+    }
+
+    /// Compares the runs of an executor, whose directory of runs this is, with those that are known.
+    fn sync(&mut self, runs: &Path) {
+        let there: BTreeSet<RunPath> = self
+            .tree
+            .leaves(runs)
+            .filter_map(|name| Some(SandboxPath::parse(&runs.join(name)).ok()?.run))
+            .collect();
+        let gone: Vec<RunPath> = self
+            .runs
+            .values()
+            .filter(|run| run.path.executor.runs() == runs)
+            .filter(|run| !there.contains(&run.path) || !run.is_there(&self.work_dir))
+            .map(|run| run.path.clone())
+            .collect();
+        for run in gone {
+            self.remove(&run);
+        }
+        for path in there {
+            if !self.runs.contains_key(&path)
+                && let Err(trouble) = self.add(path)
+            {
+                self.complain(trouble);
+            }
+        }
+    }
+
+    fn add(&mut self, path: RunPath) -> Result<(), Trouble> {
+        if checkpoints::has_ended_run(&self.work_dir, &path)? {
+            return Ok(());
+        }
+        let Some(mut run) = Run::open(&self.work_dir, path.clone())? else {
+            return Ok(());
+        };
+        self.tree.watch_checkpoints(path.checkpoint());
+        let read = run.read_checkpoints(&self.work_dir);
+        let mut troubles = Vec::new();
+        run.look(&mut troubles);
+        troubles.extend(read.err());
+        self.complain_of(troubles);
+        self.are_volumes_changed |= !run.volumes().is_empty();
+        self.runs.insert(path, run);
+        self.ask_soon();
+        Ok(())
+    }
+
+    /// Takes a run out whose directory is gone.
+    fn remove(&mut self, path: &RunPath) {
+        let Some(run) = self.runs.remove(path) else {
+            return;
+        };
+        self.gone.extend(run.keys.iter().cloned());
+        self.are_volumes_changed |= !run.volumes().is_empty();
+        self.tree.forget(&path.checkpoint());
+    }
+
+    /// Takes a run out that is over, though its directory is there.
+    fn end(&mut self, path: &RunPath) {
+        self.remove(path);
+        let is_last = !self.runs.keys().any(|run| run.executor == path.executor);
+        if is_last {
+            self.tree.rest(&path.executor.runs());
+        }
+    }
+
+    /// Something is written down anew of the run whose checkpoints this directory is of.
+    fn reread(&mut self, path: &Path) {
+        let run = path.strip_prefix("meta").ok().and_then(|path| {
+            let path = if path.ends_with("tasks") {
+                path.parent()?
+            } else {
+                path
+            };
+            Some(SandboxPath::parse(path).ok()?.run)
+        });
+        let Some(path) = run else { return };
+        match checkpoints::has_ended_run(&self.work_dir, &path) {
+            Ok(true) => return self.end(&path),
+            Ok(false) => {}
+            Err(error) => self.complain(error.into()),
+        }
+        // The agent knows better, and more, as long as it is there.
+        if self.agent.is_some() && !self.is_agent_away {
+            return self.ask_soon();
+        }
+        let Some(run) = self.runs.get_mut(&path) else {
+            return;
+        };
+        if let Err(trouble) = run.read_checkpoints(&self.work_dir) {
+            self.complain(trouble);
+        }
+        self.are_volumes_changed = true;
+    }
+
+    fn ask_soon(&mut self) {
+        if self.agent.is_some() {
+            self.next_question = Some(Instant::now());
+        }
+    }
+
+    fn ask_if_due(&mut self, now: Instant) {
+        let is_due = self
+            .next_question
+            .is_some_and(|due| due.max(self.not_before) <= now);
+        if let Some(agent) = self
+            .agent
+            .clone()
+            .filter(|_| is_due && self.question.is_none())
+        {
+            self.next_question = None;
+            let wants_facts = self.facts.is_none() || self.is_agent_away;
+            self.question = Some(tokio::spawn(async move {
+                let start = Instant::now();
+                let state = agent.state().await;
+                let took = start.elapsed();
+                let facts = match &state {
+                    Ok(_) if wants_facts => Some(agent.facts().await),
+                    Ok(_) | Err(_) => None,
+                };
+                Answer { state, facts, took }
+            }));
+        }
+    }
+
+    fn hear(&mut self, answer: Answer) {
+        self.not_before = Instant::now() + (answer.took * PAUSE).max(SHORTEST_PAUSE);
+        match answer.facts {
+            None => {}
+            Some(Ok(facts)) => {
+                self.has_news |= self.facts.as_deref() != Some(&facts);
+                self.facts = Some(Arc::new(facts));
+            }
+            Some(Err(error)) => self.complain(error.into()),
+        }
+        match answer.state {
+            Ok(state) => {
+                self.has_news |= std::mem::take(&mut self.is_agent_away);
+                self.apply(&state);
+            }
+            Err(error) => {
+                self.has_news |= !std::mem::replace(&mut self.is_agent_away, true);
+                self.complain(error.into());
+                self.runs.values_mut().for_each(Run::unlist);
+                self.are_volumes_changed = true;
+                self.next_question = Some(Instant::now() + RETRY);
+            }
+        }
+    }
+
+    /// Takes what the agent tells.
+    fn apply(&mut self, state: &State) {
+        let mut troubles = Vec::new();
+        let mut found = BTreeSet::new();
+        for run in self.runs.values_mut() {
+            let framework_id = run.path.executor.framework_id.to_string();
+            let executor_id = run.path.executor.executor_id.to_string();
+            let told = state.executor(&framework_id, &executor_id);
+            let told = told.filter(|told| is_run_of(&self.work_dir, &run.path, told));
+            let volumes = run.volumes().to_vec();
+            match told {
+                Some(told) => {
+                    run.tell(told);
+                    found.insert((framework_id, executor_id));
                 }
-                Err(error) => self.troubles.push(error.into()),
-            });
+                None => {
+                    run.unlist();
+                    run.unlisted = run.unlisted.saturating_add(1);
+                }
+            }
+            run.look(&mut troubles);
+            self.are_volumes_changed |=
+                run.is_changed && (run.volumes() != volumes || !volumes.is_empty());
         }
-        let mut changes: Vec<Change> = Vec::new();
-        for (key, old) in &self.known {
-            if found.get(key).is_none_or(|new| new.id != old.id) {
-                changes.push(Change::Gone(key.clone()));
+        self.complain_of(troubles);
+        // An executor that nothing is known of runs where nothing was watched any more.
+        let missing = state.executors().filter(|(ids, _)| !found.contains(ids));
+        for ((framework_id, executor_id), _) in missing {
+            self.tree.mark_executor(framework_id, executor_id);
+        }
+        self.look();
+    }
+
+    /// What is other than it was when this was asked last.
+    fn take_changes(&mut self) -> Vec<Change> {
+        let mut changes = Changes::default();
+        for key in std::mem::take(&mut self.gone) {
+            changes.remove(&mut self.subjects, key);
+        }
+        if std::mem::take(&mut self.are_volumes_changed) {
+            let mut troubles = Vec::new();
+            let on_disk = self.tree.volumes();
+            let gone =
+                self.volumes
+                    .gather(&self.work_dir, on_disk, self.runs.values(), &mut troubles);
+            self.complain_of(troubles);
+            for key in gone {
+                changes.remove(&mut self.subjects, key);
+            }
+            for subject in self.volumes.subjects() {
+                changes.put(&mut self.subjects, Arc::clone(subject));
+            }
+            // What is left out of a run's sandbox may be another directory now.
+            let with_volumes = self
+                .runs
+                .values_mut()
+                .filter(|run| !run.volumes().is_empty());
+            with_volumes.for_each(|run| run.is_changed = true);
+        }
+        for run in self.runs.values_mut() {
+            if !std::mem::take(&mut run.is_changed) {
+                continue;
+            }
+            let subjects = run.subjects(&self.volumes.ids(run.volumes()));
+            let keys: Vec<Key> = subjects.iter().map(|subject| subject.key.clone()).collect();
+            let before = std::mem::take(&mut run.keys).into_iter();
+            for gone in before.filter(|key| !keys.contains(key)) {
+                changes.remove(&mut self.subjects, gone);
+            }
+            run.keys = keys;
+            for subject in subjects {
+                changes.put(&mut self.subjects, Arc::new(subject));
             }
         }
-        for (key, new) in &found {
-            if self.known.get(key).is_none_or(|old| old.id != new.id) {
-                changes.push(Change::Came(new.clone()));
-            }
+        changes.in_order()
+    }
+
+    fn complain_of(&mut self, troubles: Vec<Trouble>) {
+        for trouble in troubles {
+            self.complain(trouble);
         }
-        self.known = found;
-        changes
+    }
+
+    fn complain(&mut self, trouble: Trouble) {
+        let now = Instant::now();
+        self.told.retain(|_, told| *told + TOLD_AGAIN > now);
+        let text = trouble.to_string();
+        if self.told.len() < MOST_TROUBLES && !self.told.contains_key(&text) {
+            self.told.insert(text, now);
+            self.troubles.push(trouble);
+            self.has_news = true;
+        }
     }
 }
 
-fn subject(sandbox: Sandbox) -> Option<Subject> {
-    let id = FileId::of(&sandbox.directory).ok()?;
-    let path = sandbox.directory.path().to_owned();
-    let run = sandbox.run;
-    let key = match sandbox.place {
-        Place::Container => Key::Container(run.clone()),
-        Place::Nested(ids) => {
-            let ids = ids
-                .into_iter()
-                .filter_map(|id| mesos_proto::paths::Id::new(id).ok());
-            Key::Nested(run.clone(), ids.collect())
+impl Drop for Inventory {
+    fn drop(&mut self) {
+        if let Some(question) = &self.question {
+            question.abort();
         }
-        Place::Task(name) => Key::Task(run.clone(), name),
-    };
-    let inside = (!matches!(key, Key::Container(_))).then(|| Key::Container(run.clone()));
-    Some(Subject {
-        key,
-        path,
-        directory: Arc::new(sandbox.directory),
-        id,
-        task_id: None,
-        executor_id: Some(run.executor.executor_id.to_string()),
-        framework: Some(Arc::new(Framework {
-            id: run.executor.framework_id.to_string(),
-            ..Framework::default()
-        })),
-        labels: Vec::new(),
-        limit: None,
-        listed: None,
-        inside,
-        exclude: Vec::new(),
-        holders: vec![run],
-    })
+    }
+}
+
+/// Whether the executor that the agent tells of has its container in this run.
+fn is_run_of(work_dir: &Directory, run: &RunPath, told: &Known) -> bool {
+    match &told.container_id {
+        Some(container_id) => run.container_id.as_os_str() == container_id.as_str(),
+        None => {
+            // No task has told yet; the agent has made the link with the sandbox.
+            let runs = work_dir.enter_all(run.executor.runs()).ok().flatten();
+            let latest = runs.and_then(|runs| runs.link(mesos_proto::paths::LATEST).ok()?);
+            let latest = latest.as_deref().and_then(Path::file_name);
+            latest == Some(run.container_id.as_os_str())
+        }
+    }
+}
+
+/// Waits for the question's answer; for ever, if none is under way.
+async fn answered(
+    question: &mut Option<JoinHandle<Answer>>,
+) -> Result<Answer, tokio::task::JoinError> {
+    match question {
+        Some(question) => question.await,
+        None => std::future::pending().await,
+    }
 }

@@ -50,6 +50,16 @@ pub(crate) struct Framework {
     pub(crate) principal: Option<String>,
 }
 
+impl Framework {
+    /// A framework of which nothing else is known.
+    pub(crate) fn of_id(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
 /// A container that the agent itself lists now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Listed {
@@ -93,6 +103,40 @@ pub(crate) struct Subject {
     pub(crate) exclude: Vec<FileId>,
     /// The containers that have it: the run of [`Key::run`], or those that have the volume mounted.
     pub(crate) holders: Vec<RunPath>,
+}
+
+impl Subject {
+    /// Whether nothing else is known of this one than of `other`, which has the same key.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        // Taken apart so that no field is forgotten.
+        let Self {
+            key,
+            path,
+            directory: _,
+            id,
+            task_id,
+            executor_id,
+            framework,
+            labels,
+            limit,
+            listed,
+            inside,
+            exclude,
+            holders,
+        } = self;
+        *key == other.key
+            && *path == other.path
+            && *id == other.id
+            && *task_id == other.task_id
+            && *executor_id == other.executor_id
+            && *framework == other.framework
+            && *labels == other.labels
+            && *limit == other.limit
+            && *listed == other.listed
+            && *inside == other.inside
+            && *exclude == other.exclude
+            && *holders == other.holders
+    }
 }
 
 /// What became of a subject.

@@ -16,7 +16,7 @@ use std::process::Command;
 use std::thread::{self, JoinHandle};
 
 use mesos_proto::v1;
-use serde_json::Value;
+use serde_json::{Value, json};
 use work_dir::{WorkDir, stderr};
 
 const MB: u64 = 1 << 20;
@@ -26,23 +26,32 @@ fn row<'r>(rows: &'r [Value], path: &str) -> &'r Value {
     found.unwrap_or_else(|| panic!("no row for {path} among {rows:#?}"))
 }
 
-/// An agent that gives one answer to one request.
-fn agent(answer: &'static str) -> (SocketAddr, JoinHandle<String>) {
+/// An agent that gives these answers to as many requests, one after the other.
+fn agent(answers: Vec<String>) -> (SocketAddr, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let serve = move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut request = Vec::new();
-        let mut buffer = [0; 1024];
-        while !request.ends_with(b"\r\n\r\n") {
-            let read = stream.read(&mut buffer).unwrap();
-            assert!(read > 0, "the request ended early");
-            request.extend(&buffer[..read]);
-        }
-        stream.write_all(answer.as_bytes()).unwrap();
-        String::from_utf8(request).unwrap()
+        let serve = |answer: String| {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            let mut buffer = [0; 1024];
+            // The body of a call is JSON, and one line.
+            while !request.ends_with(b"}") {
+                let read = stream.read(&mut buffer).unwrap();
+                assert!(read > 0, "the request ended early");
+                request.extend(&buffer[..read]);
+            }
+            stream.write_all(answer.as_bytes()).unwrap();
+            String::from_utf8(request).unwrap()
+        };
+        answers.into_iter().map(serve).collect()
     };
     (address, thread::spawn(serve))
+}
+
+/// An answer of an agent that has been asked for something that it knows.
+fn ok(body: &Value) -> String {
+    format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{body}")
 }
 
 #[test]
@@ -240,23 +249,33 @@ fn what_the_agent_says_comes_before_its_checkpoints() {
     dir.checkpoint_executor("F/executors/G", Some(2.0));
     dir.make("meta/slaves/A/frameworks/F/executors/G/runs/D");
 
-    let (address, server) = agent(concat!(
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n",
-        r#"{"id": "A", "frameworks": [{"id": "F", "executors": [{"id": "E", "container": "C", "#,
-        r#""resources": {"cpus": 1, "disk": 96, "mem": 32}, "tasks": [{"id": "t1", "resources": {"disk": 64}}]}]}]}"#,
-    ));
+    let id = |id: &str| json!({"value": id});
+    let disk = |megabytes: f64| json!([{"name": "disk", "type": "SCALAR", "scalar": {"value": megabytes}}]);
+    let (address, server) = agent(vec![
+        ok(&json!({"type": "GET_STATE", "get_state": {
+            "get_frameworks": {"frameworks": [{"framework_info": {"id": id("F"), "name": "f"}}]},
+            "get_executors": {"executors": [{"executor_info":
+                {"executor_id": id("E"), "framework_id": id("F"), "resources": disk(32.0)}}]},
+            "get_tasks": {"launched_tasks": [{"task_id": id("t1"), "framework_id": id("F"),
+                "executor_id": id("E"), "resources": disk(64.0)}]}}})),
+        ok(
+            &json!({"type": "GET_CONTAINERS", "get_containers": {"containers": [
+            {"framework_id": id("F"), "executor_id": id("E"), "container_id": id("C")}]}}),
+        ),
+    ]);
     let rows = dir.rows(&["--agent", &format!("http://{address}")]);
-    let request = server.join().unwrap();
-    assert!(
-        request.starts_with("GET /slave(1)/state HTTP/1.1\r\n"),
-        "{request}"
-    );
-    assert!(
-        request
-            .to_lowercase()
-            .contains(&format!("host: {address}\r\n")),
-        "{request}"
-    );
+    for request in server.join().unwrap() {
+        assert!(
+            request.starts_with("POST /slave(1)/api/v1 HTTP/1.1\r\n"),
+            "{request}"
+        );
+        assert!(
+            request
+                .to_lowercase()
+                .contains(&format!("host: {address}\r\n")),
+            "{request}"
+        );
+    }
     assert_eq!(row(&rows, &known)["limit_bytes"], 96 * MB);
     assert_eq!(
         row(&rows, &format!("{known}/tasks/t1"))["limit_bytes"],
@@ -297,11 +316,11 @@ fn an_agent_that_answers_something_else_is_told() {
     for (answer, complaint) in [
         (
             "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
-            "answered 401 Unauthorized to GET /slave(1)/state",
+            "answered 401 Unauthorized to GET_STATE: \"\"",
         ),
         (
             "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
-            "answered with something other than its state: missing field",
+            "answered GET_STATE with something else: missing field",
         ),
         (
             "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{}",
@@ -309,7 +328,7 @@ fn an_agent_that_answers_something_else_is_told() {
         ),
         ("SSH-2.0-OpenSSH\r\n", "cannot talk HTTP with agent"),
     ] {
-        let (address, server) = agent(answer);
+        let (address, server) = agent(vec![answer.to_owned()]);
         let output = dir.watcher(&["--agent", &format!("http://{address}")]);
         server.join().unwrap();
         assert_eq!(output.status.code(), Some(1));
