@@ -4,7 +4,7 @@ use std::os::fd::BorrowedFd;
 
 use crate::ledger::{self, Account, Holding, LargeFile, Ledger, MOST_FILES, Number};
 use crate::measure::{self, Error};
-use crate::{Largest, Options};
+use crate::{Largest, Options, Usage};
 
 /// No path that is named has more components, but for a file's own name.
 const DEEPEST: usize = 128;
@@ -29,10 +29,19 @@ pub fn largest(
     options: &Options,
     how_many: usize,
 ) -> Result<Vec<Largest>, Error> {
+    Ok(largest_and_usage(root, options, how_many)?.1)
+}
+
+/// As [`largest()`], with what [`measure()`](crate::measure()) finds, of the same pass.
+pub(crate) fn largest_and_usage(
+    root: BorrowedFd<'_>,
+    options: &Options,
+    how_many: usize,
+) -> Result<(Usage, Vec<Largest>), Error> {
     let ledger = Ledger::new(DEEPEST);
-    measure::measure_into(root, options, &ledger)?;
+    let usage = measure::measure_into(root, options, &ledger)?;
     let (accounts, files) = ledger.close();
-    Ok(choose(&accounts, &files, how_many))
+    Ok((usage, choose(&accounts, &files, how_many)))
 }
 
 fn choose(accounts: &[Account], files: &[LargeFile], how_many: usize) -> Vec<Largest> {

@@ -86,9 +86,27 @@ impl Pace {
         self.last.map(|last| last.at + self.wait(&last))
     }
 
+    /// The fastest growth seen, in bytes per second, as it is believed by now.
+    pub(crate) fn growth(&self) -> f64 {
+        self.growth
+    }
+
+    /// When the limit could be reached at that growth; `None` while it did not grow, or has no limit.
+    pub(crate) fn by_growth_seen(&self) -> Option<Instant> {
+        let (last, limit) = (self.last?, self.limit?);
+        let full = time_to_grow(limit.saturating_sub(last.bytes), self.growth);
+        last.at.checked_add(full.saturating_sub(last.cost))
+    }
+
+    /// Whether the next look is due before the ceiling, for the limit's sake.
+    pub(crate) fn is_pressed(&self) -> bool {
+        self.last
+            .is_some_and(|last| self.wait(&last) < ceiling(last.cost))
+    }
+
     fn wait(&self, last: &Look) -> Duration {
         let cheap = last.cost.saturating_mul(HUNDREDTH);
-        let ceiling = cheap.clamp(RELAXED, LATEST);
+        let ceiling = ceiling(last.cost);
         let Some(limit) = self.limit else {
             return ceiling;
         };
@@ -99,6 +117,11 @@ impl Pace {
         let by_unseen = until_full(UNSEEN_GROWTH).max(cheap);
         by_seen.min(by_unseen).max(SOONEST).min(ceiling)
     }
+}
+
+/// The longest wait after a look that cost so much.
+fn ceiling(cost: Duration) -> Duration {
+    cost.saturating_mul(HUNDREDTH).clamp(RELAXED, LATEST)
 }
 
 /// How long `bytes` last at `growth` bytes per second.

@@ -9,9 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::event::Event;
-use super::look::Subject;
+use super::look::Task;
 use super::scheduler::Shared;
-use super::tree::Limits;
 
 /// An idle thread ends after this long.
 const IDLE: Duration = Duration::from_secs(60);
@@ -27,7 +26,7 @@ pub(super) struct Crew {
 
 #[derive(Default)]
 struct Queue {
-    jobs: VecDeque<(Arc<Subject>, Limits)>,
+    jobs: VecDeque<Task>,
     threads: usize,
     idle: usize,
     stopping: bool,
@@ -38,10 +37,10 @@ impl Crew {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has somebody look at this tree, which is under way in the state.
-    pub(super) fn hand_over(&self, shared: &Arc<Shared>, subject: Arc<Subject>, limits: Limits) {
+    /// Has somebody make this look, which is under way in the state.
+    pub(super) fn hand_over(&self, shared: &Arc<Shared>, task: Task) {
         let mut queue = self.lock();
-        queue.jobs.push_back((subject, limits));
+        queue.jobs.push_back(task);
         if queue.jobs.len() <= queue.idle {
             self.work.notify_one();
             return;
@@ -57,30 +56,45 @@ impl Crew {
             queue.threads -= 1;
             // Those that there are will come to it; without any, it is tried again.
             if queue.threads == 0
-                && let Some((subject, _)) = queue.jobs.pop_front()
+                && let Some(task) = queue.jobs.pop_front()
             {
                 drop(queue);
                 let text = format!("cannot start a thread to look at a tree: {error}");
-                shared.read(|state| state.put_off(&subject));
+                shared.read(|state| state.finish(task.subject.id, None));
                 (shared.sink)(Event::Trouble { tree: None, text });
             }
         }
     }
 
     fn work(&self, shared: &Shared) {
-        while let Some((subject, limits)) = self.next() {
-            let found = subject.look(&limits, shared.threads(), shared.settings.max_entries);
-            for event in shared.read(|state| state.note(&subject, found)) {
-                (shared.sink)(event);
+        while let Some(mut task) = self.next() {
+            loop {
+                let outcome = task.look(shared);
+                let (events, found) = shared.read(|state| state.note(&task, outcome));
+                for event in events {
+                    (shared.sink)(event);
+                }
+                // What else is due need not wait for another thread.
+                let next = shared.change(|state| {
+                    state.finish(task.subject.id, found);
+                    if state.stopping {
+                        None
+                    } else {
+                        state.take(Instant::now())
+                    }
+                });
+                let Some(next) = next else {
+                    break;
+                };
+                task = next;
             }
-            shared.change(|state| state.finish(&subject));
         }
         self.lock().threads -= 1;
         self.ended.notify_all();
     }
 
     /// The next job; `None` when this thread is to end.
-    fn next(&self) -> Option<(Arc<Subject>, Limits)> {
+    fn next(&self) -> Option<Task> {
         let mut queue = self.lock();
         loop {
             if queue.stopping {

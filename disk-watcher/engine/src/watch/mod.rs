@@ -15,12 +15,17 @@
 mod crew;
 mod event;
 mod figures;
+mod layer;
 mod look;
 mod sample;
+mod schedule;
 mod scheduler;
 mod settings;
 mod state;
+mod subject;
 mod tree;
+mod verdict;
+mod volume;
 
 use std::sync::Arc;
 use std::thread;
@@ -102,7 +107,7 @@ impl Watch {
     /// Has a tree looked at as soon as can be.
     pub fn look_now(&self, id: TreeId) {
         self.shared
-            .change(|state| state.look_at(id, Instant::now()));
+            .change(|state| state.schedule.urge(Instant::now(), id));
     }
 
     /// What was done so far, and what is in hand.

@@ -9,8 +9,9 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use super::crew::Crew;
 use super::event::Event;
-use super::settings::{Settings, StartError};
-use super::state::State;
+use super::settings::{QuotaUse, Settings, StartError};
+use super::state::{Asleep, State};
+use crate::quota::ProjectIds;
 
 type Sink = Box<dyn Fn(Event) + Send + Sync>;
 
@@ -19,6 +20,8 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) sink: Sink,
     pub(super) crew: Crew,
+    /// With [`QuotaUse::Assign`].
+    pub(super) ids: Option<ProjectIds>,
     state: Mutex<State>,
     wake: OwnedFd,
 }
@@ -38,11 +41,19 @@ impl Shared {
                 source: errno.into(),
             }
         })?;
+        let ids = match &settings.quota {
+            QuotaUse::Off | QuotaUse::Observe => None,
+            QuotaUse::Assign(range) => {
+                let ids = ProjectIds::open(&settings.project_records, range.clone(), Vec::new());
+                Some(ids.map_err(|source| StartError::Records { source })?)
+            }
+        };
         Ok(Self {
+            state: Mutex::new(State::new(Instant::now(), &settings)),
             settings,
             sink,
             crew: Crew::default(),
-            state: Mutex::default(),
+            ids,
             wake,
         })
     }
@@ -51,21 +62,32 @@ impl Shared {
         self.settings.threads.max(1)
     }
 
-    /// Reads the state, or changes it without the scheduler having to know at once.
+    /// Reads the state, or changes it in a way that the scheduler need not know of.
     pub(super) fn read<T>(&self, read: impl FnOnce(&mut State) -> T) -> T {
         read(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Changes the state, and has the scheduler look at what is due again.
+    /// Changes the state, and wakes the scheduler if it would sleep for too long after that.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let result = self.read(change);
-        self.wake();
+        let (result, wake) = self.read(|state| {
+            let result = change(state);
+            let wake = match state.asleep {
+                Asleep::No => false,
+                Asleep::Until(None) => state.stopping || state.schedule.next().is_some(),
+                Asleep::Until(Some(until)) => {
+                    state.stopping || state.schedule.next().is_some_and(|next| next < until)
+                }
+            };
+            if wake {
+                state.asleep = Asleep::No;
+            }
+            (result, wake)
+        });
+        if wake {
+            // It fails only when it would overflow, and then a wake-up is pending.
+            let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
+        }
         result
-    }
-
-    fn wake(&self) {
-        // It fails only when it would overflow, and then a wake-up is pending.
-        let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
     }
 
     /// Waits until somebody wakes it, or until then.
@@ -73,19 +95,20 @@ impl Shared {
         let timeout = then.map(|then| {
             let left = then.saturating_duration_since(Instant::now());
             Timespec {
-                tv_sec: left.as_secs() as i64,
+                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
                 tv_nsec: left.subsec_nanos().into(),
             }
         });
         let mut wakers = [PollFd::new(&self.wake, PollFlags::IN)];
         // Interrupted, it is simply looked what is due.
-        let _ = poll(&mut wakers, timeout.as_ref());
-        let _ = rustix::io::read(&self.wake, &mut [0; 8]);
+        if poll(&mut wakers, timeout.as_ref()).is_ok_and(|ready| ready > 0) {
+            let _ = rustix::io::read(&self.wake, &mut [0; 8]);
+        }
     }
 
     /// Ends the threads, but waits no longer than this for looks under way.
     pub(super) fn stop(&self, patience: Duration) {
-        self.change(|state| state.stopping = true);
+        self.change(State::stop);
         self.crew.stop(patience);
     }
 }
@@ -93,19 +116,23 @@ impl Shared {
 /// What the scheduler's thread does.
 pub(super) fn run(shared: &Arc<Shared>) {
     loop {
-        let (stopping, due) = shared.read(|state| {
-            (
-                state.stopping,
-                state.take_due(Instant::now(), shared.threads()),
-            )
+        let now = Instant::now();
+        for (dev, volume) in shared.read(|state| state.to_read(now)) {
+            let used = volume.and_then(|volume| volume.used());
+            shared.read(|state| state.read(now, dev, used));
+        }
+        while let Some(task) = shared.read(|state| state.take(now)) {
+            shared.crew.hand_over(shared, task);
+        }
+        let next = shared.read(|state| {
+            let next = state.schedule.next();
+            state.asleep = Asleep::Until(next);
+            (!state.stopping).then_some(next)
         });
-        if stopping {
+        let Some(next) = next else {
             return;
-        }
-        for (subject, limits) in due {
-            shared.crew.hand_over(shared, subject, limits);
-        }
-        let next = shared.read(|state| state.next_due(shared.threads()));
+        };
         shared.wait_until(next);
+        shared.read(|state| state.asleep = Asleep::No);
     }
 }

@@ -2,12 +2,18 @@
 
 use std::io;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use crate::quota::RecordsError;
 
 /// How a [`Watch`](crate::Watch) works.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// What to do with the project quotas of file systems that have them.
     pub quota: QuotaUse,
+    /// Where it is kept on record who has which project, with [`QuotaUse::Assign`]: the same directory for every program
+    /// that gives out projects on this host.
+    pub project_records: PathBuf,
     /// Whether to follow changes with fanotify, which needs `CAP_SYS_ADMIN` and `CAP_DAC_READ_SEARCH`. Every program
     /// that writes to the same file system pays for it: about 0.3 us a small write, 1.5 us a file made.
     pub tracking: bool,
@@ -28,6 +34,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             quota: QuotaUse::Observe,
+            project_records: PathBuf::from("/run/mesos-disk-projects"),
             tracking: false,
             budget: 0.1,
             threads: 2,
@@ -62,6 +69,12 @@ pub enum StartError {
     Thread {
         /// What the kernel said.
         source: io::Error,
+    },
+    /// The records of projects cannot be used.
+    #[error("cannot give out projects")]
+    Records {
+        /// Why.
+        source: RecordsError,
     },
     /// A budget that is not a positive number.
     #[error("a budget of {budget} processors leaves nothing to look with")]

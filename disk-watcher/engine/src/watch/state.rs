@@ -1,230 +1,334 @@
-//! What is known of every tree, and when each is due.
+//! What is known of every tree and every file system.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::event::{Amount, Breach, Event};
-use super::figures::Figures;
-use super::look::Subject;
-use super::sample::{Measured, Sample};
+use super::event::Event;
+use super::figures::{Figures, FileSystemFigures};
+use super::layer::Layer;
+use super::look::{Outcome, Task};
+use super::sample::{Measured, Source};
+use super::schedule::{Bounds, Found, Hint, Schedule, Used};
+use super::settings::Settings;
+use super::subject::Subject;
 use super::tree::{Limits, Tree, TreeId};
-use crate::Pace;
-use crate::pace::Look;
+use super::verdict::Known;
+use super::volume::Volume;
+use crate::Usage;
+
+/// What is in a tree is taken from a look at a tree inside it for so long.
+const FRESH: Duration = Duration::from_secs(15);
 
 /// Everything that the threads share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct State {
     trees: BTreeMap<TreeId, Watched>,
-    /// Looks under way, by file system.
-    busy: HashMap<u64, usize>,
+    file_systems: BTreeMap<u64, Place>,
+    pub(super) schedule: Schedule,
     pub(super) stopping: bool,
+    /// The scheduler.
+    pub(super) asleep: Asleep,
     pub(super) done: Figures,
+}
+
+/// Whether the scheduler has to be woken to learn of something.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Asleep {
+    /// It will see for itself.
+    No,
+    /// It sleeps until then, or until it is woken.
+    Until(Option<Instant>),
 }
 
 #[derive(Debug)]
 struct Watched {
     subject: Arc<Subject>,
     limits: Limits,
-    pace: Pace,
-    due: Instant,
-    under_way: bool,
-    latest: Option<Measured>,
-    told: Told,
+    /// Whether the kernel still has to be told of the limits.
+    limits_changed: bool,
+    layer: Option<Layer>,
+    known: Known,
+    inner: BTreeSet<TreeId>,
 }
 
-/// What was told of a tree, so that it is told once.
-#[derive(Clone, Debug, Default)]
-struct Told {
-    soft: bool,
-    breach: bool,
-    trouble: Option<String>,
+/// A file system with trees in it.
+#[derive(Debug)]
+struct Place {
+    volume: Arc<Volume>,
+    told: Option<(Source, String)>,
+    /// It is to be found out anew what it can do.
+    again: bool,
 }
 
 impl State {
+    pub(super) fn new(now: Instant, settings: &Settings) -> Self {
+        Self {
+            trees: BTreeMap::new(),
+            file_systems: BTreeMap::new(),
+            schedule: Schedule::new(now, settings.budget, settings.threads),
+            stopping: false,
+            asleep: Asleep::No,
+            done: Figures::default(),
+        }
+    }
+
     pub(super) fn add(&mut self, id: TreeId, tree: Tree) {
         let limits = tree.limits;
-        let watched = Watched {
-            subject: Arc::new(Subject::new(id, tree)),
-            limits,
-            pace: Pace::new(limits.hard),
-            due: Instant::now(),
-            under_way: false,
-            latest: None,
-            told: Told::default(),
-        };
-        self.trees.insert(id, watched);
+        let subject = Arc::new(Subject::new(id, tree));
+        if let Some(outer) = subject.inside.and_then(|outer| self.trees.get_mut(&outer)) {
+            outer.inner.insert(id);
+        }
+        let dev = subject.dev();
+        // What nobody has looked at yet is polled; the first look finds out whether more is possible.
+        self.schedule
+            .add(Instant::now(), id, dev, Hint::Nothing, bounds(&limits));
+        self.trees.insert(
+            id,
+            Watched {
+                subject,
+                limits,
+                limits_changed: false,
+                layer: None,
+                known: Known::default(),
+                inner: BTreeSet::new(),
+            },
+        );
     }
 
     pub(super) fn remove(&mut self, id: TreeId) {
-        self.trees.remove(&id);
+        self.schedule.remove(id);
+        let Some(gone) = self.trees.remove(&id) else {
+            return;
+        };
+        gone.subject.stop.stop();
+        if let Some(outer) = gone
+            .subject
+            .inside
+            .and_then(|outer| self.trees.get_mut(&outer))
+        {
+            outer.inner.remove(&id);
+        }
+        let dev = gone.subject.dev();
+        if self.trees.values().any(|tree| tree.subject.dev() == dev) {
+            // It may be asked by way of the tree that is gone, which is not to be held any longer.
+            if let Some(place) = self.file_systems.get_mut(&dev) {
+                place.again |= place.volume.is_asked_by(id);
+            }
+        } else {
+            self.file_systems.remove(&dev);
+        }
+    }
+
+    /// Has everything end.
+    pub(super) fn stop(&mut self) {
+        self.stopping = true;
+        for tree in self.trees.values() {
+            tree.subject.stop.stop();
+        }
     }
 
     pub(super) fn set_limits(&mut self, id: TreeId, limits: Limits) {
-        if let Some(tree) = self.trees.get_mut(&id) {
-            tree.limits = limits;
-            tree.pace.set_limit(limits.hard);
-            tree.due = Instant::now();
-        }
-    }
-
-    pub(super) fn look_at(&mut self, id: TreeId, at: Instant) {
-        if let Some(tree) = self.trees.get_mut(&id) {
-            tree.due = tree.due.min(at);
-        }
+        let Some(tree) = self.trees.get_mut(&id) else {
+            return;
+        };
+        tree.limits = limits;
+        tree.limits_changed = true;
+        let hint = hint(tree, self.file_systems.get(&tree.subject.dev()));
+        self.schedule
+            .change(Instant::now(), id, hint, bounds(&limits));
     }
 
     pub(super) fn latest(&self, id: TreeId) -> Option<Measured> {
-        self.trees.get(&id)?.latest.clone()
+        self.trees.get(&id)?.known.latest.clone()
     }
 
     pub(super) fn figures(&self) -> Figures {
+        let file_systems = self.file_systems.iter().filter_map(|(dev, place)| {
+            let (source, why) = place.told.clone()?;
+            Some(FileSystemFigures {
+                file_system: place.volume.name.clone(),
+                source,
+                why,
+                trees: self
+                    .trees
+                    .values()
+                    .filter(|tree| tree.subject.dev() == *dev)
+                    .count() as u64,
+            })
+        });
         Figures {
             trees: self.trees.len() as u64,
-            under_way: self.busy.values().sum::<usize>() as u64,
+            deferred: self.schedule.deferred(),
+            under_way: self.schedule.under_way() as u64,
+            hanging: self.schedule.hanging() as u64,
+            file_systems: file_systems.collect(),
             ..self.done.clone()
         }
     }
 
-    /// The trees to look at now, at most `threads` of each file system at once; they count as under way.
-    pub(super) fn take_due(&mut self, now: Instant, threads: usize) -> Vec<(Arc<Subject>, Limits)> {
-        let mut due: Vec<_> = self
-            .trees
-            .values_mut()
-            .filter(|tree| !tree.under_way && tree.due <= now)
-            .collect();
-        due.sort_by_key(|tree| tree.due);
-        let mut taken = Vec::new();
-        for tree in due {
-            let busy = self.busy.entry(tree.subject.dev).or_default();
-            if *busy < threads {
-                *busy += 1;
-                tree.under_way = true;
-                taken.push((Arc::clone(&tree.subject), tree.limits));
+    /// The file systems that are to be asked now what they hold.
+    pub(super) fn to_read(&self, now: Instant) -> Vec<(u64, Option<Arc<Volume>>)> {
+        let due = self.schedule.to_read(now).into_iter();
+        due.map(|dev| {
+            let place = self.file_systems.get(&dev);
+            (dev, place.map(|place| Arc::clone(&place.volume)))
+        })
+        .collect()
+    }
+
+    /// The next tree to look at now.
+    pub(super) fn take(&mut self, now: Instant) -> Option<Task> {
+        let (id, urgent) = self.schedule.take(now)?;
+        let tree = self.trees.get(&id)?;
+        let place = self.file_systems.get(&tree.subject.dev());
+        let volume = place.filter(|place| !place.again && !place.volume.is_old());
+        Some(Task {
+            subject: Arc::clone(&tree.subject),
+            limits: tree.limits,
+            limits_changed: tree.limits_changed,
+            layer: tree.layer.clone(),
+            volume: volume.map(|place| Arc::clone(&place.volume)),
+            urgent,
+            inner: self.inner(tree, now),
+            told_soft: tree.known.told_soft,
+            told_breach: tree.known.told_breach,
+        })
+    }
+
+    /// What the trees inside one hold that a look at it need not find out, or does not.
+    fn inner(&self, tree: &Watched, now: Instant) -> Vec<(crate::FileId, Usage)> {
+        let by_project = |tree: &Watched| {
+            tree.layer
+                .as_ref()
+                .is_some_and(|layer| layer.source() == Source::ProjectQuota)
+        };
+        let mut found = Vec::new();
+        for inner in tree.inner.iter().filter_map(|id| self.trees.get(id)) {
+            let (Some(file), Some(latest)) = (inner.subject.file, &inner.known.latest) else {
+                continue;
+            };
+            let sample = &latest.sample;
+            // The account of a project has what is in it, but not what is in a project of its own.
+            let counts = if by_project(tree) {
+                by_project(inner)
+            } else {
+                now.saturating_duration_since(sample.taken) <= FRESH
+            };
+            if counts && !tree.subject.exclude.contains(&file) {
+                found.push((file, sample.usage.clone()));
             }
         }
-        taken
+        found
     }
 
-    /// When the next tree is due whose turn does not wait for another look.
-    pub(super) fn next_due(&self, threads: usize) -> Option<Instant> {
-        self.trees
-            .values()
-            .filter(|tree| !tree.under_way)
-            .filter(|tree| {
-                self.busy
-                    .get(&tree.subject.dev)
-                    .is_none_or(|busy| *busy < threads)
-            })
-            .map(|tree| tree.due)
-            .min()
-    }
-
-    /// Takes note that nobody could look at it.
-    pub(super) fn put_off(&mut self, subject: &Subject) {
-        self.finish(subject);
-        if let Some(tree) = self.trees.get_mut(&subject.id) {
-            tree.due = Instant::now() + AFTER_AN_ERROR;
+    /// Takes note of what came of a look, and says what to tell. The look is [finished](Self::finish) after that is told.
+    pub(super) fn note(&mut self, task: &Task, outcome: Outcome) -> (Vec<Event>, Option<Found>) {
+        self.done.looks += 1;
+        self.done.cpu += outcome.cost;
+        let id = task.subject.id;
+        let Some(tree) = self.trees.get_mut(&id).filter(|_| !self.stopping) else {
+            return (Vec::new(), None);
+        };
+        let dev = task.subject.dev();
+        let mut events = Vec::new();
+        tree.limits_changed &= tree.limits != task.limits;
+        let layer = outcome.layer;
+        let is_new = task.volume.is_none();
+        let other_way = tree
+            .layer
+            .as_ref()
+            .is_none_or(|before| before.source() != layer.source());
+        tree.layer = Some(layer);
+        if is_new {
+            let told = self.file_systems.remove(&dev).and_then(|place| place.told);
+            let place = Place {
+                volume: outcome.volume,
+                told,
+                again: false,
+            };
+            self.file_systems.insert(dev, place);
         }
+        if is_new || other_way {
+            events.extend(self.layer_event(dev));
+        }
+        let Some(tree) = self.trees.get_mut(&id) else {
+            return (events, None);
+        };
+        let found = match outcome.found {
+            Ok(finding) => {
+                self.done.walks += finding.walks;
+                self.done.entries += finding.entries;
+                let found = Found {
+                    taken: finding.sample.taken,
+                    took: finding.took,
+                    cost: outcome.cost,
+                    bytes: finding.sample.charged(finding.counts_deleted),
+                    inodes: finding.sample.usage.inodes,
+                };
+                events.extend(tree.known.note(id, &task.limits, finding, outcome.trouble));
+                Some(found)
+            }
+            Err(error) => {
+                let text = format!("its disk usage is not known: {error}");
+                events.extend(tree.known.trouble(id, Some(text)));
+                None
+            }
+        };
+        let place = self.file_systems.get(&dev);
+        let hint = hint(tree, place);
+        self.schedule.set_hint(id, hint);
+        if is_new && place.is_some_and(|place| place.volume.tells()) {
+            self.schedule.tells(Instant::now(), dev);
+        }
+        (events, found)
     }
 
     /// The look at a tree is over, and what it found has been told: there may be another.
-    pub(super) fn finish(&mut self, subject: &Subject) {
-        if let Some(busy) = self.busy.get_mut(&subject.dev) {
-            *busy = busy.saturating_sub(1);
-        }
-        if let Some(tree) = self.trees.get_mut(&subject.id) {
-            tree.under_way = false;
-        }
+    pub(super) fn finish(&mut self, id: TreeId, found: Option<Found>) {
+        self.schedule.done(Instant::now(), id, found);
     }
 
-    /// Takes note of what a look found, and says what to tell. `breach` is a second look's finding.
-    pub(super) fn note(
-        &mut self,
-        subject: &Subject,
-        found: Result<(Sample, Option<Breach>), crate::Error>,
-    ) -> Vec<Event> {
-        self.done.looks += 1;
-        let Some(tree) = self.trees.get_mut(&subject.id) else {
-            return Vec::new();
-        };
-        match found {
-            Ok((sample, breach)) => {
-                self.done.walks += 1;
-                self.done.entries += sample.usage.inodes;
-                tree.note(subject.id, sample, breach)
-            }
-            Err(error) => {
-                tree.due = Instant::now() + AFTER_AN_ERROR;
-                let text = error.to_string();
-                tree.trouble(subject.id, Some(text)).into_iter().collect()
-            }
+    /// Takes note of what a file system holds.
+    pub(super) fn read(&mut self, now: Instant, dev: u64, used: Option<Used>) {
+        self.schedule.read(now, dev, used);
+    }
+
+    /// Tells of the way in which the trees of a file system are measured, if that has changed.
+    fn layer_event(&mut self, dev: u64) -> Option<Event> {
+        let layers = self.trees.values().filter(|tree| tree.subject.dev() == dev);
+        let best = layers
+            .filter_map(|tree| tree.layer.as_ref())
+            .min_by_key(|layer| layer.source())?;
+        let now = (best.source(), best.why.clone());
+        let place = self.file_systems.get_mut(&dev)?;
+        if place.told.as_ref().is_some_and(|told| told.0 == now.0) {
+            return None;
         }
+        place.told = Some(now.clone());
+        Some(Event::Layer {
+            file_system: place.volume.name.clone(),
+            source: now.0,
+            why: now.1,
+        })
     }
 }
 
-/// A tree that could not be looked at is tried again after this long.
-const AFTER_AN_ERROR: std::time::Duration = std::time::Duration::from_secs(1);
-
-impl Watched {
-    fn note(&mut self, id: TreeId, sample: Sample, breach: Option<Breach>) -> Vec<Event> {
-        let growth = self.latest.as_ref().and_then(|last| {
-            let between = sample.taken.saturating_duration_since(last.sample.taken);
-            let grown = sample.usage.bytes as f64 - last.sample.usage.bytes as f64;
-            (!between.is_zero()).then(|| grown / between.as_secs_f64())
-        });
-        let charged = sample.charged(self.limits.count_deleted);
-        self.due = self.pace.observe(Look {
-            at: sample.taken + sample.cost,
-            cost: sample.cost,
-            bytes: charged,
-        });
-        let mut events = Vec::new();
-        let gaps = match &sample.usage.completeness {
-            crate::Completeness::Complete => None,
-            crate::Completeness::LowerBound(gaps) => Some(gaps.to_string()),
-        };
-        events.extend(self.trouble(id, gaps));
-        let over_soft = self
-            .limits
-            .soft
-            .is_some_and(|soft| charged.div_ceil(1024) * 1024 > soft);
-        if over_soft && !self.told.soft {
-            events.push(Event::SoftLimit(Breach {
-                tree: id,
-                of: Amount::Bytes,
-                sample: sample.clone(),
-                limit: self.limits.soft.unwrap_or_default(),
-                counts_deleted: self.limits.count_deleted,
-                growth,
-                largest: Vec::new(),
-                confirmed: false,
-            }));
-        }
-        self.told.soft = over_soft;
-        match breach {
-            Some(breach) if !self.told.breach => {
-                self.told.breach = true;
-                events.push(Event::Breach(Breach { growth, ..breach }));
-            }
-            None if self.told.breach => {
-                self.told.breach = false;
-                events.push(Event::Recovered { tree: id });
-            }
-            Some(_) | None => {}
-        }
-        self.latest = Some(Measured { sample, growth });
-        events
+fn bounds(limits: &Limits) -> Bounds {
+    Bounds {
+        soft: limits.soft,
+        hard: limits.hard,
+        inodes: limits.inodes,
     }
+}
 
-    fn trouble(&mut self, id: TreeId, text: Option<String>) -> Option<Event> {
-        if self.told.trouble == text {
-            return None;
-        }
-        self.told.trouble.clone_from(&text);
-        Some(Event::Trouble {
-            tree: Some(id),
-            text: text?,
-        })
+/// What tells of a tree, without a look, that it cannot have changed.
+fn hint(tree: &Watched, place: Option<&Place>) -> Hint {
+    let tells = place.is_some_and(|place| place.volume.tells());
+    // What is mounted inside is on file systems that nobody asks.
+    if tells && !tree.subject.cross_mounts {
+        Hint::FileSystem
+    } else {
+        Hint::Nothing
     }
 }

@@ -19,6 +19,11 @@ impl TreeId {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
+
+    /// A share of one, spread evenly over ids that follow each other: by the golden ratio.
+    pub(crate) fn spread(self) -> f64 {
+        (self.0 as f64 * 0.618_033_988_749_895).fract()
+    }
 }
 
 impl fmt::Display for TreeId {
