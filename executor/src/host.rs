@@ -4,6 +4,7 @@
 //! as a [`Launched`]. The driver owns the [`Host`]; a task's handles are in it from the moment its launch is through until
 //! its clean-up.
 
+mod breaches;
 mod cancellation;
 mod demands;
 mod disk;
@@ -47,6 +48,7 @@ use crate::driver::Wake;
 use crate::figures::{Published, Publisher};
 use crate::journal::Owner;
 use crate::probe::{Network, Place, View};
+pub(crate) use breaches::Speaker;
 use cancellation::Cancellation;
 pub(crate) use disk::Disks;
 pub(crate) use fetching::{BUILT_INS, FetchSettings};

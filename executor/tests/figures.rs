@@ -19,7 +19,7 @@ fn directory(executor: &Executor) -> PathBuf {
 }
 
 /// What the socket tells, whose path is longer than a socket's may be.
-fn fresh(executor: &Executor) -> Value {
+pub(crate) fn fresh(executor: &Executor) -> Value {
     let directory = fs::File::open(directory(executor)).unwrap();
     let path = format!("/proc/self/fd/{}/figures.sock", directory.as_raw_fd());
     let mut line = String::new();

@@ -13,6 +13,7 @@ mod executor;
 mod calls;
 mod checks;
 mod command_task;
+mod disk;
 mod ending;
 mod environment;
 mod fetching;

@@ -12,11 +12,11 @@ use tokio::time::{sleep, timeout};
 use super::Publisher;
 use crate::logs::locked;
 
-/// Who connects while so many are being told is not heard.
+/// Who connects while so many are being served is not heard.
 const MOST_CLIENTS: usize = 4;
 
 /// Who does not read in this time is not told the rest.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who asks again within this time is told the same: looking costs something.
 const FRESH: Duration = Duration::from_millis(500);
@@ -28,8 +28,26 @@ const AFTER_AN_ERROR: Duration = Duration::from_secs(1);
 type Last = Arc<Mutex<Option<(Instant, Arc<Vec<u8>>)>>>;
 
 pub(super) async fn listen(listener: UnixListener, publisher: Publisher) {
-    let clients = Arc::new(Semaphore::new(MOST_CLIENTS));
     let last = Last::default();
+    serve(listener, |client| {
+        let (publisher, last) = (publisher.clone(), Arc::clone(&last));
+        async move {
+            let line = spawn_blocking(move || line(&publisher, &last)).await;
+            if let Ok(line) = line {
+                // One who goes away is nobody's trouble.
+                let _ = timeout(PATIENCE, tell(client, &line)).await;
+            }
+        }
+    })
+    .await;
+}
+
+/// Serves each who connects, a few at the same time.
+pub(super) async fn serve<S>(listener: UnixListener, mut one: impl FnMut(UnixStream) -> S)
+where
+    S: Future<Output = ()> + Send + 'static,
+{
+    let clients = Arc::new(Semaphore::new(MOST_CLIENTS));
     loop {
         let Ok((client, _)) = listener.accept().await else {
             sleep(AFTER_AN_ERROR).await;
@@ -39,19 +57,15 @@ pub(super) async fn listen(listener: UnixListener, publisher: Publisher) {
         let Ok(place) = Arc::clone(&clients).try_acquire_owned() else {
             continue;
         };
-        let (publisher, last) = (publisher.clone(), Arc::clone(&last));
+        let served = one(client);
         tokio::spawn(async move {
             let _place = place;
-            let line = spawn_blocking(move || line(&publisher, &last)).await;
-            if let Ok(line) = line {
-                // One who goes away is nobody's trouble.
-                let _ = timeout(PATIENCE, tell(client, &line)).await;
-            }
+            served.await;
         });
     }
 }
 
-async fn tell(mut client: UnixStream, line: &[u8]) -> std::io::Result<()> {
+pub(super) async fn tell(mut client: UnixStream, line: &[u8]) -> std::io::Result<()> {
     client.write_all(line).await?;
     client.shutdown().await
 }

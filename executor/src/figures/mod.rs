@@ -1,9 +1,12 @@
 //! What tasks use, published for other programs on this host: in a file, and on a socket for who wants it fresh. Both are in
 //! the executor's own directory in its sandbox, and nobody but its user gets at them. What they say is [`task_figures`]'.
+//! On a second socket the disk watcher tells of a breach.
 
+mod commands;
 mod listener;
 mod publisher;
 mod shelf;
+mod speaker;
 
 use std::time::SystemTime;
 

@@ -10,8 +10,9 @@ use tokio::time::sleep;
 use tracing::warn;
 
 use super::Publisher;
-use super::listener::listen;
-use super::shelf::{Shelf, ShelfError};
+use super::commands;
+use super::listener;
+use super::shelf::{COMMANDS, SOCKET, Shelf, ShelfError};
 use crate::logs::locked;
 
 /// From one look to the next.
@@ -23,10 +24,10 @@ const COST: u32 = 50;
 /// A file in which nothing has changed is written after this time all the same: its readers see that somebody is there.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
 
-/// The file and the socket, for as long as this is held; dropping it removes them. Blocks then.
+/// The file and the sockets, for as long as this is held; dropping it removes them. Blocks then.
 pub(crate) struct Published {
     shelf: Arc<Mutex<Option<Shelf>>>,
-    tasks: [AbortHandle; 2],
+    tasks: [AbortHandle; 3],
 }
 
 impl Published {
@@ -44,13 +45,14 @@ impl Published {
 
     fn try_begin(sandbox: &Path, publisher: Publisher) -> Result<Self, ShelfError> {
         let mut shelf = Shelf::open(sandbox)?;
-        let listener = shelf.listen()?;
+        let (figures, commands) = (shelf.listen(SOCKET)?, shelf.listen(COMMANDS)?);
         let shelf = Arc::new(Mutex::new(Some(shelf)));
-        let listening = tokio::spawn(listen(listener, publisher.clone()));
+        let telling = tokio::spawn(listener::listen(figures, publisher.clone()));
+        let hearing = tokio::spawn(commands::listen(commands, publisher.roll.clone()));
         let writing = tokio::spawn(publish(Arc::clone(&shelf), publisher));
         Ok(Self {
             shelf,
-            tasks: [listening.abort_handle(), writing.abort_handle()],
+            tasks: [telling, hearing, writing].map(|task| task.abort_handle()),
         })
     }
 }

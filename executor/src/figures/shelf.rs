@@ -7,14 +7,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use nix::fcntl::OFlag;
-use task_figures::FILE;
+use task_figures::{FILE, breach};
 use tokio::net::UnixListener;
 
 use crate::journal::{OwnDirectory, PlaceError};
 
 /// What is to become the file.
 const NEXT: &str = "figures.json.next";
-const SOCKET: &str = "figures.sock";
+/// Whoever connects is told the figures.
+pub(super) const SOCKET: &str = "figures.sock";
+/// Whoever connects may tell something.
+pub(super) const COMMANDS: &str = breach::SOCKET;
 
 /// Why something is not published.
 #[derive(Debug, thiserror::Error)]
@@ -23,15 +26,15 @@ pub(super) enum ShelfError {
     Place(#[from] PlaceError),
     #[error("write {NEXT}: {0}")]
     Write(io::Error),
-    #[error("listen on {SOCKET}: {0}")]
-    Listen(io::Error),
+    #[error("listen on {0}: {1}")]
+    Listen(&'static str, io::Error),
 }
 
 /// The directory, and what of ours is in it.
 pub(super) struct Shelf {
     directory: OwnDirectory,
     has_file: bool,
-    has_socket: bool,
+    sockets: Vec<&'static str>,
 }
 
 impl Shelf {
@@ -40,9 +43,9 @@ impl Shelf {
         let shelf = Self {
             directory: OwnDirectory::open(sandbox)?,
             has_file: false,
-            has_socket: false,
+            sockets: Vec::new(),
         };
-        for name in [FILE, NEXT, SOCKET] {
+        for name in [FILE, NEXT, SOCKET, COMMANDS] {
             shelf.directory.remove_file(name)?;
         }
         Ok(shelf)
@@ -73,15 +76,15 @@ impl Shelf {
         Ok(())
     }
 
-    /// To be called within the runtime.
-    pub(super) fn listen(&mut self) -> Result<UnixListener, ShelfError> {
+    /// Listens on a socket of this name. To be called within the runtime.
+    pub(super) fn listen(&mut self, name: &'static str) -> Result<UnixListener, ShelfError> {
+        let failed = |error| ShelfError::Listen(name, error);
         // A sandbox's own path is longer than a socket's may be.
         let descriptor = self.directory.handle().as_raw_fd();
-        let path = format!("/proc/self/fd/{descriptor}/{SOCKET}");
-        let listener = UnixListener::bind(&path).map_err(ShelfError::Listen)?;
-        self.has_socket = true;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))
-            .map_err(ShelfError::Listen)?;
+        let path = format!("/proc/self/fd/{descriptor}/{name}");
+        let listener = UnixListener::bind(&path).map_err(failed)?;
+        self.sockets.push(name);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
         Ok(listener)
     }
 }
@@ -90,8 +93,8 @@ impl Drop for Shelf {
     fn drop(&mut self) {
         // What stays is removed by the next executor here, or with the sandbox.
         let _ = self.take_down();
-        if self.has_socket {
-            let _ = self.directory.remove_file(SOCKET);
+        for name in &self.sockets {
+            let _ = self.directory.remove_file(name);
         }
         // The journal may have gone before, and is gone after otherwise.
         let _ = self.directory.remove_if_empty();

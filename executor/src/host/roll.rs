@@ -50,6 +50,18 @@ impl Roll {
         locked(&self.0.tasks).is_empty()
     }
 
+    /// What there is of each.
+    pub(super) fn entries(&self) -> Vec<(TaskId, Arc<Belongings>)> {
+        let roll = locked(&self.0.tasks);
+        let entries = roll.iter();
+        entries
+            .map(|(id, entry)| {
+                let task_id = TaskId { value: id.clone() };
+                (task_id, Arc::clone(&entry.belongings))
+            })
+            .collect()
+    }
+
     /// Waits for a task that comes, or has come since the last time.
     pub(crate) async fn entered(&self) {
         self.0.entered.notified().await;

@@ -147,10 +147,9 @@ impl Site {
         };
         let checked = site.demands.check_limits(&site.lacking_limits());
         let checked = checked.and_then(|()| match site.limits.of_disk.in_kernel {
-            true => site
-                .disk
-                .await_kernel()
-                .map_err(|lack| demands::refusal(&lack)),
+            true => site.disk.await_kernel().map_err(|lack| {
+                demands::refusal(&format!("no quota of disk in the kernel: {lack}"))
+            }),
             false => Ok(()),
         });
         site.or_abandon(checked).map(|(site, ())| site)

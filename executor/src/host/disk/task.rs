@@ -11,7 +11,7 @@ use disk_engine::{
     Completeness, FileId, Limits, Measured, Options, Processes, Source, Tree, TreeId,
 };
 use executor_core::{DiskUse, Event, Limitation, TaskEvent};
-use mesos_proto::v1::TaskId;
+use mesos_proto::v1::{Resource, TaskId};
 use task_figures::{DiskSource, VolumeUse};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::sleep;
@@ -224,13 +224,7 @@ impl TaskDisk {
     /// # Errors
     /// There is no such volume, or it cannot be looked at.
     pub(in crate::host) fn measure(&self, volume: Option<&str>) -> Result<u64, MeasureError> {
-        let is_meant = |subject: &&Subject| match (&*subject.what, volume) {
-            (What::Sandbox { .. }, None) => true,
-            (What::Volume { id, .. }, Some(wanted)) => id == wanted,
-            (What::Sandbox { .. }, Some(_)) | (What::Volume { .. }, None) => false,
-        };
-        let subject = self.subjects.iter().find(is_meant);
-        let subject = subject.ok_or(MeasureError::NoVolume)?;
+        let subject = self.subject(volume).ok_or(MeasureError::NoVolume)?;
         let options = Options {
             exclude: subject.exclude.clone(),
             ..Options::default()
@@ -242,17 +236,38 @@ impl TaskDisk {
         Ok(usage.bytes.saturating_add(deleted).div_ceil(1024) * 1024)
     }
 
-    /// Tells whoever listens that the task is to be ended for its disk usage, as somebody else has found.
-    pub(in crate::host) fn tell(&self, limitation: Limitation) {
-        self.owner.tell(limitation);
+    fn subject(&self, volume: Option<&str>) -> Option<&Subject> {
+        self.subjects
+            .iter()
+            .find(|subject| match (&*subject.what, volume) {
+                (What::Sandbox { .. }, None) => true,
+                (What::Volume { id, .. }, Some(wanted)) => id == wanted,
+                (What::Sandbox { .. }, Some(_)) | (What::Volume { .. }, None) => false,
+            })
     }
 
-    /// By which resources its directory is limited.
-    pub(in crate::host) fn resources(&self) -> &[mesos_proto::v1::Resource] {
-        match self.subjects.first().map(|subject| &*subject.what) {
-            Some(What::Sandbox { resources } | What::Volume { resources, .. }) => resources,
-            None => &[],
+    /// Whether it has this volume, or else a directory, which every task has.
+    pub(in crate::host) fn has(&self, volume: Option<&str>) -> bool {
+        self.subject(volume).is_some()
+    }
+
+    /// In bytes.
+    pub(in crate::host) fn limit(&self, volume: Option<&str>) -> Option<u64> {
+        self.subject(volume)?.limits.hard
+    }
+
+    /// What that limit comes from.
+    pub(in crate::host) fn resources(&self, volume: Option<&str>) -> Vec<Resource> {
+        match self.subject(volume).map(|subject| &*subject.what) {
+            Some(What::Sandbox { resources } | What::Volume { resources, .. }) => resources.clone(),
+            None => Vec::new(),
         }
+    }
+
+    /// Tells whoever listens that the task is to be ended for its disk usage, as somebody else has found; whether anybody
+    /// does.
+    pub(in crate::host) fn tell(&self, limitation: Limitation) -> bool {
+        self.owner.tell(limitation)
     }
 }
 
@@ -310,13 +325,15 @@ impl Owner {
         locked(&self.state).broken.remove(&tree);
     }
 
-    fn tell(&self, limitation: Limitation) {
+    fn tell(&self, limitation: Limitation) -> bool {
         let task_id = self.task_id.clone();
         let event = TaskEvent::Limited(limitation);
-        if let Some(run) = &locked(&self.state).run {
-            // Whoever does not listen any more is on the way out.
-            drop(run.wakes.send(Wake::Event(Event::Task { task_id, event })));
-        }
+        let state = locked(&self.state);
+        let run = state.run.as_ref();
+        run.is_some_and(|run| {
+            let wake = Wake::Event(Event::Task { task_id, event });
+            run.wakes.send(wake).is_ok()
+        })
     }
 
     /// Those of the present run. Those of one that ends meanwhile are gone.
