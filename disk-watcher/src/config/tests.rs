@@ -408,3 +408,44 @@ fn a_file_that_cannot_be_read_is_told_once() {
     std::fs::write(&binary, [0xff]).unwrap();
     assert!(load(&binary).contains("binary:1: is no text in UTF-8"));
 }
+
+/// The example, as it is and with every key that is commented out: nothing in it may be wrong or missing.
+#[test]
+fn the_example_is_right_and_has_every_key() {
+    let example = include_str!("../../../packaging/examples/disk-watcher.toml");
+    load(example).unwrap();
+    let is_key = |line: &str| {
+        let name = line.split_once(" = ").map(|(name, _)| name);
+        name.is_some_and(|name| keys::ALL.iter().any(|key| key.path.ends_with(name)))
+    };
+    let said = example.lines().map(|line| match line.strip_prefix("# ") {
+        Some(key) if is_key(key) => key,
+        _ => line,
+    });
+    let credential = tempfile::NamedTempFile::new().unwrap();
+    let path = credential.path().display().to_string();
+    let whole: Vec<String> = said
+        .map(|line| line.replace("/etc/mesos-disk-watcher.credential", &path))
+        .map(|line| line.replace("/etc/ssl/certs/mesos.pem", &path))
+        .collect();
+    let whole = whole
+        .join("\n")
+        .replace("quota = \"observe\"", "quota = \"assign\"");
+    load(&whole).unwrap();
+    let mut table = "";
+    let mut there = Vec::new();
+    for line in whole.lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            table = name.trim_matches(['[', ']']);
+        } else if let Some((name, _)) = line.split_once(" = ") {
+            there.push(format!("{table}.{name}"));
+        }
+    }
+    for key in keys::ALL {
+        let path = match key.path.contains('.') {
+            true => key.path.to_owned(),
+            false => format!(".{}", key.path),
+        };
+        assert!(there.contains(&path), "{} is not in the example", key.path);
+    }
+}

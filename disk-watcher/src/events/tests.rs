@@ -122,20 +122,16 @@ fn a_breach_tells_whose_how_much_of_what_and_why_on_one_line() {
     );
 }
 
-#[test]
-fn of_every_event_there_is_what_it_is_when_and_a_sentence() {
-    let directory = tempfile::tempdir().unwrap();
-    let (subject, breach) = (subject(directory.path()), breach(directory.path()));
-    let (subject, breach) = (&subject, &breach);
-    let errors = ["a".to_owned(), "b".to_owned()];
+/// One of each, at least.
+fn all<'a>(subject: &'a Subject, breach: &'a Breach, errors: &'a [String]) -> Vec<Event<'a>> {
     let mode = Mode::Warn;
     let how = How::Agent;
-    let all = [
+    vec![
         Event::Started {
             work_dir: Path::new("/work"),
         },
         Event::Stopped,
-        Event::Reloaded { errors: &errors },
+        Event::Reloaded { errors },
         Event::Came { subject },
         Event::Changed { subject },
         Event::Gone { subject },
@@ -176,9 +172,16 @@ fn of_every_event_there_is_what_it_is_when_and_a_sentence() {
             text: "x",
         },
         Event::Lost { events: 3 },
-    ];
-    for event in &all {
-        let told = json(event);
+    ]
+}
+
+#[test]
+fn of_every_event_there_is_what_it_is_when_and_a_sentence() {
+    let directory = tempfile::tempdir().unwrap();
+    let (subject, breach) = (subject(directory.path()), breach(directory.path()));
+    let errors = ["a".to_owned(), "b".to_owned()];
+    for event in all(&subject, &breach, &errors) {
+        let told = json(&event);
         assert_eq!(told["time"], 1000.5, "{told}");
         assert!(!told["event"].as_str().unwrap().is_empty(), "{told}");
         assert!(!told["message"].as_str().unwrap().is_empty(), "{told}");
@@ -338,4 +341,26 @@ fn without_a_place_to_write_nothing_is_written_or_lost() {
     assert_eq!(log.counts(), (0, 0));
     let nowhere = EventLog::open(Some(Path::new("/nowhere/events"))).unwrap_err();
     assert!(nowhere.to_string().contains("/nowhere/events"), "{nowhere}");
+}
+
+#[test]
+fn the_manual_has_every_series_and_every_event() {
+    let manual = include_str!("../../../packaging/doc/disk-watcher.md");
+    let is_there = |name: &str| manual.contains(&format!("`{name}`"));
+    let subjects = disk_figures::SUBJECT_SERIES
+        .iter()
+        .map(|series| series.name);
+    let own = disk_figures::OWN_SERIES.iter().map(|series| series.name);
+    for name in subjects.chain(own) {
+        assert!(is_there(name), "{name}");
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let (subject, breach) = (subject(directory.path()), breach(directory.path()));
+    for event in all(&subject, &breach, &[]) {
+        let told = json(&event);
+        assert!(is_there(told["event"].as_str().unwrap()), "{told}");
+        for key in told.as_object().unwrap().keys() {
+            assert!(is_there(key), "{key}");
+        }
+    }
 }
