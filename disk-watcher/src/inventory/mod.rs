@@ -13,6 +13,7 @@
 //! A run leaves when its directory does, or when it is over: the agent has written that down, or answers and does not
 //! list it, and nothing of it runs. What it left on disk cannot grow.
 
+mod asking;
 mod changes;
 mod inotify;
 mod known;
@@ -31,7 +32,6 @@ use std::time::Duration;
 
 use mesos_proto::paths::{RunPath, SandboxPath};
 use tokio::sync::Notify;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 pub(crate) use known::{Known, KnownTask};
@@ -42,18 +42,12 @@ use crate::agent::{Agent, AgentError, Facts, State};
 use crate::checkpoints::{self, LimitsError};
 use crate::directory::{Directory, DirectoryError};
 use crate::sandboxes::{self, SandboxesError};
+use asking::{Answer, Asking};
 use changes::Changes;
 use run::Run;
 use tree::Tree;
 use volumes::Volumes;
 
-/// The agent is not asked again before so many times as long have passed as its last answer took: a tenth of its time is
-/// the most that we take.
-const PAUSE: u32 = 9;
-/// Nor before this, however fast it answers.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-/// After a failure, where nobody waits for it.
-const RETRY: Duration = Duration::from_secs(1);
 /// A trouble that lasts is told again after this.
 const TOLD_AGAIN: Duration = Duration::from_secs(600);
 /// Troubles that are kept in mind, so that they are not told over and over.
@@ -82,28 +76,14 @@ pub(crate) struct Inventory {
     subjects: BTreeMap<Key, Arc<Subject>>,
     /// Of runs that were taken out.
     gone: Vec<Key>,
-    agent: Option<Agent>,
-    /// The question that is under way.
-    question: Option<JoinHandle<Answer>>,
-    next_question: Option<Instant>,
-    /// Before this, nothing is asked, whatever happens.
-    not_before: Instant,
+    /// `None`: there is no agent to ask.
+    asking: Option<Asking>,
     next_look: Instant,
     facts: Option<Arc<Facts>>,
-    is_agent_away: bool,
     verifier: Verifier,
     troubles: Vec<Trouble>,
     told: HashMap<String, Instant>,
     has_news: bool,
-}
-
-/// What the agent has answered.
-#[derive(Debug)]
-struct Answer {
-    state: Result<State, AgentError>,
-    /// If that was asked, too.
-    facts: Option<Result<Facts, AgentError>>,
-    took: Duration,
 }
 
 /// Why something may be missing, or be known less well than it could be.
@@ -144,18 +124,14 @@ impl Inventory {
             are_volumes_changed: false,
             subjects: BTreeMap::new(),
             gone: Vec::new(),
-            question: None,
-            next_question: settings.agent.is_some().then_some(now),
-            not_before: now,
             next_look: now,
             facts: None,
-            is_agent_away: false,
             verifier: Verifier {
                 work_dir: Arc::clone(&work_dir),
                 agent: settings.agent.clone(),
                 is_stale: Arc::new(Notify::new()),
             },
-            agent: settings.agent,
+            asking: settings.agent.map(Asking::new),
             work_dir,
             interval: settings.interval,
             troubles,
@@ -174,15 +150,10 @@ impl Inventory {
                 self.look_at_all();
                 self.next_look = now + self.interval;
             }
-            self.ask_if_due(now);
             let changes = self.take_changes();
             if !changes.is_empty() || std::mem::take(&mut self.has_news) {
                 return changes;
             }
-            let question_due = self.next_question.filter(|_| self.question.is_none());
-            let wake = question_due.map_or(self.next_look, |due| {
-                due.max(self.not_before).min(self.next_look)
-            });
             tokio::select! {
                 happened = self.tree.wait() => {
                     if let Err(trouble) = happened {
@@ -190,16 +161,9 @@ impl Inventory {
                     }
                     self.look();
                 }
-                answer = answered(&mut self.question) => {
-                    self.question = None;
-                    // A question that panicked or was called off is asked again.
-                    match answer {
-                        Ok(answer) => self.hear(answer),
-                        Err(_) => self.ask_soon(),
-                    }
-                }
+                answer = Asking::answer(self.asking.as_mut()) => self.hear(answer),
                 () = self.verifier.is_stale.notified() => self.ask_soon(),
-                () = tokio::time::sleep_until(wake) => {}
+                () = tokio::time::sleep_until(self.next_look) => {}
             }
         }
     }
@@ -221,7 +185,7 @@ impl Inventory {
 
     /// Whether the last question to the agent was in vain.
     pub(crate) fn is_agent_away(&self) -> bool {
-        self.is_agent_away
+        self.asking.as_ref().is_some_and(Asking::is_vain)
     }
 
     /// Who asks the agent right before something is ended.
@@ -265,9 +229,7 @@ impl Inventory {
         for run in over {
             self.end(&run);
         }
-        if self.agent.is_some() {
-            self.next_question.get_or_insert_with(Instant::now);
-        }
+        self.ask_soon();
     }
 
     /// Looks at what the tree says has changed.
@@ -278,16 +240,22 @@ impl Inventory {
             // What cannot be read is not over.
             path.is_ok_and(|path| checkpoints::has_ended_run(&work_dir, &path.run).unwrap_or(false))
         };
-        let mut troubles = Vec::new();
-        let touched = self.tree.look(&is_over, &mut troubles);
-        self.complain_of(troubles);
-        for path in touched {
-            if path.starts_with("meta") {
-                self.reread(&path);
-            } else if path.starts_with("volumes") {
-                self.are_volumes_changed = true;
-            } else {
-                self.sync(&path);
+        loop {
+            let mut troubles = Vec::new();
+            let touched = self.tree.look(&is_over, &mut troubles);
+            self.complain_of(troubles);
+            if touched.is_empty() {
+                return;
+            }
+            // A run that is new brings its checkpoints with it, which are watched from then on, and read after that.
+            for path in touched {
+                if path.starts_with("meta") {
+                    self.reread(&path);
+                } else if path.starts_with("volumes") {
+                    self.are_volumes_changed = true;
+                } else {
+                    self.sync(&path);
+                }
             }
         }
     }
@@ -373,7 +341,7 @@ impl Inventory {
             Err(error) => self.complain(error.into()),
         }
         // The agent knows better, and more, as long as it is there.
-        if self.agent.is_some() && !self.is_agent_away {
+        if self.asking.as_ref().is_some_and(|asking| !asking.is_vain()) {
             return self.ask_soon();
         }
         let Some(run) = self.runs.get_mut(&path) else {
@@ -386,37 +354,13 @@ impl Inventory {
     }
 
     fn ask_soon(&mut self) {
-        if self.agent.is_some() {
-            self.next_question = Some(Instant::now());
-        }
-    }
-
-    fn ask_if_due(&mut self, now: Instant) {
-        let is_due = self
-            .next_question
-            .is_some_and(|due| due.max(self.not_before) <= now);
-        if let Some(agent) = self
-            .agent
-            .clone()
-            .filter(|_| is_due && self.question.is_none())
-        {
-            self.next_question = None;
-            let wants_facts = self.facts.is_none() || self.is_agent_away;
-            self.question = Some(tokio::spawn(async move {
-                let start = Instant::now();
-                let state = agent.state().await;
-                let took = start.elapsed();
-                let facts = match &state {
-                    Ok(_) if wants_facts => Some(agent.facts().await),
-                    Ok(_) | Err(_) => None,
-                };
-                Answer { state, facts, took }
-            }));
+        if let Some(asking) = &mut self.asking {
+            asking.soon();
         }
     }
 
     fn hear(&mut self, answer: Answer) {
-        self.not_before = Instant::now() + (answer.took * PAUSE).max(SHORTEST_PAUSE);
+        self.has_news |= answer.is_turn;
         match answer.facts {
             None => {}
             Some(Ok(facts)) => {
@@ -426,16 +370,11 @@ impl Inventory {
             Some(Err(error)) => self.complain(error.into()),
         }
         match answer.state {
-            Ok(state) => {
-                self.has_news |= std::mem::take(&mut self.is_agent_away);
-                self.apply(&state);
-            }
+            Ok(state) => self.apply(&state),
             Err(error) => {
-                self.has_news |= !std::mem::replace(&mut self.is_agent_away, true);
                 self.complain(error.into());
                 self.runs.values_mut().for_each(Run::unlist);
                 self.are_volumes_changed = true;
-                self.next_question = Some(Instant::now() + RETRY);
             }
         }
     }
@@ -535,14 +474,6 @@ impl Inventory {
     }
 }
 
-impl Drop for Inventory {
-    fn drop(&mut self) {
-        if let Some(question) = &self.question {
-            question.abort();
-        }
-    }
-}
-
 /// Whether the executor that the agent tells of has its container in this run.
 fn is_run_of(work_dir: &Directory, run: &RunPath, told: &Known) -> bool {
     match &told.container_id {
@@ -557,12 +488,5 @@ fn is_run_of(work_dir: &Directory, run: &RunPath, told: &Known) -> bool {
     }
 }
 
-/// Waits for the question's answer; for ever, if none is under way.
-async fn answered(
-    question: &mut Option<JoinHandle<Answer>>,
-) -> Result<Answer, tokio::task::JoinError> {
-    match question {
-        Some(question) => question.await,
-        None => std::future::pending().await,
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,8 @@
 //! root's are watched: tasks cannot keep us busy. Executors all of whose runs have ended are not watched: an agent
 //! keeps what they left for days.
 
+mod kind;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -19,62 +21,11 @@ use std::sync::Arc;
 use disk_engine::FileId;
 use mesos_proto::paths::{ExecutorPath, Id};
 
+use kind::{Entry, Kind};
+
 use super::Trouble;
 use super::inotify::{Happened, Inotify, WatchId};
 use crate::directory::Directory;
-
-/// What kind of directory it is, which tells what matters in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    WorkDir,
-    Slaves,
-    Agent,
-    Frameworks,
-    Framework,
-    Executors,
-    Executor,
-    Runs,
-    Volumes,
-    Roles,
-    Role,
-    CheckpointedRun,
-    CheckpointedTasks,
-}
-
-/// What an entry of a directory is.
-enum Entry {
-    Inner(Kind),
-    Leaf,
-}
-
-impl Kind {
-    /// What the entry `name` is; `None` if it does not matter.
-    fn entry(self, name: &OsStr, agents: &BTreeSet<Id>) -> Option<Entry> {
-        let literal = |wanted: &str, kind| (name == wanted).then_some(Entry::Inner(kind));
-        let id = |entry| Id::new(name).is_ok().then_some(entry);
-        match self {
-            Self::WorkDir => literal("slaves", Self::Slaves).or(literal("volumes", Self::Volumes)),
-            Self::Slaves => {
-                let is_wanted = agents.iter().any(|agent| agent.as_os_str() == name);
-                is_wanted.then_some(Entry::Inner(Self::Agent))
-            }
-            Self::Agent => literal("frameworks", Self::Frameworks),
-            Self::Frameworks => id(Entry::Inner(Self::Framework)),
-            Self::Framework => literal("executors", Self::Executors),
-            Self::Executors => id(Entry::Inner(Self::Executor)),
-            Self::Executor => literal("runs", Self::Runs),
-            Self::Volumes => literal("roles", Self::Roles),
-            Self::Roles => id(Entry::Inner(Self::Role)),
-            Self::CheckpointedRun => literal("tasks", Self::CheckpointedTasks),
-            Self::Runs | Self::Role | Self::CheckpointedTasks => id(Entry::Leaf),
-        }
-    }
-
-    /// Whether nothing that matters can come once its only entry is there.
-    fn has_one_entry(self) -> bool {
-        matches!(self, Self::Agent | Self::Framework | Self::Executor)
-    }
-}
 
 #[derive(Debug)]
 struct Node {
@@ -416,7 +367,7 @@ impl Tree {
         for name in there {
             self.update_one(path, kind, name, true, touched);
         }
-        if self.is_of_leaves(path) {
+        if self.is_told_of(path) {
             touched.insert(path.to_owned());
         }
     }
@@ -456,11 +407,12 @@ impl Tree {
         }
     }
 
-    fn is_of_leaves(&self, path: &Path) -> bool {
+    /// Whether somebody wants to know of every look at it.
+    fn is_told_of(&self, path: &Path) -> bool {
         let kind = self.nodes.get(path).map(|node| node.kind);
         matches!(
             kind,
-            Some(Kind::Runs | Kind::Role | Kind::CheckpointedTasks)
+            Some(Kind::Runs | Kind::Role | Kind::CheckpointedRun | Kind::CheckpointedTasks)
         )
     }
 
@@ -481,7 +433,7 @@ impl Tree {
         let gone = gone
             .map(|(path, _)| path)
             .take_while(|below| below.starts_with(path));
-        touched.extend(gone.filter(|path| self.is_of_leaves(path)).cloned());
+        touched.extend(gone.filter(|path| self.is_told_of(path)).cloned());
         self.forget(path);
     }
 

@@ -1,0 +1,561 @@
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use mesos_proto::Bytes;
+use mesos_proto::paths::Id;
+
+use super::*;
+use scene::{FakeAgent, Scene, checkpoint, executor, make_run, run, task, volume};
+
+mod scene;
+
+fn megabytes(subject: Option<&Subject>) -> Option<u64> {
+    subject?.limit.map(|limit| limit.as_u64() >> 20)
+}
+
+fn own_container(id: &str) -> serde_json::Value {
+    let pid = std::process::id();
+    serde_json::json!({"container_id": id, "framework_id": "F", "executor_id": "e",
+        "status": {"container_id": {"value": id}, "executor_pid": pid}})
+}
+
+#[tokio::test]
+async fn a_container_comes_with_what_the_agent_tells_of_it_and_goes_with_its_directory() {
+    let mut scene = Scene::new(|_| {});
+    scene.script(|script| {
+        script.executors.push(executor("e", 10.0, &[]));
+        script.tasks.push(task("t", "e", 22.0, &["c"]));
+    });
+    let sandbox = make_run(scene.dir.path(), "e", "c");
+    scene
+        .until("its limit is known", |scene| {
+            megabytes(scene.container("e", "c")) == Some(32)
+        })
+        .await;
+    let subject = scene.container("e", "c").unwrap();
+    assert_eq!(subject.path, sandbox);
+    let framework = subject.framework.as_ref().unwrap();
+    assert_eq!(framework.name.as_deref(), Some("marathon"));
+    assert_eq!(framework.roles, ["web"]);
+    assert_eq!(framework.principal.as_deref(), Some("p"));
+    assert_eq!(subject.labels, [("tier".to_owned(), "gold".to_owned())]);
+    let process = subject.listed.unwrap().process.unwrap();
+    assert_eq!(process.pid, std::process::id());
+    assert!(scene.inventory.facts().is_some());
+
+    fs::remove_dir_all(&sandbox).unwrap();
+    scene
+        .until("it is gone", |scene| scene.known.is_empty())
+        .await;
+    assert!(scene.troubles.is_empty(), "{:?}", scene.troubles);
+}
+
+#[tokio::test]
+async fn a_container_counts_as_listed_before_a_task_has_told_of_it() {
+    let mut scene = Scene::new(|work_dir| {
+        // An earlier run of the same executor, of which nothing is written down.
+        make_run(work_dir, "e", "b");
+        make_run(work_dir, "e", "c");
+    });
+    scene.script(|script| script.executors.push(executor("e", 10.0, &[])));
+    let is_listed =
+        |scene: &Scene, id: &str| scene.container("e", id).is_some_and(|c| c.listed.is_some());
+    scene
+        .until("the newest run is listed", |scene| is_listed(scene, "c"))
+        .await;
+    assert!(!is_listed(&scene, "b"));
+    scene
+        .until("the other is over", |scene| {
+            scene.container("e", "b").is_none()
+        })
+        .await;
+    assert!(is_listed(&scene, "c"));
+}
+
+#[tokio::test]
+async fn an_agent_that_is_away_takes_nothing_away() {
+    let mut scene = Scene::new(|work_dir| {
+        make_run(work_dir, "e", "c");
+    });
+    scene.script(|script| {
+        script
+            .executors
+            .push(executor("e", 10.0, &[volume("v", 64.0)]));
+    });
+    fs::create_dir_all(scene.dir.path().join("volumes/roles/web/v")).unwrap();
+    scene
+        .until("it is listed", |scene| {
+            scene
+                .container("e", "c")
+                .is_some_and(|c| c.listed.is_some())
+        })
+        .await;
+    for (status, body) in [
+        (503, "Agent has not finished recovery"),
+        (500, ""),
+        (200, "{\"type\": \"GET_STATE\", \"get_state\": "),
+    ] {
+        scene.script(|script| script.instead = Some((status, body.to_owned())));
+        scene
+            .until("it is listed no more", |scene| {
+                scene
+                    .container("e", "c")
+                    .is_some_and(|c| c.listed.is_none())
+            })
+            .await;
+        assert!(scene.inventory.is_agent_away());
+        assert_eq!(
+            megabytes(scene.container("e", "c")),
+            Some(10),
+            "the limit stays"
+        );
+        assert_eq!(scene.known.len(), 2, "the volume stays");
+        assert!(scene.known.values().all(|subject| subject.limit.is_some()));
+        scene.script(|script| script.instead = None);
+        scene
+            .until("it is listed again", |scene| {
+                scene
+                    .container("e", "c")
+                    .is_some_and(|c| c.listed.is_some())
+            })
+            .await;
+        assert!(!scene.inventory.is_agent_away());
+    }
+    assert!(!scene.troubles.is_empty(), "it was told of");
+}
+
+#[tokio::test]
+async fn a_daemon_that_starts_while_the_agent_is_away_has_limits_from_its_checkpoints() {
+    let mut scene = Scene::with(None, |work_dir| {
+        make_run(work_dir, "e", "c");
+        checkpoint(work_dir, &run("e", "c"), 10.0, &[("t", 22.0)]);
+        fs::create_dir_all(
+            work_dir
+                .join(run("e", "c").executor.runs())
+                .join("c/tasks/t"),
+        )
+        .unwrap();
+    });
+    let task_of = Key::Task(run("e", "c"), "t".into());
+    scene
+        .until("both are there", |scene| scene.known.len() == 2)
+        .await;
+    assert_eq!(megabytes(scene.container("e", "c")), Some(32));
+    assert_eq!(megabytes(scene.get(&task_of)), Some(22));
+    let framework = scene.get(&task_of).unwrap().framework.clone().unwrap();
+    assert_eq!(
+        (framework.name.as_deref(), &framework.roles[..]),
+        (Some("written"), &["role".to_owned()][..])
+    );
+    assert_eq!(scene.container("e", "c").unwrap().listed, None);
+
+    // What is written down later is read.
+    checkpoint(
+        scene.dir.path(),
+        &run("e", "c"),
+        10.0,
+        &[("t", 22.0), ("u", 8.0)],
+    );
+    scene
+        .until("the limit is raised", |scene| {
+            megabytes(scene.container("e", "c")) == Some(40)
+        })
+        .await;
+    scene.start_again();
+    scene
+        .until("the same is known again", |scene| {
+            megabytes(scene.container("e", "c")) == Some(40)
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_run_whose_end_is_written_down_leaves_though_its_directory_stays() {
+    let mut scene = Scene::with(None, |work_dir| {
+        for container in ["b", "c"] {
+            make_run(work_dir, "e", container);
+            checkpoint(work_dir, &run("e", container), 10.0, &[]);
+        }
+        fs::write(work_dir.join(run("e", "b").sentinel()), "").unwrap();
+    });
+    scene
+        .until("one runs", |scene| scene.container("e", "c").is_some())
+        .await;
+    assert_eq!(scene.known.len(), 1);
+    fs::write(scene.dir.path().join(run("e", "c").sentinel()), "").unwrap();
+    scene
+        .until("none runs", |scene| scene.known.is_empty())
+        .await;
+}
+
+#[tokio::test]
+async fn a_sandbox_that_another_took_the_place_of_is_another_subject() {
+    let mut scene = Scene::new(|work_dir| {
+        make_run(work_dir, "e", "c");
+    });
+    scene.script(|script| script.executors.push(executor("e", 10.0, &[])));
+    scene
+        .until("it is there", |scene| scene.container("e", "c").is_some())
+        .await;
+    let first = scene.container("e", "c").unwrap().id;
+    let sandbox = scene.container("e", "c").unwrap().path.clone();
+    // Both at once, so that no moment without one can be seen.
+    fs::rename(&sandbox, scene.dir.path().join("aside")).unwrap();
+    fs::create_dir(&sandbox).unwrap();
+    // The scene checks that the old one is gone before the new one comes.
+    scene
+        .until("another is there", |scene| {
+            scene.container("e", "c").is_some_and(|c| c.id != first)
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn tasks_and_nested_containers_are_found_with_their_ids_and_limits() {
+    let mut scene = Scene::new(|work_dir| {
+        let sandbox = make_run(work_dir, "e", "c");
+        fs::create_dir_all(sandbox.join("tasks/t")).unwrap();
+        fs::create_dir_all(sandbox.join("containers/n/containers/debug")).unwrap();
+    });
+    scene.script(|script| {
+        script.executors.push(executor("e", 1.0, &[]));
+        script.tasks.push(task("t", "e", 22.0, &["c"]));
+        script.tasks.push(task("u", "e", 8.0, &["c", "n"]));
+    });
+    let nested = |ids: &[&str]| {
+        Key::Nested(
+            run("e", "c"),
+            ids.iter().map(|id| Id::new(*id).unwrap()).collect(),
+        )
+    };
+    let inner = Key::Task(run("e", "c"), "t".into());
+    scene
+        .until("all are known", |scene| {
+            scene
+                .get(&nested(&["n"]))
+                .is_some_and(|n| n.task_id.is_some())
+        })
+        .await;
+    assert_eq!(scene.known.len(), 4);
+    let found = scene.get(&inner).unwrap();
+    assert_eq!(
+        (found.task_id.as_deref(), megabytes(Some(found))),
+        (Some("t"), Some(22))
+    );
+    assert!(found.labels.contains(&("task".to_owned(), "t".to_owned())));
+    let found = scene.get(&nested(&["n"])).unwrap();
+    assert_eq!((found.task_id.as_deref(), found.limit), (Some("u"), None));
+    assert!(found.listed.is_some());
+    assert_eq!(found.inside, Some(Key::Container(run("e", "c"))));
+    let found = scene.get(&nested(&["n", "debug"])).unwrap();
+    assert_eq!(
+        (found.inside.clone(), found.listed),
+        (Some(nested(&["n"])), None)
+    );
+
+    // Another task comes, and a nested container goes.
+    let sandbox = scene.container("e", "c").unwrap().path.clone();
+    scene.script(|script| script.tasks.push(task("w", "e", 5.0, &["c"])));
+    fs::create_dir(sandbox.join("tasks/w")).unwrap();
+    fs::remove_dir_all(sandbox.join("containers/n/containers/debug")).unwrap();
+    scene
+        .until("what is inside is known anew", |scene| {
+            scene
+                .get(&Key::Task(run("e", "c"), "w".into()))
+                .and_then(|w| w.limit)
+                == Some(Bytes::new(5 << 20))
+                && scene.get(&nested(&["n", "debug"])).is_none()
+        })
+        .await;
+    assert_eq!(megabytes(scene.container("e", "c")), Some(36));
+}
+
+#[tokio::test]
+async fn links_that_a_task_planted_and_floods_of_directories_are_no_subjects() {
+    let mut scene = Scene::with(None, |work_dir| {
+        let sandbox = make_run(work_dir, "e", "c");
+        fs::create_dir_all(sandbox.join("tasks")).unwrap();
+        fs::create_dir_all(sandbox.join("containers")).unwrap();
+        symlink("/", sandbox.join("tasks/root")).unwrap();
+        symlink("/etc", sandbox.join("containers/etc")).unwrap();
+        for n in 0..500 {
+            fs::create_dir(sandbox.join(format!("tasks/{n}"))).unwrap();
+        }
+        let other = make_run(work_dir, "f", "d");
+        symlink("/", other.join("tasks")).unwrap();
+        symlink(work_dir.join("slaves"), other.join("containers")).unwrap();
+    });
+    scene
+        .until("both are there", |scene| {
+            scene.container("f", "d").is_some()
+        })
+        .await;
+    assert!(scene.container("e", "c").is_some());
+    assert!(scene.known.len() < 50, "{}", scene.known.len());
+    for subject in scene.known.values() {
+        assert!(
+            subject.path.starts_with(scene.dir.path()),
+            "{:?}",
+            subject.path
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_volume_is_a_subject_of_its_own_and_left_out_of_the_sandbox_that_has_it() {
+    let mut scene = Scene::new(|work_dir| {
+        make_run(work_dir, "e", "c");
+        fs::create_dir_all(work_dir.join("volumes/roles/web/v")).unwrap();
+        fs::create_dir_all(work_dir.join("volumes/roles/a b/idle")).unwrap();
+    });
+    scene.script(|script| {
+        script.executors.push(executor(
+            "e",
+            10.0,
+            &[volume("v", 64.0), volume("later", 5.0)],
+        ));
+    });
+    let key = |role: &str, id: &str| Key::Volume {
+        role: role.to_owned(),
+        persistence_id: id.to_owned(),
+        source: None,
+    };
+    scene
+        .until("its limit is known", |scene| {
+            megabytes(scene.get(&key("web", "v"))) == Some(64)
+        })
+        .await;
+    let found = scene.get(&key("web", "v")).unwrap();
+    assert_eq!(found.holders, [run("e", "c")]);
+    assert_eq!(found.executor_id.as_deref(), Some("e"));
+    assert!(found.listed.is_some());
+    let id = found.id;
+    assert_eq!(scene.container("e", "c").unwrap().exclude, [id]);
+    assert_eq!(megabytes(scene.container("e", "c")), Some(10));
+    let idle = scene.get(&key("a/b", "idle")).unwrap();
+    assert_eq!((idle.limit, &idle.holders[..]), (None, &[][..]));
+
+    // The agent makes the directory when it is mounted first.
+    fs::create_dir_all(scene.dir.path().join("volumes/roles/web/later")).unwrap();
+    scene
+        .until("it is found", |scene| {
+            megabytes(scene.get(&key("web", "later"))) == Some(5)
+        })
+        .await;
+    assert_eq!(scene.container("e", "c").unwrap().exclude.len(), 2);
+    fs::remove_dir_all(scene.dir.path().join("volumes/roles/a b")).unwrap();
+    scene
+        .until("what is removed goes", |scene| {
+            scene.get(&key("a/b", "idle")).is_none()
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_run_that_nobody_lists_stays_as_long_as_its_process_does() {
+    let mut scene = Scene::new(|work_dir| {
+        make_run(work_dir, "e", "c");
+    });
+    let mut child = std::process::Command::new("sleep")
+        .arg("600")
+        .spawn()
+        .unwrap();
+    let pid = child.id();
+    scene.script(|script| {
+        script.executors.push(executor("e", 10.0, &[]));
+        let mut task = task("t", "e", 1.0, &["c"]);
+        task["statuses"][0]["container_status"]["executor_pid"] = pid.into();
+        script.tasks.push(task);
+    });
+    scene
+        .until("it is listed", |scene| {
+            scene
+                .container("e", "c")
+                .is_some_and(|c| c.listed.is_some())
+        })
+        .await;
+    // As after a restart of an agent whose framework has no checkpoints.
+    scene.script(|script| {
+        script.executors.clear();
+        script.tasks.clear();
+    });
+    scene
+        .until("it is listed no more", |scene| {
+            scene
+                .container("e", "c")
+                .is_some_and(|c| c.listed.is_none())
+        })
+        .await;
+    scene.settle().await;
+    scene.settle().await;
+    assert_eq!(
+        megabytes(scene.container("e", "c")),
+        Some(11),
+        "its limit still holds"
+    );
+    child.kill().unwrap();
+    child.wait().unwrap();
+    scene
+        .until("it is over", |scene| scene.known.is_empty())
+        .await;
+}
+
+#[tokio::test]
+async fn an_agent_with_a_new_id_leaves_what_was_known_of_the_old_one() {
+    let mut scene = Scene::with(None, |work_dir| {
+        make_run(work_dir, "e", "c");
+        checkpoint(work_dir, &run("e", "c"), 10.0, &[]);
+    });
+    scene
+        .until("it is there", |scene| scene.known.len() == 1)
+        .await;
+    let work_dir = scene.dir.path().to_owned();
+    fs::create_dir_all(work_dir.join("meta/slaves/B")).unwrap();
+    fs::remove_file(work_dir.join("meta/slaves/latest")).unwrap();
+    symlink("B", work_dir.join("meta/slaves/latest")).unwrap();
+    fs::create_dir_all(work_dir.join("slaves/B/frameworks/F/executors/n/runs/m")).unwrap();
+    scene
+        .until("the new one's is there, too", |scene| {
+            scene.known.len() == 2
+        })
+        .await;
+    assert_eq!(megabytes(scene.container("e", "c")), Some(10));
+}
+
+#[tokio::test]
+async fn what_is_ended_is_still_what_was_measured() {
+    let mut scene = Scene::new(|work_dir| {
+        make_run(work_dir, "e", "c");
+    });
+    scene.script(|script| {
+        script.executors.push(executor("e", 10.0, &[]));
+        script.tasks.push(task("t", "e", 1.0, &["c"]));
+        script.containers.push(own_container("c"));
+    });
+    scene
+        .until("it is listed", |scene| {
+            scene
+                .container("e", "c")
+                .is_some_and(|c| c.listed.is_some())
+        })
+        .await;
+    let subject = Arc::clone(&scene.known[&Key::Container(run("e", "c"))]);
+    let verifier = scene.inventory.verifier();
+    let still = verifier.is_still(&subject, &run("e", "c")).await.unwrap();
+    assert_eq!(still.process.unwrap().pid, std::process::id());
+
+    let not_listed = NotStill::NotListed {
+        container: "c".to_owned(),
+    };
+    let asked = |change: fn(&mut scene::Script)| {
+        let agent = scene.agent.as_ref().unwrap();
+        let before = agent.script.lock().unwrap().clone();
+        agent.set(change);
+        let (verifier, subject) = (verifier.clone(), Arc::clone(&subject));
+        async move {
+            let answer = verifier.is_still(&subject, &run("e", "c")).await;
+            agent.set(|script| *script = before);
+            answer.unwrap_err()
+        }
+    };
+    assert_eq!(asked(|script| script.containers.clear()).await, not_listed);
+    assert_eq!(asked(|script| script.executors.clear()).await, not_listed);
+    let foreign = asked(|script| script.containers[0]["executor_id"] = "f".into()).await;
+    assert_eq!(
+        foreign, not_listed,
+        "another executor's container of that name"
+    );
+    let other = asked(|script| script.containers[0]["status"]["executor_pid"] = 1.into()).await;
+    assert!(matches!(other, NotStill::OtherProcess { .. }), "{other:?}");
+    let more = asked(|script| script.tasks.push(task("u", "e", 5.0, &["c"]))).await;
+    assert!(
+        matches!(more, NotStill::OtherLimit { .. }),
+        "a task more, and its disk: {more:?}"
+    );
+    let away = asked(|script| script.instead = Some((503, String::new()))).await;
+    assert!(matches!(away, NotStill::Unknown { .. }), "{away:?}");
+    verifier.is_still(&subject, &run("e", "c")).await.unwrap();
+
+    fs::rename(&subject.path, scene.dir.path().join("aside")).unwrap();
+    fs::create_dir(&subject.path).unwrap();
+    let replaced = verifier
+        .is_still(&subject, &run("e", "c"))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(replaced, NotStill::Replaced { .. }),
+        "{replaced:?}"
+    );
+    fs::remove_dir(&subject.path).unwrap();
+    symlink(scene.dir.path().join("aside"), &subject.path).unwrap();
+    let replaced = verifier
+        .is_still(&subject, &run("e", "c"))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(replaced, NotStill::Replaced { .. }),
+        "a link is no directory: {replaced:?}"
+    );
+}
+
+#[tokio::test]
+async fn with_no_agent_to_ask_nothing_may_be_ended() {
+    let mut scene = Scene::with(None, |work_dir| {
+        make_run(work_dir, "e", "c");
+    });
+    scene
+        .until("it is there", |scene| scene.known.len() == 1)
+        .await;
+    let subject = Arc::clone(&scene.known[&Key::Container(run("e", "c"))]);
+    let asked = scene
+        .inventory
+        .verifier()
+        .is_still(&subject, &run("e", "c"))
+        .await;
+    assert_eq!(asked, Err(NotStill::NoAgent));
+}
+
+#[tokio::test]
+async fn containers_that_come_and_go_while_they_are_looked_for_are_all_told_of_in_the_end() {
+    let mut scene = Scene::with(Some(FakeAgent::start()), |_| {});
+    let work_dir = scene.dir.path().to_owned();
+    let is_done = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let done = Arc::clone(&is_done);
+    let maker = std::thread::spawn(move || {
+        for n in 0..300 {
+            make_run(&work_dir, &format!("e{}", n % 60), &format!("c{n}"));
+            if n % 3 == 0 {
+                let run = run(&format!("e{}", n % 60), &format!("c{n}"));
+                let _ = fs::remove_dir_all(work_dir.join(run.executor.runs()).parent().unwrap());
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Release);
+    });
+    let lost = |work_dir: &Path, known: &BTreeMap<Key, Arc<Subject>>| {
+        let there = |key: &&Key| {
+            let run = key.run().unwrap();
+            work_dir
+                .join(run.executor.runs())
+                .join(&run.container_id)
+                .is_dir()
+        };
+        let all = (0..300).filter(|n| {
+            let run = run(&format!("e{}", n % 60), &format!("c{n}"));
+            work_dir
+                .join(run.executor.runs())
+                .join(&run.container_id)
+                .is_dir()
+        });
+        all.count() != known.len() || known.keys().filter(there).count() != known.len()
+    };
+    // The agent lists none of them: told here, so that none is taken for over.
+    scene.script(|script| script.instead = Some((503, String::new())));
+    scene
+        .until("all that are there are known", |scene| {
+            is_done.load(std::sync::atomic::Ordering::Acquire)
+                && !lost(scene.dir.path(), &scene.known)
+        })
+        .await;
+    maker.join().unwrap();
+}
