@@ -19,6 +19,9 @@ pub(crate) struct Attributes {
     pub(crate) id: FileId,
     /// The mount that the file was reached through; `None` before Linux 5.8.
     pub(crate) mount: Option<u64>,
+    /// When it was made, in seconds and nanoseconds: tells a directory from a later one that was given its inode.
+    /// `None` where the file system does not remember.
+    pub(crate) born: Option<(i64, u32)>,
     pub(crate) is_dir: bool,
     pub(crate) nlink: u64,
     /// Allocated 512-byte blocks.
@@ -46,6 +49,7 @@ fn get(dir: BorrowedFd<'_>, name: &CStr, flags: AtFlags) -> Result<Attributes, E
         | StatxFlags::INO
         | StatxFlags::NLINK
         | StatxFlags::BLOCKS
+        | StatxFlags::BTIME
         | StatxFlags::MNT_ID;
     match rustix::fs::statx(dir, name, flags | AtFlags::STATX_DONT_SYNC, wanted) {
         Ok(found) => Ok(Attributes {
@@ -54,6 +58,8 @@ fn get(dir: BorrowedFd<'_>, name: &CStr, flags: AtFlags) -> Result<Attributes, E
                 ino: found.stx_ino,
             },
             mount: (found.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(found.stx_mnt_id),
+            born: (found.stx_mask & StatxFlags::BTIME.bits() != 0)
+                .then_some((found.stx_btime.tv_sec, found.stx_btime.tv_nsec)),
             is_dir: FileType::from_raw_mode(found.stx_mode.into()).is_dir(),
             nlink: found.stx_nlink.into(),
             blocks: found.stx_blocks,
@@ -71,6 +77,7 @@ fn without_statx(dir: BorrowedFd<'_>, name: &CStr, flags: AtFlags) -> Result<Att
             ino: found.st_ino,
         },
         mount: None,
+        born: None,
         is_dir: FileType::from_raw_mode(found.st_mode).is_dir(),
         nlink: found.st_nlink,
         blocks: u64::try_from(found.st_blocks).unwrap_or(0),

@@ -67,12 +67,14 @@ pub fn open_root(path: &Path) -> Result<OwnedFd, Error> {
 /// Only when the root itself cannot be looked at.
 pub fn measure(root: BorrowedFd<'_>, options: &Options) -> Result<Usage, Error> {
     // A single root is always met for the first time.
-    Ok(
-        measure_unseen(root, options, &Seen::within_one_root(), None, |opener| {
-            opener
-        })?
-        .unwrap_or_default(),
-    )
+    Ok(measure_unseen(
+        root,
+        options,
+        &Seen::within_one_root(options.cross_mounts),
+        None,
+        |opener| opener,
+    )?
+    .unwrap_or_default())
 }
 
 /// As [`measure()`], and writes down who holds what.
@@ -81,7 +83,7 @@ pub(crate) fn measure_into(
     options: &Options,
     ledger: &Ledger,
 ) -> Result<Usage, Error> {
-    let seen = Seen::within_one_root();
+    let seen = Seen::within_one_root(options.cross_mounts);
     Ok(measure_unseen(root, options, &seen, Some(ledger), |opener| opener)?.unwrap_or_default())
 }
 
@@ -283,7 +285,7 @@ mod tests {
         let root = open_root(dir.path()).unwrap();
         let options = Options::default();
         let new = measure(root.as_fd(), &options).unwrap();
-        let seen = Seen::within_one_root();
+        let seen = Seen::within_one_root(options.cross_mounts);
         let old = measure_unseen(root.as_fd(), &options, &seen, None, Opener::without_openat2)
             .unwrap()
             .unwrap();

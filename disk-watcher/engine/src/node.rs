@@ -167,6 +167,7 @@ mod tests {
         Attributes {
             id: FileId { dev: 1, ino },
             mount: Some(mount),
+            born: None,
             is_dir: true,
             nlink: 2,
             blocks: 8,

@@ -6,19 +6,31 @@ use std::sync::{Mutex, PoisonError};
 use crate::FileId;
 use crate::attributes::Attributes;
 
+/// So many directories are remembered, some 40 MB. Of a tree with more, those that are met last can be met twice.
+const MOST_DIRECTORIES: usize = 1 << 20;
+
 /// The inodes counted so far.
 #[derive(Debug)]
 pub(crate) struct Seen {
     inodes: Mutex<HashSet<FileId>>,
+    /// `None` where the same directory may lie in several places, by mounts.
+    directories: Option<Mutex<HashSet<Directory>>>,
     /// Whether files with a single link and directories can be met twice: when several roots overlap.
     everything: bool,
 }
 
+/// With when it was made: an inode number is soon given to another.
+type Directory = (FileId, Option<(i64, u32)>);
+
 impl Seen {
-    /// For one root: only files with several links can be met twice.
-    pub(crate) fn within_one_root() -> Self {
+    /// For one root. A file with a single link lies in one place. A directory does, too, but whoever moves it about
+    /// while it is walked must not have it counted in each place, nor keep the walk from ending.
+    ///
+    /// `cross_mounts`: as in [`Options`](crate::Options).
+    pub(crate) fn within_one_root(cross_mounts: bool) -> Self {
         Self {
             inodes: Mutex::default(),
+            directories: (!cross_mounts).then(Mutex::default),
             everything: false,
         }
     }
@@ -27,18 +39,35 @@ impl Seen {
     pub(crate) fn across_roots() -> Self {
         Self {
             inodes: Mutex::default(),
+            directories: None,
             everything: true,
         }
     }
 
     /// Whether this is the first time that the file is met.
     pub(crate) fn is_first(&self, file: &Attributes) -> bool {
-        if !self.everything && (file.is_dir || file.nlink < 2) {
-            return true;
+        if !self.everything {
+            if file.is_dir {
+                return self.is_first_directory(file);
+            }
+            if file.nlink < 2 {
+                return true;
+            }
         }
-        self.inodes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(file.id)
+        let mut inodes = self.inodes.lock().unwrap_or_else(PoisonError::into_inner);
+        inodes.insert(file.id)
+    }
+
+    fn is_first_directory(&self, directory: &Attributes) -> bool {
+        let Some(directories) = &self.directories else {
+            return true;
+        };
+        let key = (directory.id, directory.born);
+        let mut directories = directories.lock().unwrap_or_else(PoisonError::into_inner);
+        if directories.len() < MOST_DIRECTORIES {
+            directories.insert(key)
+        } else {
+            !directories.contains(&key)
+        }
     }
 }

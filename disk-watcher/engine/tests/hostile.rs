@@ -136,3 +136,79 @@ fn a_file_replaced_by_a_directory_and_back_is_no_error() {
         assert_eq!(found.completeness, Completeness::Complete);
     });
 }
+
+#[test]
+fn a_directory_moved_between_two_parents_is_never_counted_twice() {
+    let tree = Tree::new();
+    for number in 0..40 {
+        tree.directory(format!("{number}/below"));
+    }
+    tree.directory("0/moving");
+    allocate(&tree.join("0/moving/big"), OUTSIDE);
+    let all = usage(tree.path());
+    let shift = || {
+        for number in 0..40 {
+            let next = (number + 1) % 40;
+            let from = tree.join(format!("{number}/moving"));
+            fs::rename(from, tree.join(format!("{next}/below/moving"))).unwrap();
+            let from = tree.join(format!("{next}/below/moving"));
+            fs::rename(from, tree.join(format!("{next}/moving"))).unwrap();
+        }
+    };
+    measure_during(tree.path(), 1_000, shift, |found| {
+        assert!(found.bytes < 2 * OUTSIDE, "counted twice: {found:?}");
+        assert!(found.inodes <= all.inodes, "{found:?} of {all:?}");
+    });
+}
+
+#[test]
+fn a_storm_of_hard_links_is_one_file() {
+    let tree = Tree::new();
+    let file = tree.file("file", 0);
+    allocate(&file, OUTSIDE);
+    for number in 0..20 {
+        tree.directory(number.to_string());
+    }
+    let all = usage(tree.path());
+    let storm = || {
+        for number in 0..400 {
+            let link = tree.join(format!("{}/{number}", number % 20));
+            fs::hard_link(&file, link).unwrap();
+        }
+        for number in 0..400 {
+            fs::remove_file(tree.join(format!("{}/{number}", number % 20))).unwrap();
+        }
+    };
+    measure_during(tree.path(), 300, storm, |found| {
+        // At a moment without links it is an ordinary file, and that is met under the name that stays, and only there.
+        assert!(
+            found.bytes >= OUTSIDE && found.bytes < 2 * OUTSIDE + (1 << 20),
+            "{found:?}"
+        );
+        assert!(found.inodes >= all.inodes && found.inodes <= all.inodes + 1);
+    });
+}
+
+#[test]
+fn directories_moved_ahead_of_the_walk_do_not_keep_it_from_ending() {
+    let tree = Tree::new();
+    for place in ["a", "b"] {
+        for number in 0..10 {
+            tree.directory(format!("{place}/{number}/below"));
+        }
+    }
+    // Each goes below the other in turn, as long as the walk lasts.
+    let [a, b] = ["a", "b"].map(|name| tree.join(name));
+    let chase = || {
+        for number in 0..10 {
+            fs::rename(&b, a.join(format!("{number}/below/b"))).unwrap();
+            fs::rename(a.join(format!("{number}/below/b")), &b).unwrap();
+            fs::rename(&a, b.join(format!("{number}/below/a"))).unwrap();
+            fs::rename(b.join(format!("{number}/below/a")), &a).unwrap();
+        }
+    };
+    measure_during(tree.path(), 1_000, chase, |found| {
+        assert!(found.inodes <= 43, "something was counted twice: {found:?}");
+        assert_eq!(found.completeness, Completeness::Complete);
+    });
+}
