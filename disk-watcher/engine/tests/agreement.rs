@@ -14,11 +14,11 @@ use tree::changes::{Model, operation};
 use tree::{Tree, assert_agrees_with_du, du, usage, usage_with};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_engine_agrees_with_du_after_each_of_many_changes(
-        operations in prop::collection::vec(operation(), 10..40)
+        operations in prop::collection::vec(operation(), 10..60)
     ) {
         let model = Model { tree: Tree::new() };
         for operation in operations {
