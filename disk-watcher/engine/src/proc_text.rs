@@ -50,8 +50,7 @@ pub fn deleted_mappings(maps: &[u8]) -> impl Iterator<Item = (u64, u64)> {
 /// The mount that a file was opened through. Linux: Documentation/filesystems/proc.rst, /proc/PID/fdinfo.
 pub fn mount_id(fdinfo: &[u8]) -> Option<u64> {
     let mut lines = fdinfo.split(|byte| *byte == b'\n');
-    let id = lines.find_map(|line| line.strip_prefix(b"mnt_id:"))?;
-    number(id.trim_ascii(), 10)
+    lines.find_map(|line| number(line.strip_prefix(b"mnt_id:")?.trim_ascii(), 10))
 }
 
 fn number(digits: &[u8], radix: u32) -> Option<u64> {

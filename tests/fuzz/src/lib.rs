@@ -21,7 +21,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target {
         name: "recordio",
         run: targets::recordio::run,
@@ -73,6 +73,10 @@ pub const TARGETS: [Target; 13] = [
     Target {
         name: "profiles",
         run: targets::profiles::run,
+    },
+    Target {
+        name: "proc_text",
+        run: targets::proc_text::run,
     },
 ];
 

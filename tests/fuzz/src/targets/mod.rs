@@ -9,6 +9,7 @@ pub(crate) mod events;
 pub(crate) mod figures;
 pub(crate) mod journal;
 pub(crate) mod paths;
+pub(crate) mod proc_text;
 pub(crate) mod profiles;
 pub(crate) mod quantities;
 pub(crate) mod recordio;
