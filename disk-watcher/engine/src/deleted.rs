@@ -91,9 +91,37 @@ struct Place {
     path: PathBuf,
 }
 
-struct Search {
-    /// `None` where it could not be found out.
-    places: Vec<Option<Place>>,
+/// Where a file was.
+struct FilePlace {
+    /// From the root of its file system.
+    path: PathBuf,
+    /// Whether that is the file's own; else it is a directory that the file was somewhere in.
+    is_exact: bool,
+}
+
+impl FilePlace {
+    /// Of a file that was opened through `mount`, and that the kernel calls `text`.
+    fn new(mount: &Mount, text: Option<&Path>) -> Self {
+        let bytes = text.map(|text| text.as_os_str().as_bytes());
+        let name = bytes.map(|bytes| bytes.strip_suffix(b" (deleted)").unwrap_or(bytes));
+        let below = name.and_then(|name| {
+            Path::new(OsStr::from_bytes(name))
+                .strip_prefix(&mount.point)
+                .ok()
+        });
+        Self {
+            path: below.map_or_else(|| mount.root.clone(), |below| mount.root.join(below)),
+            is_exact: below.is_some(),
+        }
+    }
+}
+
+struct Search<'t> {
+    trees: &'t [BorrowedFd<'t>],
+    /// Each tree's device.
+    devices: Vec<Option<u64>>,
+    /// Where the trees are, found out when there is something to place.
+    places: Option<Vec<Option<Place>>>,
     found: Vec<Deleted>,
     seen: HashSet<FileId>,
     /// Mounts of this process's namespace and of those looked at, by number; `None` is one that nobody knows.
@@ -103,27 +131,31 @@ struct Search {
     buffer: Vec<u8>,
 }
 
-impl Search {
-    fn new(trees: &[BorrowedFd<'_>]) -> Self {
-        let own = Process::myself()
-            .ok()
-            .and_then(|own| read(&own, "mountinfo").ok());
-        let text = own.unwrap_or_default();
-        let mounts = proc_text::mounts(&text);
-        let mut search = Self {
-            places: Vec::new(),
+impl<'t> Search<'t> {
+    fn new(trees: &'t [BorrowedFd<'t>]) -> Self {
+        let device = |tree: &BorrowedFd<'_>| Some(attributes::of(*tree).ok()?.id.dev);
+        Self {
+            trees,
+            devices: trees.iter().map(device).collect(),
+            places: None,
             found: vec![Deleted::default(); trees.len()],
             seen: HashSet::new(),
-            mounts: mounts.map(|mount| (mount.id, Some(mount))).collect(),
+            mounts: HashMap::new(),
             looks: 0,
             missed: false,
             buffer: Vec::with_capacity(32 * 1024),
-        };
-        search.places = trees
-            .iter()
-            .map(|tree| search.place_of_tree(*tree))
-            .collect();
-        search
+        }
+    }
+
+    /// Reads the mounts of this process, before those of any other, and finds the trees in them.
+    fn locate_trees(&mut self) {
+        if self.places.is_none() {
+            if let Ok(own) = Process::myself() {
+                self.read_mounts(&own);
+            }
+            let trees = self.trees.iter();
+            self.places = Some(trees.map(|tree| self.place_of_tree(*tree)).collect());
+        }
     }
 
     fn place_of_tree(&self, tree: BorrowedFd<'_>) -> Option<Place> {
@@ -136,6 +168,13 @@ impl Search {
             dev: found.id.dev,
             path: mount.root.join(below),
         })
+    }
+
+    fn read_mounts(&mut self, process: &Process) {
+        let text = read(process, "mountinfo").unwrap_or_default();
+        for mount in proc_text::mounts(&text) {
+            self.mounts.entry(mount.id).or_insert(Some(mount));
+        }
     }
 
     fn look_at(&mut self, pid: u32) -> Result<(), Trouble> {
@@ -198,59 +237,59 @@ impl Search {
         let Ok(found) = attributes::of(file.as_fd()) else {
             return Ok(());
         };
-        if self.may_count(&found)
-            && let Some(tree) = self.tree_of(process, file.as_fd(), &found)
-            && self.seen.insert(found.id)
-        {
-            self.found[tree].bytes += found.blocks * 512;
-            self.found[tree].files += 1;
+        if self.may_count(&found) && !self.seen.contains(&found.id) {
+            let place = self.place(process, file.as_fd(), &found);
+            let is_counted = place
+                .as_ref()
+                .is_some_and(|place| self.count(&found, place));
+            self.missed |= !is_counted && !place.is_some_and(|place| place.is_exact);
         }
         Ok(())
     }
 
+    /// Whether it is deleted, and on a device that a tree is on.
     fn may_count(&self, found: &Attributes) -> bool {
-        let mut places = self.places.iter().flatten();
-        found.nlink == 0 && !found.is_dir && places.any(|place| place.dev == found.id.dev)
+        found.nlink == 0 && !found.is_dir && self.devices.contains(&Some(found.id.dev))
     }
 
-    /// The innermost tree that the file was in.
-    fn tree_of(
+    /// Where in its file system the file was.
+    fn place(
         &mut self,
         process: &Process,
         file: BorrowedFd<'_>,
         found: &Attributes,
-    ) -> Option<usize> {
+    ) -> Option<FilePlace> {
+        self.locate_trees();
         let id = found.mount.or_else(|| attributes::mount_from_proc(file))?;
-        let mount = self.mount(process, id)?;
-        let place = place_of_file(mount, &text_of(file)?);
-        let holds = |tree: &Place| tree.dev == found.id.dev && place.starts_with(&tree.path);
-        let trees = self.places.iter().enumerate();
-        trees
-            .filter_map(|(index, tree)| Some((index, tree.as_ref().filter(|tree| holds(tree))?)))
-            .max_by_key(|(_, tree)| tree.path.components().count())
-            .map(|(index, _)| index)
-    }
-
-    fn mount(&mut self, process: &Process, id: u64) -> Option<&Mount> {
         if !self.mounts.contains_key(&id) {
-            let text = read(process, "mountinfo").unwrap_or_default();
-            for mount in proc_text::mounts(&text) {
-                self.mounts.entry(mount.id).or_insert(Some(mount));
-            }
+            self.read_mounts(process);
         }
-        self.mounts.entry(id).or_insert(None).as_ref()
+        let mount = self.mounts.entry(id).or_insert(None).as_ref()?;
+        Some(FilePlace::new(mount, text_of(file).as_deref()))
     }
 
-    fn finish(self) -> Vec<Deleted> {
-        let finish = |(mut found, place): (Deleted, &Option<Place>)| {
-            found.at_least = self.missed || place.is_none();
-            found
-        };
+    /// Counts the file toward the innermost tree that has this place. `false`: none has.
+    fn count(&mut self, file: &Attributes, place: &FilePlace) -> bool {
+        let holds = |tree: &Place| tree.dev == file.id.dev && place.path.starts_with(&tree.path);
+        let trees = self.places.iter().flatten().enumerate();
+        let innermost = trees
+            .filter_map(|(index, tree)| Some((index, tree.as_ref().filter(|tree| holds(tree))?)))
+            .max_by_key(|(_, tree)| tree.path.components().count());
+        if let Some((index, _)) = innermost {
+            self.seen.insert(file.id);
+            self.found[index].bytes += file.blocks * 512;
+            self.found[index].files += 1;
+        }
+        innermost.is_some()
+    }
+
+    fn finish(mut self) -> Vec<Deleted> {
+        for (index, found) in self.found.iter_mut().enumerate() {
+            let places = self.places.as_ref();
+            let is_lost = places.is_some_and(|places| places[index].is_none());
+            found.at_least = self.missed || is_lost || self.devices[index].is_none();
+        }
         self.found
-            .into_iter()
-            .zip(&self.places)
-            .map(finish)
-            .collect()
     }
 }
 
@@ -258,15 +297,7 @@ const DIRECTORY: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::CLOEXEC);
 
-/// Where in its file system a file was; where the text tells nothing, the mounted directory, which it was somewhere in.
-fn place_of_file(mount: &Mount, text: &Path) -> PathBuf {
-    let bytes = text.as_os_str().as_bytes();
-    let name = bytes.strip_suffix(b" (deleted)").unwrap_or(bytes);
-    let below = Path::new(OsStr::from_bytes(name)).strip_prefix(&mount.point);
-    below.map_or_else(|_| mount.root.clone(), |below| mount.root.join(below))
-}
-
-/// What the kernel calls an open file.
+/// What the kernel calls an open file. It spells no path that is longer than a system call may have it.
 fn text_of(file: BorrowedFd<'_>) -> Option<PathBuf> {
     let link = format!("/proc/self/fd/{}", file.as_raw_fd());
     let text = rustix::fs::readlink(link, Vec::new()).ok()?;

@@ -187,6 +187,25 @@ fn a_task_whose_sandbox_is_mounted_elsewhere_hides_nothing() {
 }
 
 #[test]
+fn a_path_that_is_too_long_to_be_spelled_hides_nothing_from_a_mount_of_the_tree() {
+    let (tree, place) = (Tree::new(), Tree::new());
+    tree.directory("sandbox");
+    let script = r#"mount --bind "$1" "$2"; cd "$2"; name=$(printf 'n%.0s' {1..200})
+        for level in {1..30}; do mkdir $name; cd $name; done
+        exec 3>file; head -c 100000 /dev/zero >&3; rm file"#;
+    let holder = in_mounts_of_its_own(script, &[&tree.join("sandbox"), place.path()]);
+    assert_eq!(held(holder.pid(), &tree.join("sandbox")).files, 1);
+
+    let script = script.replace(r#"mount --bind "$1" "$2"; cd "$2""#, r#"cd "$2""#);
+    let holder = in_mounts_of_its_own(&script, &[place.path(), place.path()]);
+    let found = held(holder.pid(), place.path());
+    assert!(
+        found.files == 1 || found.at_least,
+        "what cannot be told is said: {found:?}"
+    );
+}
+
+#[test]
 fn a_foreign_directory_mounted_in_the_tree_is_not_the_trees() {
     let (tree, volume) = (Tree::new(), Tree::new());
     let inside = tree.directory("volume");

@@ -58,13 +58,13 @@ pub(super) fn forget_files() {
     fs::write("/proc/sys/vm/drop_caches", "3").expect("root's rights");
 }
 
-/// `files` files in directories of 100, in groups of 100; each tenth has something in it.
+/// `files` files in directories of 100, and those in groups of 100 if there are more; each tenth has something in it.
 pub(super) fn grow(tree: &Path, files: usize) {
     let directories = files.div_ceil(100);
     for directory in 0..directories {
-        let place = tree
-            .join((directory / 100).to_string())
-            .join((directory % 100).to_string());
+        let group = tree.join((directory / 100).to_string());
+        let above = if directories > 100 { &group } else { tree };
+        let place = above.join(format!("directory-{directory}"));
         fs::create_dir_all(&place).expect("room");
         for file in (directory * 100..files).take(100) {
             let content: &[u8] = if file % 10 == 0 { &[b'x'; 500] } else { b"" };

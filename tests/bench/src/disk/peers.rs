@@ -39,7 +39,7 @@ pub(super) fn peers() -> Vec<Peer> {
             ],
         ),
         other("diskus", "diskus", &[]),
-        other("dua", "dua", &["--no-progress", "aggregate"]),
+        other("dua", "dua", &["aggregate"]),
     ]
 }
 
@@ -53,10 +53,15 @@ impl Peer {
         first.rsplit(' ').next().unwrap_or_default().to_owned()
     }
 
-    /// Measures `tree`. What it prints is read and dropped; whether it was right is no matter here.
+    /// Measures `tree`. What it prints is read and dropped.
+    ///
+    /// # Panics
+    /// When it does not say that it went well: what has given up is soon done.
     pub(super) fn run(&self, tree: &Path) {
         let mut command = Command::new(&self.program);
         let output = command.args(self.arguments).arg(tree).output();
-        output.expect("a program");
+        let output = output.expect("a program");
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {words}", self.name);
     }
 }
