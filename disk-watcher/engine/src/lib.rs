@@ -33,6 +33,7 @@ mod stack;
 mod sys;
 mod track;
 mod usage;
+mod waits;
 mod walker;
 mod watch;
 

@@ -230,8 +230,8 @@ fn walk_all(walk: &Walk<'_>, root: &Attributes) -> Usage {
     let by_helpers = Mutex::new(Usage::default());
     let mut usage = thread::scope(|scope| {
         let by_helpers = &by_helpers;
-        let recruit = move || {
-            for _ in 1..threads(walk.options) {
+        let recruit = move |waits_for_disk| {
+            for _ in 1..threads(walk.options, waits_for_disk) {
                 let mut membership = walk.pool.join();
                 let help = move || {
                     let found = Walker::new(walk, None).help(&mut membership);
@@ -256,10 +256,12 @@ fn walk_all(walk: &Walk<'_>, root: &Attributes) -> Usage {
     usage
 }
 
-fn threads(options: &Options) -> usize {
-    thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(options.max_threads)
+fn threads(options: &Options, wait_for_disk: bool) -> usize {
+    if wait_for_disk {
+        return options.max_threads;
+    }
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    processors.min(options.max_threads)
 }
 
 #[cfg(test)]

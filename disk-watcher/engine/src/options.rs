@@ -57,8 +57,8 @@ pub struct Options {
     /// Stop after so many entries and report a lower bound, so that a tree of millions of files cannot keep the
     /// walk busy. `None`: no end.
     pub max_entries: Option<u64>,
-    /// At most so many threads walk a large tree, and never more than there are processors. Small trees are walked
-    /// by the calling thread alone. 0 means 1.
+    /// At most so many threads walk a large tree, and more than there are processors only where they wait for a disk.
+    /// Small trees are walked by the calling thread alone. 0 means 1.
     pub max_threads: usize,
     /// Ends the walk early, with a lower bound.
     pub stop: Stop,

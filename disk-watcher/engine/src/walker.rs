@@ -24,6 +24,7 @@ use crate::opener::Refusal;
 use crate::pool::Membership;
 use crate::stack::{Frame, Stack};
 use crate::usage::Unread;
+use crate::waits::Moment;
 
 /// Room for about 8,000 directory entries a system call.
 const LISTING_BYTES: usize = 256 * 1024;
@@ -51,11 +52,16 @@ pub(crate) struct Walker<'w> {
     /// What is left of [`PATIENCE`].
     patience: u32,
     /// Starts the helpers; only the first walker has it, and uses it once.
-    recruit: Option<Box<dyn FnOnce() + 'w>>,
+    recruit: Option<Recruit<'w>>,
+    /// Half-way to recruiting them.
+    half_way: Option<Moment>,
 }
 
+/// Is told whether the walk so far has waited for a disk.
+pub(crate) type Recruit<'w> = Box<dyn FnOnce(bool) + 'w>;
+
 impl<'w> Walker<'w> {
-    pub(crate) fn new(walk: &'w Walk<'w>, recruit: Option<Box<dyn FnOnce() + 'w>>) -> Self {
+    pub(crate) fn new(walk: &'w Walk<'w>, recruit: Option<Recruit<'w>>) -> Self {
         Self {
             walk,
             stack: Stack::default(),
@@ -67,6 +73,7 @@ impl<'w> Walker<'w> {
             entries: 0,
             patience: PATIENCE,
             recruit,
+            half_way: None,
         }
     }
 
@@ -337,10 +344,13 @@ impl<'w> Walker<'w> {
     /// forgotten.
     fn may_count(&mut self) -> bool {
         self.entries += 1;
+        if self.entries == RECRUIT_AFTER / 2 && self.recruit.is_some() {
+            self.half_way = Moment::now();
+        }
         if self.entries == RECRUIT_AFTER
             && let Some(recruit) = self.recruit.take()
         {
-            recruit();
+            recruit(self.half_way.is_some_and(Moment::has_waited_since));
         }
         let is_stopped = self.walk.options.stop.is_stopped();
         if !is_stopped && self.walk.spend_one() {
