@@ -56,6 +56,8 @@ Environment beside Mesos's own:
   MESOS_SANDBOX_EXECUTOR_FILESYSTEM    'host' to let tasks write to whatever their user can
   MESOS_SANDBOX_EXECUTOR_SECCOMP_PROFILES  the directory of the seccomp profiles that tasks can name
                                        (/etc/mesos/seccomp)
+  MESOS_SANDBOX_EXECUTOR_DISK_QUOTA    project quotas of disk: observe (the default), off, assign or assign:FROM-TO
+  MESOS_SANDBOX_EXECUTOR_DISK_TRACKING 1 to follow changes of files instead of walking through them
   MESOS_SANDBOX_EXECUTOR_LOG           error, warn, info (the default; warn for 'run'), debug or trace
   MESOS_SANDBOX_EXECUTOR_CGROUP2       'own' to give tasks cgroups of their own below an agent that manages
                                        cgroup v2 itself, which then neither counts nor limits them
@@ -100,6 +102,15 @@ pub(crate) struct Run {
     /// How much disk everything in its directory may take: 10MB. It is ended when that is more
     #[arg(long, value_name = "SIZE", value_parser = megabytes)]
     pub(crate) disk: Option<Bytes>,
+    /// Warn in the log when it takes more than this: 8MB
+    #[arg(long, value_name = "SIZE", value_parser = megabytes)]
+    pub(crate) disk_soft: Option<Bytes>,
+    /// Have the file system itself refuse to take more than --disk (XFS or ext4 with prjquota)
+    #[arg(long, requires = "disk")]
+    pub(crate) disk_in_kernel: bool,
+    /// How many files and directories it may make. It is ended when there are more
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) inodes: Option<u64>,
     /// How many processes and threads it may have [default: 8192]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) pids: Option<u32>,
@@ -163,7 +174,7 @@ reach beyond that, gains none by set-user-ID programs, and cannot make system ca
 
 Exit status: the command's own; 128 and the number of the signal that ended it; and
   122  it broke --memory
-  123  it broke --disk
+  123  it broke --disk or --inodes
   124  it ran longer than --timeout
   125  the sandbox could not be made, or an option is wrong
   126  the command could not be started: no such program, directory or user

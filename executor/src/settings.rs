@@ -4,11 +4,11 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use disk_engine::QuotaUse;
+use disk_engine::quota::PROJECT_RANGE_BESIDE_MESOS;
 use executor_core::{CommandTask, Config};
 use mesos_proto::MesosDuration;
 use mesos_proto::environment::{EnvironmentErrors, ExecutorEnvironment, passes_to_task};
@@ -35,9 +35,6 @@ pub(crate) const CGROUP2: &str = "MESOS_SANDBOX_EXECUTOR_CGROUP2";
 const DISK_TRACKING: &str = "MESOS_SANDBOX_EXECUTOR_DISK_TRACKING";
 /// What to do with the project quotas of file systems that have them.
 const DISK_QUOTA: &str = "MESOS_SANDBOX_EXECUTOR_DISK_QUOTA";
-/// The projects that tasks' directories are given where no others are named. Neither those of an agent that runs the
-/// isolator disk/xfs (5000 to 10000 by default), nor where people begin to count.
-const DISK_PROJECTS: RangeInclusive<u32> = 2_000_000..=2_999_999;
 
 /// A setting of our own that makes no sense.
 #[derive(Debug, thiserror::Error)]
@@ -244,7 +241,7 @@ fn quota_use(word: &str) -> Option<QuotaUse> {
     match word {
         "off" => Some(QuotaUse::Off),
         "observe" => Some(QuotaUse::Observe),
-        "assign" => Some(QuotaUse::Assign(DISK_PROJECTS)),
+        "assign" => Some(QuotaUse::Assign(PROJECT_RANGE_BESIDE_MESOS)),
         _ => {
             let (from, to) = word.strip_prefix("assign:")?.split_once('-')?;
             let range = from.parse().ok()?..=to.parse().ok()?;
@@ -280,7 +277,8 @@ mod tests {
     #[test]
     fn a_use_of_quotas_is_a_known_word_or_a_range_of_projects() {
         assert_eq!(quota_use("observe"), Some(QuotaUse::Observe));
-        assert_eq!(quota_use("assign"), Some(QuotaUse::Assign(DISK_PROJECTS)));
+        let beside = QuotaUse::Assign(PROJECT_RANGE_BESIDE_MESOS);
+        assert_eq!(quota_use("assign"), Some(beside));
         assert_eq!(quota_use("assign:7-9"), Some(QuotaUse::Assign(7..=9)));
         for word in [
             "",

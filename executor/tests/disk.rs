@@ -14,7 +14,7 @@ use mesos_proto::v1::{Resource, TaskStatus};
 use serde_json::{Value, json};
 
 use crate::agent::Agent;
-use crate::agent::events::{kill, launch, task};
+use crate::agent::events::{kill, launch, launch_group, task};
 use crate::executor::{Executor, comes_true};
 use crate::figures::fresh;
 
@@ -285,4 +285,17 @@ os.rename('answer.next', 'answer')";
         "a process of one of this executor's tasks is not heard"
     );
     assert_eq!(agent.states("liar"), [TaskStarting, TaskRunning]);
+}
+
+#[test]
+fn one_member_of_a_group_that_breaks_its_quota_ends_the_others() {
+    let agent = Agent::start();
+    let _executor = Executor::start(&agent);
+    agent.wait_for_subscribe(1);
+    let fills = limited("fills", &writes(9_000_000), 4.0, json!({}));
+    let calm = limited("calm", "exec sleep 1000", 4.0, json!({}));
+    agent.send(&[launch_group(vec![fills, calm])]);
+    failed_for_disk(&agent, "fills");
+    let status = agent.wait_for_state("calm", TaskKilled);
+    assert_ne!(status.reason(), Reason::ContainerLimitationDisk);
 }

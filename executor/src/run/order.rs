@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use dialect::{
-    Allowed, CapabilityWishes, Life, LimitWishes, LogWishes, Options, Place, Program, Request,
-    RootWish, SandboxWishes, SeccompWish,
+    Allowed, CapabilityWishes, DiskWishes, Life, LimitWishes, LogWishes, Options, Place, Program,
+    Request, RootWish, SandboxWishes, SeccompWish,
 };
 use mesos_proto::TaskInfo;
 use mesos_proto::v1::capability_info::Capability;
@@ -58,7 +58,14 @@ pub(super) fn order(
             uris: Vec::new(),
             checks: Vec::new(),
             sandbox: sandbox(options),
-            limits: LimitWishes::default(),
+            limits: LimitWishes {
+                disk: DiskWishes {
+                    soft: options.disk_soft.map(mesos_proto::Bytes::as_u64),
+                    inodes: options.inodes,
+                    in_kernel: options.disk_in_kernel,
+                },
+                ..LimitWishes::default()
+            },
             logs: LogWishes::default(),
             messages: Allowed::default(),
             life: Life::default(),

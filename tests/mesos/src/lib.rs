@@ -1,6 +1,8 @@
 //! What the three programs do under a real Mesos: `tests/` holds the sentences, this the scene they share.
 #![forbid(unsafe_code)]
 
+pub mod volumes;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 

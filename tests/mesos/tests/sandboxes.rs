@@ -2,26 +2,22 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 
 use mesos_proto::v1::TaskState::{TaskError, TaskFailed, TaskFinished, TaskKilled, TaskRunning};
 use mesos_proto::v1::capability_info::Capability;
 use mesos_proto::v1::container_info::Type;
 use mesos_proto::v1::r_limit_info::{RLimit, r_limit::Type as RlimitType};
-use mesos_proto::v1::resource::DiskInfo;
-use mesos_proto::v1::resource::disk_info::Persistence;
 use mesos_proto::v1::task_status::Reason;
 use mesos_proto::v1::volume::source::{SandboxPath, Type as SourceType, sandbox_path};
 use mesos_proto::v1::volume::{Mode, Source};
 use mesos_proto::v1::{
-    CapabilityInfo, ContainerInfo, LinuxInfo, NetworkInfo, RLimitInfo, Resource, TaskInfoFields,
-    Volume,
+    CapabilityInfo, ContainerInfo, LinuxInfo, NetworkInfo, RLimitInfo, TaskInfoFields, Volume,
 };
+use mesos_tests::volumes::{DISKS, persistent, shop};
 use mesos_tests::{SOON, Scene};
 use serde_json::json;
-use test_support::{FrameworkOptions, Settings, TaskBuilder, resource, task};
+use test_support::{FrameworkOptions, Settings, TaskBuilder, task};
 
 fn contained(task: TaskBuilder, change: impl FnOnce(&mut ContainerInfo)) -> TaskBuilder {
     let mut container = ContainerInfo {
@@ -349,59 +345,12 @@ fn an_operator_can_leave_tasks_the_hosts_files_as_they_are() {
     );
 }
 
-/// A disk of the role `shop` with a volume on it.
-fn persistent(id: &str, at: &str) -> Resource {
-    Resource {
-        role: Some("shop".to_owned()),
-        disk: Some(DiskInfo {
-            persistence: Some(Persistence {
-                id: id.to_owned(),
-                principal: None,
-            }),
-            volume: Some(Volume {
-                mode: Mode::Rw as i32,
-                container_path: at.to_owned(),
-                ..Volume::default()
-            }),
-            source: None,
-        }),
-        ..resource("disk", 64.0)
-    }
-}
-
-/// Has the master make the volume `id` of [`persistent`], as an operator does it (Mesos: docs/persistent-volume.md).
-fn create_volume(scene: &Scene, id: &str, at: &str) {
-    let agent = scene.mesos.agent_state()["id"].as_str().unwrap().to_owned();
-    let volumes = json!([{
-        "name": "disk", "type": "SCALAR", "scalar": { "value": 64 }, "role": "shop",
-        "disk": { "persistence": { "id": id }, "volume": { "mode": "RW", "container_path": at } },
-    }]);
-    let body = format!("slaveId={agent}&volumes={volumes}");
-    let mut stream = TcpStream::connect(scene.mesos.authority()).unwrap();
-    write!(
-        stream,
-        "POST /master/create-volumes HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
-        scene.mesos.authority(),
-        body.len()
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
-}
-
 #[test]
 fn a_persistent_volume_is_in_the_tasks_directory_and_outlives_the_task() {
     for settings in [Settings::posix(), Settings::linux()] {
-        let settings =
-            settings.resources("cpus:8;mem:8192;disk:20000;disk(shop):64;ports:[31000-32000]");
-        let options = FrameworkOptions {
-            role: Some("shop".to_owned()),
-            ..FrameworkOptions::default()
-        };
-        let scene = Scene::with(settings, options);
-        create_volume(&scene, "v1", "data");
+        let settings = settings.resources(DISKS);
+        let scene = Scene::with(settings, shop());
+        scene.create_volume("v1", "data");
         let with_volume =
             |task: TaskBuilder| task.with(|task| task.resources.push(persistent("v1", "data")));
         for (id, command) in [

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use cgroup::Cgroup;
+use disk_engine::quota::{self, ProjectQuota};
 use disk_engine::{
     Completeness, FileId, Limits, Measured, Options, Processes, Source, Tree, TreeId,
 };
@@ -158,7 +159,7 @@ impl TaskDisk {
         loop {
             let latest = self.disks.0.watch.latest(tree);
             match latest.map(|measured| measured.sample.source) {
-                Some(Source::ProjectQuota) => return Ok(()),
+                Some(Source::ProjectQuota) => return self.held_by_kernel(),
                 Some(Source::ChangeTracking | Source::Walk) => {
                     return Err("its directory has no project quota of its own".to_owned());
                 }
@@ -167,6 +168,22 @@ impl TaskDisk {
                 }
                 None => std::thread::sleep(PERIOD),
             }
+        }
+    }
+
+    /// Whatever was done about it, the kernel says what it holds the task to.
+    fn held_by_kernel(&self) -> Result<(), String> {
+        let Some(Subject { root, limits, .. }) = self.subjects.first() else {
+            return Err("it has no directory".to_owned());
+        };
+        let quota = ProjectQuota::probe(root.as_fd()).map_err(|error| error.to_string())?;
+        let found = quota::project_of(root.as_fd()).map_err(|error| error.to_string())?;
+        let usage = found.project.map(|project| quota.usage(project));
+        let usage = usage.transpose().map_err(|error| error.to_string())?;
+        let held = usage.and_then(|usage| usage.limits.hard);
+        match quota.is_enforced() && held.is_some_and(|held| Some(held) <= limits.hard) {
+            true => Ok(()),
+            false => Err("its project has another limit, or none".to_owned()),
         }
     }
 
