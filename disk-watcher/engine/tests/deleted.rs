@@ -10,6 +10,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio, id};
+use std::time::{Duration, Instant};
 
 use disk_engine::{Deleted, deleted, open_root};
 use rustix::fs::{CWD, Mode, OFlags};
@@ -248,4 +249,41 @@ fn whoever_may_not_look_at_a_process_says_so() {
     });
     assert!(found[0].at_least);
     assert_eq!(found[0].files, 0);
+}
+
+#[test]
+fn processes_that_come_and_go_and_open_and_close_are_no_trouble() {
+    let (tree, beside) = (Tree::new(), Tree::new());
+    // Each holds a deleted file of the tree for a moment, and one beside it, again and again, in ever new processes.
+    let script = r#"set -e; cd "$1"; echo ready
+        while ! read -r -t 0; do
+            for child in 1 2 3; do
+                ( exec 3>file-$child 4>"$2/file-$child"; printf '%09999d' 0 >&3; printf '%09999d' 0 >&4
+                  rm file-$child "$2/file-$child"; exec 3>&- ) &
+            done
+            wait
+        done"#;
+    let mut holder = Holder::start(
+        Command::new("bash")
+            .args(["-c", script, "-"])
+            .args([tree.path(), beside.path()]),
+    );
+    let root = open_root(tree.path()).unwrap();
+    let one = bytes(&open_and_deleted(tree.join("like-them"), 9_999));
+    let end = Instant::now() + Duration::from_secs(60);
+    let (mut looks, mut met) = (0, 0);
+    while looks < 1_000 || met < 20 {
+        assert!(Instant::now() < end, "{met} met in {looks} looks");
+        let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", holder.pid()));
+        let pids = children.unwrap_or_default();
+        let pids = pids.split_whitespace().map(|pid| pid.parse().unwrap());
+        let found = deleted(pids, &[root.as_fd()])[0];
+        assert!(found.files <= 3 && found.bytes <= 3 * one, "{found:?}");
+        assert!(!found.at_least, "who has ended holds nothing: {found:?}");
+        looks += 1;
+        met += found.files;
+    }
+    // The end of its input is its own, after that of its children.
+    drop(holder.0.stdin.take());
+    assert!(holder.0.wait().unwrap().success());
 }
