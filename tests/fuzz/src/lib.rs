@@ -21,7 +21,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     Target {
         name: "recordio",
         run: targets::recordio::run,
@@ -77,6 +77,10 @@ pub const TARGETS: [Target; 14] = [
     Target {
         name: "proc_text",
         run: targets::proc_text::run,
+    },
+    Target {
+        name: "quota_warnings",
+        run: targets::quota_warnings::run,
     },
 ];
 

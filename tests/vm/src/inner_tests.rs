@@ -19,7 +19,7 @@ pub struct Outcome {
 /// Which tests to run, and how.
 #[derive(Debug, Clone, Copy)]
 pub struct Suite<'a> {
-    /// `kernel-tests` or `mesos-tests`.
+    /// `kernel-tests`, `mesos-tests` or `disk-engine`.
     pub package: &'a str,
     /// The names of its programs, its files in `tests`; all when there is none.
     pub programs: &'a [&'a str],

@@ -14,11 +14,28 @@ struct Inner {
     package: &'static str,
     /// Its directory in the workspace.
     directory: &'static str,
-    /// Which of its programs of tests; all when there is none.
+    /// Which of its programs of tests; when there is none, all that are one file.
     only: &'static [&'static str],
 }
 
-const INNER: [Inner; 2] = [
+impl Inner {
+    /// The names of its programs.
+    fn programs(&self) -> Vec<String> {
+        if !self.only.is_empty() {
+            return self.only.iter().map(|name| (*name).to_owned()).collect();
+        }
+        let tests = workspace().join(self.directory).join("tests");
+        fs::read_dir(tests)
+            .expect("the tests")
+            .filter_map(|entry| {
+                let name = entry.expect("an entry").file_name();
+                Some(name.to_str()?.strip_suffix(".rs")?.to_owned())
+            })
+            .collect()
+    }
+}
+
+const INNER: [Inner; 3] = [
     Inner {
         package: "kernel-tests",
         directory: "tests/kernel",
@@ -28,6 +45,11 @@ const INNER: [Inner; 2] = [
         package: "mesos-tests",
         directory: "tests/mesos",
         only: &["ends"],
+    },
+    Inner {
+        package: "disk-engine",
+        directory: "disk-watcher/engine",
+        only: &["quotas"],
     },
 ];
 
@@ -177,19 +199,10 @@ fn package_of(artifact: &Value) -> Option<&'static str> {
 /// Cargo's word on each program of [`INNER`]. The whole workspace is named, so that nothing is built with other features
 /// than `cargo test --workspace` has built it with; and the tests by name, so that nothing else is built.
 fn artifacts() -> Vec<Value> {
-    let mut names = Vec::new();
-    for inner in INNER {
-        let tests = workspace().join(inner.directory).join("tests");
-        for entry in fs::read_dir(tests).expect("the tests") {
-            let name = entry.expect("an entry").file_name();
-            let name = name.to_str().and_then(|name| name.strip_suffix(".rs"));
-            if let Some(name) = name
-                && (inner.only.is_empty() || inner.only.contains(&name))
-            {
-                names.extend(["--test".to_owned(), name.to_owned()]);
-            }
-        }
-    }
+    let names = INNER
+        .iter()
+        .flat_map(Inner::programs)
+        .flat_map(|name| ["--test".to_owned(), name]);
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["test", "--locked", "--workspace", "--no-run"])
         .args(["--quiet", "--message-format=json"])

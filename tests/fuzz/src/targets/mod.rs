@@ -12,5 +12,6 @@ pub(crate) mod paths;
 pub(crate) mod proc_text;
 pub(crate) mod profiles;
 pub(crate) mod quantities;
+pub(crate) mod quota_warnings;
 pub(crate) mod recordio;
 pub(crate) mod watcher_config;

@@ -4,6 +4,7 @@
 mod kernel_tests;
 mod ordinary_user;
 mod project_ids;
+mod quotas;
 mod systemd;
 
 use std::sync::LazyLock;
