@@ -2,36 +2,18 @@
 //!
 //! A library so that what reads foreign input can be fuzzed; the program is [`run`] alone.
 
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "what goes on in the background is built on it"
-)]
 mod agent;
 mod checkpoints;
 mod cli;
 pub mod config;
+mod daemon;
 mod directory;
+mod enforce;
 mod escape;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "what goes on in the background tells by it"
-)]
 mod events;
 mod explain;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "what goes on in the background is built on it"
-)]
 mod inventory;
 mod limits;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "what goes on in the background tells by it"
-)]
 mod metrics;
 mod policy;
 mod report;

@@ -372,7 +372,7 @@ impl Check<'_> {
                 .collect::<Option<_>>()?;
             methods.sort_unstable();
             methods.dedup();
-            (!methods.is_empty()).then_some(methods)
+            Some(methods)
         };
         self.value(keys::ENFORCE_METHODS, allowed, parse, all)
     }
@@ -441,6 +441,7 @@ fn absolute(value: &Value) -> Option<PathBuf> {
 fn list(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::List(items) => Some(items.clone()),
+        Value::Text(text) if text.is_empty() => Some(Vec::new()),
         Value::Text(text) => Some(text.split(',').map(|item| item.trim().to_owned()).collect()),
         Value::Bare(_) | Value::Other(_) => None,
     }

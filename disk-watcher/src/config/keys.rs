@@ -57,7 +57,7 @@ keys! {
     ENGINE_IN_KERNEL = "engine.in_kernel", "BOOL", "Have the kernel refuse writes beyond a limit, by project quota [default: false]";
     ENGINE_CPU_BUDGET = "engine.cpu_budget", "CORES", "The most processor time that measuring takes [default: 0.2]";
     ENGINE_THREADS = "engine.threads", "COUNT", "Threads that walk, 1 to 64 [default: 2]";
-    ENFORCE_METHODS = "enforce.methods", "LIST", "How a container may be ended, in this order: executor, agent, processes [default: all]";
+    ENFORCE_METHODS = "enforce.methods", "LIST", "How a container may be ended, in this order: executor, agent, processes; none: never [default: all]";
     OUTPUT_EVENTS = "output.events", "FILE", "Append events there, a line of JSON each";
     OUTPUT_PROMETHEUS = "output.prometheus", "IP:PORT", "Serve metrics to Prometheus there";
     OUTPUT_GRAPHITE = "output.graphite", "URL", "Ship metrics to carbon, tcp://HOST:PORT";

@@ -46,7 +46,7 @@ pub struct Config {
     pub(crate) limits: LimitSettings,
     pub(crate) count: Count,
     pub(crate) engine: Engine,
-    /// How a container may be ended, the first that works; never empty.
+    /// How a container may be ended, the first that works; none: nothing is ever ended.
     pub(crate) methods: Vec<Method>,
     pub(crate) output: Output,
 }

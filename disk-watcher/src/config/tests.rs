@@ -287,10 +287,6 @@ fn each_error_names_its_place_the_key_the_value_and_what_is_allowed() {
             "enforce.methods = [\"prayer\"]: want some of",
         ),
         (
-            "enforce.methods = []",
-            "enforce.methods = []: want some of \"executor\", \"agent\", \"processes\"",
-        ),
-        (
             "enforce.methods = [1]",
             "enforce.methods = a list of something other than texts: want some of",
         ),

@@ -36,7 +36,7 @@ use tokio::time::Instant;
 
 pub(crate) use known::{Known, KnownTask};
 pub(crate) use subject::{Change, Framework, Key, Listed, Process, Subject};
-pub(crate) use verify::{NotStill, Verifier};
+pub(crate) use verify::Verifier;
 
 use crate::agent::{Agent, AgentError, Facts, State};
 use crate::checkpoints::{self, LimitsError};
@@ -171,11 +171,6 @@ impl Inventory {
     /// What went wrong since this was asked last; what lasts is told again after a while.
     pub(crate) fn troubles(&mut self) -> Vec<Trouble> {
         std::mem::take(&mut self.troubles)
-    }
-
-    /// Everything that is watched now.
-    pub(crate) fn subjects(&self) -> impl Iterator<Item = &Arc<Subject>> {
-        self.subjects.values()
     }
 
     /// How the agent itself treats disks, once it has told.

@@ -5,6 +5,7 @@ use std::path::Path;
 use mesos_proto::Bytes;
 use mesos_proto::paths::Id;
 
+use super::verify::NotStill;
 use super::*;
 use scene::{FakeAgent, Scene, checkpoint, executor, make_run, run, task, volume};
 

@@ -190,6 +190,7 @@ impl Tree {
     }
 
     /// How many watches there are.
+    #[cfg(test)]
     pub(super) fn watches(&self) -> usize {
         self.by_watch.len()
     }

@@ -32,8 +32,8 @@ pub(crate) enum OutputError {
     Socket { path: PathBuf, source: io::Error },
 }
 
-/// Those that are. Dropping it ends them and removes the socket.
-#[derive(Debug)]
+/// Those that are, by default none. Dropping it ends them and removes the socket.
+#[derive(Debug, Default)]
 pub(crate) struct Outputs {
     /// Aborted when they are dropped.
     _tasks: JoinSet<()>,
