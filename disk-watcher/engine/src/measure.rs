@@ -77,13 +77,13 @@ pub fn measure(root: BorrowedFd<'_>, options: &Options) -> Result<Usage, Error> 
     .unwrap_or_default())
 }
 
-/// As [`measure()`], and writes down who holds what.
+/// As [`measure()`], and writes down who holds what. No file counts twice, even if it is moved meanwhile.
 pub(crate) fn measure_into(
     root: BorrowedFd<'_>,
     options: &Options,
     ledger: &Ledger,
 ) -> Result<Usage, Error> {
-    let seen = Seen::within_one_root(options.cross_mounts);
+    let seen = Seen::within_one_root_strictly(options.cross_mounts);
     Ok(measure_unseen(root, options, &seen, Some(ledger), |opener| opener)?.unwrap_or_default())
 }
 

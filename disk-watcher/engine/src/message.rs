@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use mesos_proto::Bytes;
 
-use crate::{Amount, Breach};
+use crate::{Amount, Breach, Largest};
 
 impl Breach {
     /// What is set against the limit: inodes, or bytes rounded up to KiB as `du -k` does.
@@ -81,11 +81,22 @@ impl Breach {
             line(format_args!(
                 "{} in {}",
                 rounded(largest.bytes),
-                // Debug escapes what a hostile name may hold, such as a line feed.
-                format_args!("{:?}", largest.path)
+                place(largest)
             ));
         }
         message
+    }
+}
+
+/// A path as a log can have it: Debug escapes what a hostile name may hold, such as a line feed.
+fn place(largest: &Largest) -> String {
+    let path = &largest.path;
+    if path.as_os_str().is_empty() {
+        "small files here and there".to_owned()
+    } else if largest.is_directory {
+        format!("{:?}", path.join(""))
+    } else {
+        format!("{path:?}")
     }
 }
 
@@ -110,5 +121,135 @@ fn rounded(bytes: u64) -> String {
         format!("{amount:.0} {}", UNITS[unit])
     } else {
         format!("{amount:.1} {}", UNITS[unit])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Deleted, Largest, Sample, Source, TreeId, Usage};
+    use std::path::PathBuf;
+    use std::time::{Duration, Instant};
+
+    const MB: u64 = 1 << 20;
+
+    fn breach(bytes: u64, limit: u64) -> Breach {
+        Breach {
+            tree: TreeId::unused(),
+            of: Amount::Bytes,
+            sample: Sample {
+                usage: Usage {
+                    bytes,
+                    inodes: 1_234,
+                    ..Usage::default()
+                },
+                deleted: None,
+                source: Source::Walk,
+                taken: Instant::now(),
+                cost: Duration::ZERO,
+            },
+            limit,
+            counts_deleted: false,
+            growth: None,
+            largest: Vec::new(),
+            confirmed: true,
+        }
+    }
+
+    #[test]
+    fn a_breach_is_told_in_the_words_of_disk_du() {
+        assert_eq!(
+            breach(30_732 * 1024, 10 * MB).message(),
+            "Disk usage (30732KB) exceeds quota (10MB)"
+        );
+        assert_eq!(
+            breach(1025 * 1024, MB).message(),
+            "Disk usage (1025KB) exceeds quota (1MB)"
+        );
+        assert_eq!(
+            breach(2048 * MB, 1000).message(),
+            "Disk usage (2GB) exceeds quota (1000B)"
+        );
+    }
+
+    #[test]
+    fn the_usage_is_rounded_up_to_kib_as_du_does() {
+        let breach = breach(10 * MB + 512, 10 * MB);
+        assert_eq!(breach.charged(), 10 * MB + 1024);
+        assert_eq!(
+            breach.message(),
+            "Disk usage (10241KB) exceeds quota (10MB)"
+        );
+    }
+
+    #[test]
+    fn a_breach_of_a_volume_is_told_in_the_words_of_disk_xfs() {
+        assert_eq!(
+            breach(30_732 * 1024, 10 * MB).message_for_volume("data-1"),
+            "Disk usage (30732KB) exceeded quota (10MB) for volume 'data-1'"
+        );
+    }
+
+    #[test]
+    fn too_many_inodes_are_told_as_such() {
+        let breach = Breach {
+            of: Amount::Inodes,
+            ..breach(MB, 1_000)
+        };
+        assert_eq!(breach.charged(), 1_234);
+        assert_eq!(
+            breach.message(),
+            "Disk usage (1234 inodes) exceeds quota (1000 inodes)"
+        );
+        assert_eq!(
+            breach.message_for_volume("v"),
+            "Disk usage (1234 inodes) exceeds quota (1000 inodes) for volume 'v'"
+        );
+    }
+
+    #[test]
+    fn after_the_first_line_comes_what_helps_to_find_the_culprit() {
+        let mut breach = breach(20 * MB, 25 * MB);
+        breach.sample.deleted = Some(Deleted {
+            bytes: 6 * MB + MB / 2,
+            files: 1,
+            at_least: true,
+        });
+        breach.counts_deleted = true;
+        breach.growth = Some(200.0 * MB as f64);
+        let named = |path: &str, bytes, is_directory| Largest {
+            path: PathBuf::from(path),
+            bytes,
+            is_directory,
+        };
+        breach.largest = vec![
+            named("core\nDisk usage (0B)", 12 * MB, false),
+            named("cache", 7 * MB, true),
+            named("", 1000, true),
+        ];
+        assert_eq!(
+            breach.message(),
+            "Disk usage (27136KB) exceeds quota (25MB)\n\
+             growing by 200 MB/s\n\
+             at least 6.5 MB in 1 file deleted but still open, counted\n\
+             12.0 MB in \"core\\nDisk usage (0B)\"\n\
+             7.0 MB in \"cache/\"\n\
+             1000 B in small files here and there"
+        );
+    }
+
+    #[test]
+    fn deleted_files_that_do_not_count_are_told_of_as_such() {
+        let mut breach = breach(20 * MB, 10 * MB);
+        breach.sample.deleted = Some(Deleted {
+            bytes: 3 * MB,
+            files: 2,
+            at_least: false,
+        });
+        assert_eq!(
+            breach.message(),
+            "Disk usage (20MB) exceeds quota (10MB)\n\
+             3.0 MB in 2 files deleted but still open, not counted"
+        );
     }
 }

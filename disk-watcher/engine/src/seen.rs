@@ -9,6 +9,9 @@ use crate::attributes::Attributes;
 /// So many directories are remembered, some 40 MB. Of a tree with more, those that are met last can be met twice.
 const MOST_DIRECTORIES: usize = 1 << 20;
 
+/// So many files with a single link are remembered where they are at all.
+const MOST_FILES: usize = 1 << 20;
+
 /// The inodes counted so far.
 #[derive(Debug)]
 pub(crate) struct Seen {
@@ -17,6 +20,8 @@ pub(crate) struct Seen {
     directories: Option<Mutex<HashSet<Directory>>>,
     /// Whether files with a single link and directories can be met twice: when several roots overlap.
     everything: bool,
+    /// Whether files with a single link are remembered, since they may be moved or linked while they are looked for.
+    single: bool,
 }
 
 /// With when it was made: an inode number is soon given to another.
@@ -32,6 +37,17 @@ impl Seen {
             inodes: Mutex::default(),
             directories: (!cross_mounts).then(Mutex::default),
             everything: false,
+            single: false,
+        }
+    }
+
+    /// For one root, and so that a file counts once, too, that is moved from one directory to another while the tree is
+    /// walked, or has a second link for a moment. So many files are remembered, some 40 MB. For a walk that a verdict
+    /// rests on.
+    pub(crate) fn within_one_root_strictly(cross_mounts: bool) -> Self {
+        Self {
+            single: true,
+            ..Self::within_one_root(cross_mounts)
         }
     }
 
@@ -41,6 +57,7 @@ impl Seen {
             inodes: Mutex::default(),
             directories: None,
             everything: true,
+            single: false,
         }
     }
 
@@ -50,11 +67,14 @@ impl Seen {
             if file.is_dir {
                 return self.is_first_directory(file);
             }
-            if file.nlink < 2 {
+            if file.nlink < 2 && !self.single {
                 return true;
             }
         }
         let mut inodes = self.inodes.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.single && file.nlink < 2 && inodes.len() >= MOST_FILES {
+            return !inodes.contains(&file.id);
+        }
         inodes.insert(file.id)
     }
 

@@ -36,6 +36,7 @@ mod warnings;
 pub use assign::{AssignError, Assigned, assign};
 pub use audit::{Audit, audit};
 pub use ids::{IdsError, MESOS_PROJECT_RANGE, PROJECT_RANGE_BESIDE_MESOS, ProjectIds};
+pub(crate) use probe::top_of;
 pub use probe::{NoQuota, ProjectQuota, QuotaError, QuotaKind};
 pub use project::{Membership, ProjectId, project_of};
 pub use records::RecordsError;

@@ -281,7 +281,7 @@ fn kind_of(root: BorrowedFd<'_>) -> Result<QuotaKind, NoQuota> {
 }
 
 /// A directory on `device`, as far above `root` as there is a way, within bounds.
-fn top_of(root: BorrowedFd<'_>, device: u64) -> rustix::io::Result<OwnedFd> {
+pub(crate) fn top_of(root: BorrowedFd<'_>, device: u64) -> rustix::io::Result<OwnedFd> {
     const FLAGS: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
     let mut here = rustix::fs::openat(root, c".", FLAGS, Mode::empty())?;
     let mut id = attributes::of(here.as_fd())?.id;

@@ -27,7 +27,9 @@ pub(super) struct Crew {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Task>,
+    /// That have not said that they end, and all that were not seen to have ended.
     threads: usize,
+    handles: Vec<thread::JoinHandle<()>>,
     idle: usize,
     stopping: bool,
 }
@@ -51,17 +53,21 @@ impl Crew {
             let shared = Arc::clone(shared);
             move || shared.crew.work(&shared)
         });
-        if let Err(error) = hired {
-            let mut queue = self.lock();
-            queue.threads -= 1;
-            // Those that there are will come to it; without any, it is tried again.
-            if queue.threads == 0
-                && let Some(task) = queue.jobs.pop_front()
-            {
-                drop(queue);
-                let text = format!("cannot start a thread to look at a tree: {error}");
-                shared.read(|state| state.finish(task.subject.id, None));
-                (shared.sink)(Event::Trouble { tree: None, text });
+        let mut queue = self.lock();
+        queue.handles.retain(|handle| !handle.is_finished());
+        match hired {
+            Ok(handle) => queue.handles.push(handle),
+            Err(error) => {
+                queue.threads -= 1;
+                // Those that there are will come to it; without any, it is tried again.
+                if queue.threads == 0
+                    && let Some(task) = queue.jobs.pop_front()
+                {
+                    drop(queue);
+                    let text = format!("cannot start a thread to look at a tree: {error}");
+                    shared.read(|state| state.finish(task.subject.id, None));
+                    (shared.sink)(Event::Trouble { tree: None, text });
+                }
             }
         }
     }
@@ -71,6 +77,10 @@ impl Crew {
             loop {
                 let outcome = task.look(shared);
                 let (events, found) = shared.read(|state| state.note(&task, outcome));
+                if task.subject.stop.is_stopped() {
+                    // It was removed, and may have come to be tracked after that.
+                    shared.tracking.forget(task.subject.id);
+                }
                 for event in events {
                     (shared.sink)(event);
                 }
@@ -126,13 +136,23 @@ impl Crew {
         while queue.threads > 0 {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return;
+                break;
             }
             queue = self
                 .ended
                 .wait_timeout(queue, left)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
+        }
+        let all_end = queue.threads == 0;
+        let handles = std::mem::take(&mut queue.handles);
+        drop(queue);
+        for handle in handles {
+            let own = handle.thread().id() == thread::current().id();
+            if !own && (all_end || handle.is_finished()) {
+                // It panics never; were it to, its message has been printed.
+                let _ = handle.join();
+            }
         }
     }
 }

@@ -1,17 +1,24 @@
 //! In which way a tree is measured: the best that its file system, the settings and the tree itself allow.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::sample::Source;
+use super::scheduler::Shared;
 use super::settings::QuotaUse;
 use super::subject::Subject;
+use super::tracking::Tracking;
 use super::tree::Limits;
 use super::volume::{Volume, membership};
-use crate::quota::{ProjectId, ProjectIds, ProjectLimits, assign};
+use crate::quota::{ProjectId, ProjectIds, ProjectLimits, ProjectUsage, QuotaError, assign};
+
+/// A tree that is to be tracked waits so long for the tracker, and then to the next time that it is chosen.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A way of measuring one tree, and why it is no better one.
 #[derive(Clone, Debug)]
 pub(super) struct Layer {
+    volume: Arc<Volume>,
     pub(super) way: Way,
     /// Empty where there is no better one.
     pub(super) why: String,
@@ -21,64 +28,91 @@ pub(super) struct Layer {
 pub(super) enum Way {
     /// By the account of this project, which has nothing in it but the tree.
     Project {
-        volume: Arc<Volume>,
         id: ProjectId,
         /// Whether its limits are ours to set.
         ours: bool,
     },
+    /// By what the tracker knows of it.
+    Tracked,
     /// By a walk.
     Walk,
 }
 
 impl Layer {
-    pub(super) fn walk(why: String) -> Self {
+    fn walk(volume: &Arc<Volume>, why: String) -> Self {
         Self {
+            volume: Arc::clone(volume),
             way: Way::Walk,
             why,
         }
     }
 
+    /// A walk, since what was chosen does not do any longer.
+    pub(super) fn fallen_back(&self, why: String) -> Self {
+        Self::walk(&self.volume, why)
+    }
+
+    /// Whether the tree is walked.
+    pub(super) fn is_walk(&self) -> bool {
+        matches!(self.way, Way::Walk)
+    }
+
+    /// Whether it was chosen by what is known of the file system now.
+    pub(super) fn is_of(&self, volume: &Arc<Volume>) -> bool {
+        Arc::ptr_eq(&self.volume, volume)
+    }
+
     pub(super) fn source(&self) -> Source {
         match self.way {
             Way::Project { .. } => Source::ProjectQuota,
+            Way::Tracked => Source::ChangeTracking,
             Way::Walk => Source::Walk,
         }
     }
 
-    /// Chooses for a tree. With [`QuotaUse::Assign`] this may put all of it into a project, which takes a walk.
+    /// What its project uses; `None` where it is measured in another way.
+    pub(super) fn project_usage(&self) -> Option<Result<ProjectUsage, QuotaError>> {
+        match (&self.way, &self.volume.quota) {
+            (Way::Project { id, .. }, Ok(quota)) => Some(quota.usage(*id)),
+            _ => None,
+        }
+    }
+
+    /// Chooses for a tree, which may have been measured in some way `before`. With [`QuotaUse::Assign`] this may put all
+    /// of it into a project, and with tracking begin to track it: each takes a walk.
     pub(super) fn choose(
         subject: &Subject,
         volume: &Arc<Volume>,
-        quota: &QuotaUse,
-        ids: Option<&ProjectIds>,
+        before: Option<&Self>,
+        shared: &Shared,
     ) -> Self {
-        if subject.cross_mounts {
-            return Self::walk("what is mounted inside it is to be counted".to_owned());
-        }
-        match by_project(subject, volume, quota, ids) {
-            Ok((id, ours)) => Self {
-                way: Way::Project {
-                    volume: Arc::clone(volume),
-                    id,
-                    ours,
+        let (way, why) = if subject.cross_mounts {
+            let why = "what is mounted inside it is to be counted".to_owned();
+            (Way::Walk, why)
+        } else {
+            match by_project(subject, volume, &shared.settings.quota, shared.ids.as_ref()) {
+                Ok((id, ours)) => (Way::Project { id, ours }, String::new()),
+                Err(no_quota) => match track(subject, before, &shared.tracking) {
+                    Ok(()) => (Way::Tracked, no_quota),
+                    Err(no_tracking) => (Way::Walk, format!("{no_tracking}; {no_quota}")),
                 },
-                why: String::new(),
-            },
-            Err(why) => Self::walk(why),
+            }
+        };
+        let layer = Self {
+            volume: Arc::clone(volume),
+            way,
+            why,
+        };
+        let was_tracked = before.is_some_and(|before| matches!(before.way, Way::Tracked));
+        if was_tracked && !matches!(layer.way, Way::Tracked) {
+            shared.tracking.forget(subject.id);
         }
+        layer
     }
 
     /// Has the kernel hold the tree to its limits, or no longer, where that is ours to say.
     pub(super) fn set_limits(&self, limits: &Limits) -> Result<(), String> {
-        let Way::Project {
-            volume,
-            id,
-            ours: true,
-        } = &self.way
-        else {
-            return Ok(());
-        };
-        let Ok(quota) = &volume.quota else {
+        let (Way::Project { id, ours: true }, Ok(quota)) = (&self.way, &self.volume.quota) else {
             return Ok(());
         };
         let asked = if limits.in_kernel {
@@ -147,6 +181,24 @@ fn by_project(
         Err(format!(
             "not all of its files could be put into project {id}"
         ))
+    }
+}
+
+/// Has changes of a tree tracked, if they are not yet.
+fn track(subject: &Subject, before: Option<&Layer>, tracking: &Tracking) -> Result<(), String> {
+    if let Some(why) = tracking.why_not() {
+        return Err(why);
+    }
+    if before.is_some_and(|before| matches!(before.way, Way::Tracked)) {
+        return Ok(());
+    }
+    let mut borrowed = tracking
+        .borrow(PATIENCE)
+        .ok_or("the tracker of changes has another tree to walk")?;
+    let tracker = borrowed.tracker().ok_or("tracking has ended")?;
+    match tracker.add(subject.id, subject.root(), &subject.exclude) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error_chain(&error)),
     }
 }
 

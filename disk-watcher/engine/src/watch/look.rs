@@ -10,16 +10,25 @@ use super::layer::{Layer, Way, error_chain};
 use super::sample::{Deleted, Sample, Source};
 use super::scheduler::Shared;
 use super::subject::Subject;
-use super::tree::Limits;
+use super::tree::{Limits, TreeId};
 use super::volume::Volume;
 use crate::largest::largest_and_usage;
+use crate::track::{Drift, NoTracking};
 use crate::{Error, FileId, Options, Usage, deleted, measure};
 
 /// So many paths are named in a breach.
 const NAMED: usize = 5;
-
 /// A walk of fewer entries is made by one thread.
 const SMALL: u64 = 2_000;
+/// Who does not have the tracker in this time walks.
+const PATIENCE: Duration = Duration::from_millis(20);
+/// Changes that were read so short a time ago are not read again: each reading makes writers slower.
+const READ_JUST_NOW: Duration = Duration::from_millis(100);
+const READ_JUST_NOW_IN_A_HURRY: Duration = Duration::from_millis(10);
+/// Before a limit is said to be broken, the exact look is made twice where it takes no longer than this.
+const CHEAP: Duration = Duration::from_millis(50);
+/// So many entries are compared in one go.
+const COMPARED_AT_ONCE: u64 = 20_000;
 
 /// A look to be made.
 #[derive(Debug)]
@@ -35,11 +44,23 @@ pub(super) struct Task {
     /// The tree could have come to a limit: what is in it is not taken from earlier looks, and more than one thread
     /// may walk it.
     pub(super) urgent: bool,
-    /// The trees inside it that need not be walked again, and what they hold.
-    pub(super) inner: Vec<(FileId, Usage)>,
+    /// It is time to compare what the tracker knows with what is there.
+    pub(super) compare: bool,
+    /// Trees inside it that are not part of what its own way of measuring finds.
+    pub(super) inner: Vec<Inner>,
     /// Of which limits it is told already that they are broken.
     pub(super) told_soft: bool,
     pub(super) told_breach: bool,
+}
+
+/// A tree inside another.
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) id: TreeId,
+    pub(super) file: FileId,
+    pub(super) layer: Layer,
+    /// What it held at its last look.
+    pub(super) usage: Usage,
 }
 
 /// What a look found.
@@ -56,8 +77,6 @@ pub(super) struct Finding {
     /// Where most of it is; looked for when a limit was newly broken.
     pub(super) largest: Vec<Largest>,
     pub(super) confirmed: bool,
-    pub(super) walks: u64,
-    pub(super) entries: u64,
 }
 
 /// A finding, and what was learned on the way.
@@ -68,6 +87,12 @@ pub(super) struct Outcome {
     pub(super) volume: Arc<Volume>,
     /// What could not be done as it should, but for what the sample says itself.
     pub(super) trouble: Option<String>,
+    /// What a comparison found that has come to its end.
+    pub(super) drift: Option<Drift>,
+    pub(super) walks: u64,
+    pub(super) entries: u64,
+    /// Events of the tracker were lost: every tree of its is to be looked at.
+    pub(super) overflowed: bool,
     /// Processor time.
     pub(super) cost: Duration,
 }
@@ -81,38 +106,37 @@ impl Task {
             None => Arc::new(Volume::probe(&self.subject, &shared.settings.quota)),
         };
         let layer = match &self.layer {
-            Some(layer) if self.volume.is_some() => layer.clone(),
-            Some(_) | None => Layer::choose(
-                &self.subject,
-                &volume,
-                &shared.settings.quota,
-                shared.ids.as_ref(),
-            ),
+            Some(layer) if layer.is_of(&volume) => layer.clone(),
+            before => Layer::choose(&self.subject, &volume, before.as_ref(), shared),
         };
-        let unknown = self.layer.is_none() || self.limits_changed;
-        let trouble = if unknown {
-            layer.set_limits(&self.limits).err()
-        } else {
-            None
-        };
+        let untold = self.limits_changed || self.layer.is_none();
+        let mut trouble = None;
+        if untold {
+            trouble = layer.set_limits(&self.limits).err();
+        }
         let mut looker = Looker {
             task: self,
             shared,
-            way: layer.way.clone(),
+            layer,
+            begun: Instant::now(),
+            helpers: Duration::ZERO,
             walks: 0,
             entries: 0,
-            helpers: Duration::ZERO,
-            failed: None,
-            begun: Instant::now(),
+            drift: None,
+            overflowed: false,
+            trouble: None,
         };
         let found = looker.look();
-        let (helpers, failed) = (looker.helpers, looker.failed.take());
         Outcome {
             found,
-            layer: failed.map_or(layer, Layer::walk),
             volume,
-            trouble,
-            cost: processor_time().saturating_sub(before) + helpers,
+            trouble: trouble.or(looker.trouble),
+            drift: looker.drift,
+            walks: looker.walks,
+            entries: looker.entries,
+            overflowed: looker.overflowed,
+            cost: processor_time().saturating_sub(before) + looker.helpers,
+            layer: looker.layer,
         }
     }
 }
@@ -120,40 +144,54 @@ impl Task {
 struct Looker<'a> {
     task: &'a Task,
     shared: &'a Shared,
-    way: Way,
-    walks: u64,
-    entries: u64,
+    /// Changed where it fails.
+    layer: Layer,
+    begun: Instant,
     /// Processor time of threads other than this one.
     helpers: Duration,
-    /// Why the tree is to be walked from now on.
-    failed: Option<String>,
-    begun: Instant,
+    walks: u64,
+    entries: u64,
+    drift: Option<Drift>,
+    overflowed: bool,
+    trouble: Option<String>,
 }
 
 impl Looker<'_> {
     fn look(&mut self) -> Result<Finding, Error> {
         let limits = &self.task.limits;
-        let in_project = matches!(self.way, Way::Project { .. });
         let sample = self.sample()?;
+        let source = sample.source;
         let (soft, broken) = judge(limits, &sample, limits.count_deleted);
         let news = (soft && !self.task.told_soft) || (broken.is_some() && !self.task.told_breach);
         if !news {
             return Ok(self.finding(sample, (soft, broken), Vec::new(), false));
         }
-        // A file that was renamed from one directory to another in the middle of a walk is counted twice. And the owner
-        // of a file may put it into a neighbour's project.
-        let (second, largest) = self.exact()?;
-        let counts_deleted = limits.count_deleted || in_project;
-        let judged = judge(limits, &second, counts_deleted);
-        // Of a tree in a project that is not beyond its limit by itself the account stays what is known.
-        let kept = if in_project && judged.1.is_none() {
-            sample
-        } else {
-            second
-        };
+        // In an ordinary walk a file counts twice that is moved meanwhile, and its owner may put a file into a
+        // neighbour's project.
+        let in_project = source == Source::ProjectQuota;
+        let (mut second, mut largest) = self.exact()?;
+        let mut judged = judge(limits, &second, limits.count_deleted || in_project);
+        if judged.1.is_some() && second.cost < CHEAP {
+            // Even so a walk may count what has been removed since, beside what has taken its place.
+            (second, largest) = self.exact()?;
+            judged = judge(limits, &second, limits.count_deleted || in_project);
+        }
+        if broken.is_some() && judged.1.is_none() {
+            match source {
+                Source::ProjectQuota => {
+                    let text = "its project is charged with more than the tree holds";
+                    self.trouble = Some(text.to_owned());
+                    // Of the tree itself it is still what is known.
+                    return Ok(self.finding(sample, judged, Vec::new(), false));
+                }
+                // What is known is wrong: all of it is to be put right, now.
+                Source::ChangeTracking => self.compare(u64::MAX),
+                Source::Walk => {}
+            }
+        }
         Ok(Finding {
-            counts_deleted,
-            ..self.finding(kept, judged, largest, true)
+            counts_deleted: limits.count_deleted || in_project,
+            ..self.finding(second, judged, largest, true)
         })
     }
 
@@ -172,59 +210,134 @@ impl Looker<'_> {
             counts_deleted: self.task.limits.count_deleted,
             largest,
             confirmed,
-            walks: self.walks,
-            entries: self.entries,
         }
     }
 
     fn sample(&mut self) -> Result<Sample, Error> {
-        let taken = Instant::now();
-        if let Way::Project { volume, id, .. } = &self.way
-            && let Ok(quota) = &volume.quota
-        {
-            match quota.usage(*id) {
-                Ok(used) => {
-                    let mut usage = Usage {
-                        bytes: used.bytes,
-                        inodes: used.inodes,
-                        ..Usage::default()
-                    };
-                    self.add_inner(&mut usage);
-                    return Ok(Sample {
-                        usage,
-                        deleted: None,
-                        source: Source::ProjectQuota,
-                        taken,
-                        cost: taken.elapsed(),
-                    });
+        let begun = Instant::now();
+        let (source, taken, usage) = match self.known() {
+            Some((source, taken, usage)) => (source, taken, usage),
+            None => (Source::Walk, begun, self.walked()?),
+        };
+        let count = self.task.limits.count_deleted && source != Source::ProjectQuota;
+        Ok(Sample {
+            usage,
+            deleted: if count { self.deleted() } else { None },
+            source,
+            taken,
+            cost: begun.elapsed(),
+        })
+    }
+
+    /// What is known without a walk, and when it was so.
+    fn known(&mut self) -> Option<(Source, Instant, Usage)> {
+        match self.layer.way {
+            Way::Walk => None,
+            Way::Project { .. } => match self.by_project() {
+                Some(Ok(usage)) => Some((Source::ProjectQuota, self.begun, usage)),
+                Some(Err(why)) => {
+                    self.layer = self.layer.fallen_back(why);
+                    None
                 }
-                Err(error) => self.failed = Some(error_chain(&error)),
+                None => None,
+            },
+            Way::Tracked => match self.tracked() {
+                Some(Ok((taken, usage))) => Some((Source::ChangeTracking, taken, usage)),
+                Some(Err(error)) => {
+                    self.layer = self.layer.fallen_back(error_chain(&error));
+                    None
+                }
+                // Somebody else has the tracker.
+                None => None,
+            },
+        }
+    }
+
+    fn by_project(&self) -> Option<Result<Usage, String>> {
+        let used = |layer: &Layer| {
+            let used = layer.project_usage()?;
+            Some(used.map_err(|error| error_chain(&error)).map(|used| Usage {
+                bytes: used.bytes,
+                inodes: used.inodes,
+                ..Usage::default()
+            }))
+        };
+        let mut usage = match used(&self.layer)? {
+            Ok(usage) => usage,
+            Err(why) => return Some(Err(why)),
+        };
+        for inner in &self.task.inner {
+            let now = used(&inner.layer).and_then(Result::ok);
+            usage.absorb(now.unwrap_or_else(|| inner.usage.clone()));
+        }
+        Some(Ok(usage))
+    }
+
+    fn tracked(&mut self) -> Option<Result<(Instant, Usage), NoTracking>> {
+        let mut borrowed = self.shared.tracking.borrow(PATIENCE)?;
+        let recent = if self.task.urgent {
+            READ_JUST_NOW_IN_A_HURRY
+        } else {
+            READ_JUST_NOW
+        };
+        let (taken, overflowed) = match borrowed.drain(recent) {
+            Ok(drained) => drained,
+            Err(error) => return Some(Err(error)),
+        };
+        self.overflowed |= overflowed;
+        let tracker = borrowed.tracker()?;
+        let mut usage = match tracker.read(self.task.subject.id) {
+            Ok(usage) => usage,
+            Err(error) => return Some(Err(error)),
+        };
+        for inner in &self.task.inner {
+            // One that is not known any more has its own look to say so.
+            usage.absorb(
+                tracker
+                    .read(inner.id)
+                    .unwrap_or_else(|_| inner.usage.clone()),
+            );
+        }
+        if self.task.compare && !self.task.urgent {
+            drop(borrowed);
+            self.compare(COMPARED_AT_ONCE);
+        }
+        Some(Ok((taken, usage)))
+    }
+
+    /// Compares what the tracker knows with what is there, so many entries of it.
+    fn compare(&mut self, entries: u64) {
+        let Some(mut borrowed) = self.shared.tracking.borrow(PATIENCE) else {
+            return;
+        };
+        let Some(tracker) = borrowed.tracker() else {
+            return;
+        };
+        match tracker.reconcile(self.task.subject.id, entries) {
+            Ok(drift) => self.drift = drift.or(self.drift.take()),
+            Err(error) => {
+                let why = error_chain(&error);
+                self.layer = self.layer.fallen_back(why);
             }
         }
+    }
+
+    fn walked(&mut self) -> Result<Usage, Error> {
+        // In a hurry all of it is walked, since what is known of the trees inside may be old.
+        let inner: &[Inner] = if !self.task.urgent && self.layer.is_walk() {
+            &self.task.inner
+        } else {
+            &[]
+        };
         let mut options = self.options(self.task.urgent);
-        if !self.task.urgent {
-            options
-                .exclude
-                .extend(self.task.inner.iter().map(|(file, _)| *file));
-        }
+        options.exclude.extend(inner.iter().map(|inner| inner.file));
         let mut usage = self.walk(&options, |options| {
             measure(self.task.subject.root(), options)
         })?;
-        if !self.task.urgent {
-            self.add_inner(&mut usage);
+        for inner in inner {
+            usage.absorb(inner.usage.clone());
         }
-        let found = if self.task.limits.count_deleted {
-            self.deleted()
-        } else {
-            None
-        };
-        Ok(Sample {
-            usage,
-            deleted: found,
-            source: Source::Walk,
-            taken,
-            cost: taken.elapsed(),
-        })
+        Ok(usage)
     }
 
     /// All of the tree in one go, with what helps to find the culprit.
@@ -271,12 +384,6 @@ impl Looker<'_> {
             max_entries: self.shared.settings.max_entries,
             max_threads: if hurry { self.shared.threads() } else { 1 },
             stop: self.task.subject.stop.clone(),
-        }
-    }
-
-    fn add_inner(&self, usage: &mut Usage) {
-        for (_, inner) in &self.task.inner {
-            usage.absorb(inner.clone());
         }
     }
 

@@ -23,6 +23,7 @@ mod scheduler;
 mod settings;
 mod state;
 mod subject;
+mod tracking;
 mod tree;
 mod verdict;
 mod volume;
@@ -92,6 +93,7 @@ impl Watch {
     /// Watches a tree no longer. Nothing is told of it afterwards but what is being told this very moment.
     pub fn remove(&self, id: TreeId) {
         self.shared.change(|state| state.remove(id));
+        self.shared.tracking.forget(id);
     }
 
     /// Changes the limits of a tree; it is looked at again soon.
@@ -112,7 +114,13 @@ impl Watch {
 
     /// What was done so far, and what is in hand.
     pub fn figures(&self) -> Figures {
-        self.shared.read(|state| state.figures())
+        let tracked = self.shared.tracking.done();
+        Figures {
+            tracked_directories: tracked.directories,
+            tracking_events: tracked.events,
+            overflows: tracked.overflows,
+            ..self.shared.read(|state| state.figures())
+        }
     }
 }
 

@@ -11,7 +11,11 @@ use super::crew::Crew;
 use super::event::Event;
 use super::settings::{QuotaUse, Settings, StartError};
 use super::state::{Asleep, State};
-use crate::quota::ProjectIds;
+use super::tracking::Tracking;
+use crate::quota::{Heard, ProjectIds, Warnings};
+
+/// The kernel's warnings are read no more often than this.
+const DEAF: Duration = Duration::from_millis(20);
 
 type Sink = Box<dyn Fn(Event) + Send + Sync>;
 
@@ -20,6 +24,9 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) sink: Sink,
     pub(super) crew: Crew,
+    pub(super) tracking: Tracking,
+    /// Where project quotas are used and the kernel tells of them.
+    warnings: Option<Warnings>,
     /// With [`QuotaUse::Assign`].
     pub(super) ids: Option<ProjectIds>,
     state: Mutex<State>,
@@ -41,6 +48,8 @@ impl Shared {
                 source: errno.into(),
             }
         })?;
+        // Without the kernel's warnings limits are found by looking.
+        let settings_use_quota = settings.quota != QuotaUse::Off;
         let ids = match &settings.quota {
             QuotaUse::Off | QuotaUse::Observe => None,
             QuotaUse::Assign(range) => {
@@ -50,8 +59,14 @@ impl Shared {
         };
         Ok(Self {
             state: Mutex::new(State::new(Instant::now(), &settings)),
+            tracking: Tracking::start(settings.tracking),
             settings,
             sink,
+            warnings: if settings_use_quota {
+                Warnings::subscribe().ok()
+            } else {
+                None
+            },
             crew: Crew::default(),
             ids,
             wake,
@@ -90,8 +105,8 @@ impl Shared {
         result
     }
 
-    /// Waits until somebody wakes it, or until then.
-    fn wait_until(&self, then: Option<Instant>) {
+    /// Waits until somebody wakes it, until the kernel warns, or until then. Returns whether the kernel does.
+    fn wait_until(&self, then: Option<Instant>, hear: bool) -> bool {
         let timeout = then.map(|then| {
             let left = then.saturating_duration_since(Instant::now());
             Timespec {
@@ -99,10 +114,34 @@ impl Shared {
                 tv_nsec: left.subsec_nanos().into(),
             }
         });
-        let mut wakers = [PollFd::new(&self.wake, PollFlags::IN)];
+        let mut wakers = vec![PollFd::new(&self.wake, PollFlags::IN)];
+        let warnings = self.warnings.as_ref().filter(|_| hear);
+        wakers.extend(warnings.map(|warnings| PollFd::new(warnings, PollFlags::IN)));
         // Interrupted, it is simply looked what is due.
-        if poll(&mut wakers, timeout.as_ref()).is_ok_and(|ready| ready > 0) {
+        if poll(&mut wakers, timeout.as_ref()).is_err() {
+            return false;
+        }
+        let ready = |waker: &PollFd<'_>| !waker.revents().is_empty();
+        if wakers.first().is_some_and(ready) {
             let _ = rustix::io::read(&self.wake, &mut [0; 8]);
+        }
+        wakers.get(1).is_some_and(ready)
+    }
+
+    /// Has the trees looked at that the kernel warns of.
+    fn hear(&self) {
+        let Some(heard) = self.warnings.as_ref().map(Warnings::read) else {
+            return;
+        };
+        match heard {
+            Ok(heard) => self.read(|state| state.warned(&heard)),
+            // It cannot be asked what was lost: all of them may be beyond their limits.
+            Err(_) => self.read(|state| {
+                state.warned(&Heard {
+                    lost: true,
+                    ..Heard::default()
+                });
+            }),
         }
     }
 
@@ -110,29 +149,62 @@ impl Shared {
     pub(super) fn stop(&self, patience: Duration) {
         self.change(State::stop);
         self.crew.stop(patience);
+        self.tracking.end("the watch has ended");
     }
 }
 
 /// What the scheduler's thread does.
 pub(super) fn run(shared: &Arc<Shared>) {
+    // A task that goes on writing at its limit causes warnings as fast as it can.
+    let mut deaf_until = Instant::now();
     loop {
         let now = Instant::now();
         for (dev, volume) in shared.read(|state| state.to_read(now)) {
             let used = volume.and_then(|volume| volume.used());
             shared.read(|state| state.read(now, dev, used));
         }
+        let drain_at = drain(shared, now);
         while let Some(task) = shared.read(|state| state.take(now)) {
             shared.crew.hand_over(shared, task);
         }
         let next = shared.read(|state| {
-            let next = state.schedule.next();
+            let deaf = (deaf_until > now).then_some(deaf_until);
+            let next = state
+                .schedule
+                .next()
+                .into_iter()
+                .chain(drain_at)
+                .chain(deaf)
+                .min();
             state.asleep = Asleep::Until(next);
             (!state.stopping).then_some(next)
         });
         let Some(next) = next else {
             return;
         };
-        shared.wait_until(next);
+        if shared.wait_until(next, deaf_until <= now) {
+            shared.hear();
+            deaf_until = Instant::now() + DEAF;
+        }
         shared.read(|state| state.asleep = Asleep::No);
     }
+}
+
+/// Reads what changes there were, if it is time to, and returns when it is next.
+fn drain(shared: &Shared, now: Instant) -> Option<Instant> {
+    let every = shared.read(|state| state.drain_every())?;
+    let last = shared.tracking.drained();
+    if let Some(next) = last.map(|last| last + every).filter(|next| *next > now) {
+        return Some(next);
+    }
+    // Where a tree is being walked with it, the kernel keeps the events.
+    if let Some(mut borrowed) = shared.tracking.borrow(Duration::ZERO)
+        && let Ok((_, overflowed)) = borrowed.drain(Duration::ZERO)
+        && let Some(tracker) = borrowed.tracker()
+    {
+        let dirty: Vec<_> = tracker.dirty_trees().collect();
+        drop(borrowed);
+        shared.read(|state| state.touched(now, &dirty, overflowed));
+    }
+    Some(now + every)
 }

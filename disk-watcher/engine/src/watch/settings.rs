@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::quota::RecordsError;
 
@@ -17,6 +18,9 @@ pub struct Settings {
     /// Whether to follow changes with fanotify, which needs `CAP_SYS_ADMIN` and `CAP_DAC_READ_SEARCH`. Every program
     /// that writes to the same file system pays for it: about 0.3 us a small write, 1.5 us a file made.
     pub tracking: bool,
+    /// How often what tracking has summed up is compared with what is there, a part at a time. It finds what the kernel
+    /// does not tell of: stores through a mapping, blocks that a file system gives or takes later.
+    pub reconcile: Duration,
     /// Processors that looking at all trees together may use, over time: 0.1 is a tenth of one. Trees that are near
     /// their limits are looked at in any case before those that are not.
     pub budget: f64,
@@ -36,6 +40,7 @@ impl Default for Settings {
             quota: QuotaUse::Observe,
             project_records: PathBuf::from("/run/mesos-disk-projects"),
             tracking: false,
+            reconcile: Duration::from_secs(12 * 60),
             budget: 0.1,
             threads: 2,
             max_entries: Some(10_000_000),

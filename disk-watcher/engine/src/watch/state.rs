@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::event::Event;
 use super::figures::{Figures, FileSystemFigures};
-use super::layer::Layer;
-use super::look::{Outcome, Task};
+use super::layer::{Layer, Way};
+use super::look::{Inner, Outcome, Task};
 use super::sample::{Measured, Source};
 use super::schedule::{Bounds, Found, Hint, Schedule, Used};
 use super::settings::Settings;
@@ -15,10 +15,15 @@ use super::subject::Subject;
 use super::tree::{Limits, Tree, TreeId};
 use super::verdict::Known;
 use super::volume::Volume;
-use crate::Usage;
+use crate::quota::{Heard, Warning};
 
 /// What is in a tree is taken from a look at a tree inside it for so long.
 const FRESH: Duration = Duration::from_secs(15);
+
+/// Changes are read no more often than this. (A byte a nanosecond is what a page cache takes.)
+const DRAIN_OFTEN: Duration = Duration::from_millis(20);
+/// And no less often.
+const DRAIN_SELDOM: Duration = Duration::from_secs(1);
 
 /// Everything that the threads share.
 #[derive(Debug)]
@@ -30,6 +35,8 @@ pub(super) struct State {
     /// The scheduler.
     pub(super) asleep: Asleep,
     pub(super) done: Figures,
+    /// How often what the tracker knows is compared with what is there.
+    reconcile: Duration,
 }
 
 /// Whether the scheduler has to be woken to learn of something.
@@ -50,6 +57,8 @@ struct Watched {
     layer: Option<Layer>,
     known: Known,
     inner: BTreeSet<TreeId>,
+    /// When what the tracker knows of it is to be compared with what is there.
+    compare_at: Option<Instant>,
 }
 
 /// A file system with trees in it.
@@ -57,8 +66,6 @@ struct Watched {
 struct Place {
     volume: Arc<Volume>,
     told: Option<(Source, String)>,
-    /// It is to be found out anew what it can do.
-    again: bool,
 }
 
 impl State {
@@ -70,6 +77,7 @@ impl State {
             stopping: false,
             asleep: Asleep::No,
             done: Figures::default(),
+            reconcile: settings.reconcile,
         }
     }
 
@@ -92,6 +100,7 @@ impl State {
                 layer: None,
                 known: Known::default(),
                 inner: BTreeSet::new(),
+                compare_at: None,
             },
         );
     }
@@ -110,12 +119,7 @@ impl State {
             outer.inner.remove(&id);
         }
         let dev = gone.subject.dev();
-        if self.trees.values().any(|tree| tree.subject.dev() == dev) {
-            // It may be asked by way of the tree that is gone, which is not to be held any longer.
-            if let Some(place) = self.file_systems.get_mut(&dev) {
-                place.again |= place.volume.is_asked_by(id);
-            }
-        } else {
+        if !self.trees.values().any(|tree| tree.subject.dev() == dev) {
             self.file_systems.remove(&dev);
         }
     }
@@ -182,7 +186,7 @@ impl State {
         let (id, urgent) = self.schedule.take(now)?;
         let tree = self.trees.get(&id)?;
         let place = self.file_systems.get(&tree.subject.dev());
-        let volume = place.filter(|place| !place.again && !place.volume.is_old());
+        let volume = place.filter(|place| !place.volume.is_old());
         Some(Task {
             subject: Arc::clone(&tree.subject),
             limits: tree.limits,
@@ -190,33 +194,43 @@ impl State {
             layer: tree.layer.clone(),
             volume: volume.map(|place| Arc::clone(&place.volume)),
             urgent,
+            compare: tree.compare_at.is_some_and(|then| then <= now),
             inner: self.inner(tree, now),
             told_soft: tree.known.told_soft,
             told_breach: tree.known.told_breach,
         })
     }
 
-    /// What the trees inside one hold that a look at it need not find out, or does not.
-    fn inner(&self, tree: &Watched, now: Instant) -> Vec<(crate::FileId, Usage)> {
-        let by_project = |tree: &Watched| {
-            tree.layer
-                .as_ref()
-                .is_some_and(|layer| layer.source() == Source::ProjectQuota)
-        };
+    /// The trees inside one that its own way of measuring leaves out, or may leave out.
+    fn inner(&self, tree: &Watched, now: Instant) -> Vec<Inner> {
+        let way = source(tree);
         let mut found = Vec::new();
-        for inner in tree.inner.iter().filter_map(|id| self.trees.get(id)) {
-            let (Some(file), Some(latest)) = (inner.subject.file, &inner.known.latest) else {
+        let mut left: Vec<TreeId> = tree.inner.iter().copied().collect();
+        while let Some(id) = left.pop() {
+            let Some(inner) = self.trees.get(&id) else {
                 continue;
             };
-            let sample = &latest.sample;
-            // The account of a project has what is in it, but not what is in a project of its own.
-            let counts = if by_project(tree) {
-                by_project(inner)
-            } else {
-                now.saturating_duration_since(sample.taken) <= FRESH
+            let (Some(file), Some(layer), Some(latest)) =
+                (inner.subject.file, &inner.layer, &inner.known.latest)
+            else {
+                continue;
             };
-            if counts && !tree.subject.exclude.contains(&file) {
-                found.push((file, sample.usage.clone()));
+            let leaves_out = match way {
+                None => false,
+                // A project has not what is in a project of its own, and the tracker knows a directory as one tree's.
+                Some(way @ (Source::ProjectQuota | Source::ChangeTracking)) => {
+                    left.extend(inner.inner.iter());
+                    source(inner) == Some(way)
+                }
+                Some(Source::Walk) => now.saturating_duration_since(latest.sample.taken) <= FRESH,
+            };
+            if leaves_out && !tree.subject.exclude.contains(&file) {
+                found.push(Inner {
+                    id,
+                    file,
+                    layer: layer.clone(),
+                    usage: latest.sample.usage.clone(),
+                });
             }
         }
         found
@@ -226,6 +240,11 @@ impl State {
     pub(super) fn note(&mut self, task: &Task, outcome: Outcome) -> (Vec<Event>, Option<Found>) {
         self.done.looks += 1;
         self.done.cpu += outcome.cost;
+        self.done.walks += outcome.walks;
+        self.done.entries += outcome.entries;
+        if outcome.overflowed {
+            self.look_at_all_tracked();
+        }
         let id = task.subject.id;
         let Some(tree) = self.trees.get_mut(&id).filter(|_| !self.stopping) else {
             return (Vec::new(), None);
@@ -235,6 +254,22 @@ impl State {
         tree.limits_changed &= tree.limits != task.limits;
         let layer = outcome.layer;
         let is_new = task.volume.is_none();
+        let tracked = layer.source() == Source::ChangeTracking;
+        if let Some(drift) = outcome.drift {
+            self.done.reconciles += 1;
+            self.done.drift += drift.bytes.unsigned_abs();
+            tree.compare_at = None;
+            if drift.directories > 0 {
+                events.push(Event::Drift {
+                    tree: id,
+                    bytes: drift.bytes,
+                });
+            }
+        }
+        if tracked && tree.compare_at.is_none() {
+            tree.compare_at =
+                Some(Instant::now() + self.reconcile.mul_f64(0.8 + 0.4 * id.spread()));
+        }
         let other_way = tree
             .layer
             .as_ref()
@@ -245,7 +280,6 @@ impl State {
             let place = Place {
                 volume: outcome.volume,
                 told,
-                again: false,
             };
             self.file_systems.insert(dev, place);
         }
@@ -257,8 +291,6 @@ impl State {
         };
         let found = match outcome.found {
             Ok(finding) => {
-                self.done.walks += finding.walks;
-                self.done.entries += finding.entries;
                 let found = Found {
                     taken: finding.sample.taken,
                     took: finding.took,
@@ -294,6 +326,60 @@ impl State {
         self.schedule.read(now, dev, used);
     }
 
+    /// How often to read what has changed: as soon as the tree that is nearest to its limit could come to it; seldom
+    /// where a file system says itself when it grows. `None` where nothing is tracked.
+    pub(super) fn drain_every(&self) -> Option<Duration> {
+        let tracked = |tree: &&Watched| source(tree) == Some(Source::ChangeTracking);
+        let wait = |tree: &Watched| {
+            let place = self.file_systems.get(&tree.subject.dev());
+            let (Hint::Touches, Some(known)) = (hint(tree, place), &tree.known.latest) else {
+                return DRAIN_SELDOM;
+            };
+            let held = known.sample.charged(tree.limits.count_deleted);
+            let limits = [tree.limits.soft, tree.limits.hard].into_iter().flatten();
+            let left = limits
+                .map(|limit| limit.saturating_sub(held))
+                .filter(|left| *left > 0)
+                .min();
+            left.map_or(DRAIN_SELDOM, |left| {
+                Duration::from_nanos(left).clamp(DRAIN_OFTEN, DRAIN_SELDOM)
+            })
+        };
+        self.trees.values().filter(tracked).map(wait).min()
+    }
+
+    /// Something has happened in these trees.
+    pub(super) fn touched(&mut self, now: Instant, dirty: &[TreeId], overflowed: bool) {
+        for id in dirty {
+            self.schedule.touched(now, *id);
+        }
+        if overflowed {
+            self.look_at_all_tracked();
+        }
+    }
+
+    /// The kernel says that projects have come to their limits.
+    pub(super) fn warned(&mut self, heard: &Heard) {
+        self.done.quota_warnings += heard.warnings.len() as u64;
+        for tree in self.trees.values() {
+            let Some(Way::Project { id, .. }) = tree.layer.as_ref().map(|layer| &layer.way) else {
+                continue;
+            };
+            let dev = tree.subject.dev();
+            let about_it = |warning: &Warning| warning.project == *id && warning.device == dev;
+            if heard.lost || heard.warnings.iter().any(about_it) {
+                self.schedule.urge(Instant::now(), tree.subject.id);
+            }
+        }
+    }
+
+    fn look_at_all_tracked(&mut self) {
+        let tracked = |tree: &&Watched| source(tree) == Some(Source::ChangeTracking);
+        for tree in self.trees.values().filter(tracked) {
+            self.schedule.urge(Instant::now(), tree.subject.id);
+        }
+    }
+
     /// Tells of the way in which the trees of a file system are measured, if that has changed.
     fn layer_event(&mut self, dev: u64) -> Option<Event> {
         let layers = self.trees.values().filter(|tree| tree.subject.dev() == dev);
@@ -314,6 +400,11 @@ impl State {
     }
 }
 
+/// How a tree was measured last.
+fn source(tree: &Watched) -> Option<Source> {
+    tree.layer.as_ref().map(Layer::source)
+}
+
 fn bounds(limits: &Limits) -> Bounds {
     Bounds {
         soft: limits.soft,
@@ -328,6 +419,8 @@ fn hint(tree: &Watched, place: Option<&Place>) -> Hint {
     // What is mounted inside is on file systems that nobody asks.
     if tells && !tree.subject.cross_mounts {
         Hint::FileSystem
+    } else if source(tree) == Some(Source::ChangeTracking) {
+        Hint::Touches
     } else {
         Hint::Nothing
     }

@@ -10,8 +10,8 @@ use super::event::FileSystem;
 use super::schedule::Used;
 use super::settings::QuotaUse;
 use super::subject::Subject;
-use super::tree::TreeId;
-use crate::quota::{Membership, ProjectQuota, project_of};
+
+use crate::quota::{Membership, ProjectQuota, project_of, top_of};
 
 /// It is looked again what a file system can do after this long: it may have been mounted anew.
 const AGAIN: Duration = Duration::from_secs(60);
@@ -41,7 +41,6 @@ pub(super) struct Volume {
     /// Its project quotas, or why there are none.
     pub(super) quota: Result<ProjectQuota, String>,
     probed: Instant,
-    by: TreeId,
 }
 
 impl Volume {
@@ -55,12 +54,14 @@ impl Volume {
                 .map_or_else(|| format!("{number:#x}"), |(_, name)| (*name).to_owned()),
             Err(_) => "unknown".to_owned(),
         };
-        // A directory that has a project tells what the project holds, as if it were a file system.
-        let tells = TELLING.contains(&kind.as_str()) && !has_project(subject.root());
+        // Not by the root: it would stay on disk when it is removed. And a directory that has a project tells what the
+        // project holds, as if it were a file system.
+        let top = TELLING
+            .contains(&kind.as_str())
+            .then(|| top_of(subject.root(), subject.dev()).ok())
+            .flatten();
         Self {
-            handle: tells
-                .then(|| subject.root().try_clone_to_owned().ok())
-                .flatten(),
+            handle: top.filter(|top| !has_project(top.as_fd())),
             name: FileSystem {
                 dev: subject.dev(),
                 kind,
@@ -72,13 +73,7 @@ impl Volume {
                 }
             },
             probed: Instant::now(),
-            by: subject.id,
         }
-    }
-
-    /// Whether it is asked by way of this tree.
-    pub(super) fn is_asked_by(&self, tree: TreeId) -> bool {
-        self.tells() && self.by == tree
     }
 
     /// Whether it is time to look again what it can do.

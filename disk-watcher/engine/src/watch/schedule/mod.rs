@@ -169,7 +169,8 @@ impl Schedule {
         let Some(item) = self.items.get_mut(&id) else {
             return;
         };
-        if std::mem::replace(&mut item.touched, true) || item.state != State::Resting {
+        let known = std::mem::replace(&mut item.touched, true);
+        if known || item.state != State::Resting || item.hint != Hint::Touches {
             return;
         }
         item.sooner = Some(Sooner {
