@@ -58,15 +58,16 @@ pub(super) fn forget_files() {
     fs::write("/proc/sys/vm/drop_caches", "3").expect("root's rights");
 }
 
-/// `files` files in directories of 100, and those in groups of 100 if there are more; each tenth has something in it.
-pub(super) fn grow(tree: &Path, files: usize) {
-    let directories = files.div_ceil(100);
+/// `files` files in directories of so many, and those in groups of 100 if there are more; each tenth has something in
+/// it.
+pub(super) fn grow(tree: &Path, files: usize, in_each: usize) {
+    let directories = files.div_ceil(in_each);
     for directory in 0..directories {
         let group = tree.join((directory / 100).to_string());
         let above = if directories > 100 { &group } else { tree };
         let place = above.join(format!("directory-{directory}"));
         fs::create_dir_all(&place).expect("room");
-        for file in (directory * 100..files).take(100) {
+        for file in (directory * in_each..files).take(in_each) {
             let content: &[u8] = if file % 10 == 0 { &[b'x'; 500] } else { b"" };
             fs::write(place.join(format!("file-{file}")), content).expect("room");
         }

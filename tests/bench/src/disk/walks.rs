@@ -10,33 +10,53 @@ use super::image::{Image, forget_files, grow};
 use super::peers::{Peer, peers};
 use super::stopwatch::{Took, time};
 
-/// Files in a tree, and runs with what the kernel knows of it in memory and without.
-const TREES: [(usize, usize, usize); 4] = [
-    (23, 200, 0),
-    (1_000, 100, 10),
-    (100_000, 15, 5),
-    (1_000_000, 5, 2),
+/// A tree, and how often it is walked.
+struct Trial {
+    files: usize,
+    in_each_directory: usize,
+    /// With what the kernel knows of it in memory.
+    warm: usize,
+    /// And without.
+    cold: usize,
+}
+
+const TRIALS: [Trial; 5] = [
+    trial(23, 100, 200, 0),
+    trial(1_000, 100, 100, 10),
+    trial(100_000, 100, 15, 5),
+    trial(1_000_000, 100, 5, 3),
+    trial(200_000, 200_000, 7, 3),
 ];
+
+const fn trial(files: usize, in_each_directory: usize, warm: usize, cold: usize) -> Trial {
+    Trial {
+        files,
+        in_each_directory,
+        warm,
+        cold,
+    }
+}
 
 pub(super) fn measure() {
     let peers = peers();
-    let image = Image::ext4(1_300_000, 4 << 30);
-    print!("| files | this engine, ms, median |");
+    let image = Image::ext4(1_500_000, 4 << 30);
+    print!("| files in directories of | this engine, ms, median |");
     for peer in &peers {
         print!(" {} {} |", peer.name, peer.version());
     }
     println!("\n|---|---|{}", "---|".repeat(peers.len()));
-    for (files, warm, cold) in TREES {
-        let tree = image.path().join(files.to_string());
+    for (number, trial) in TRIALS.iter().enumerate() {
+        let tree = image.path().join(number.to_string());
         fs::create_dir(&tree).expect("a fresh file system");
-        grow(&tree, files);
-        Series::run(&tree, &peers, warm, false).print(&format!("{files}"));
-        if cold > 0 {
-            Series::run(&tree, &peers, cold, true).print(&format!("{files}, cold"));
+        grow(&tree, trial.files, trial.in_each_directory);
+        let what = format!("{} in {}", trial.files, trial.in_each_directory);
+        Series::run(&tree, &peers, trial.warm, false).print(&what);
+        if trial.cold > 0 {
+            Series::run(&tree, &peers, trial.cold, true).print(&format!("{what}, cold"));
         }
     }
     println!(
-        "\nIn brackets: what the engine took of the other's time, by the clock and of processors, median of pairs.\n"
+        "\nIn parentheses: what the engine took of the other's time, by the clock and of processors, median of pairs.\n"
     );
 }
 
@@ -68,21 +88,22 @@ impl Series {
     }
 
     fn print(&self, what: &str) {
-        let ms = |took: &Took| took.wall.as_secs_f64() * 1000.0;
+        let wall = |took: &Took| took.wall.as_secs_f64() * 1000.0;
         let [ours, others @ ..] = &self.0[..] else {
             return;
         };
-        print!("| {what} | {:.3} |", median(ours.iter().map(ms)));
+        print!("| {what} | {} |", ms(median(ours.iter().map(wall))));
         for other in others {
             let pairs = || ours.iter().zip(other);
-            let wall =
+            let of_wall =
                 pairs().map(|(ours, other)| ours.wall.as_secs_f64() / other.wall.as_secs_f64());
-            let cpu = pairs().map(|(ours, other)| ours.cpu.as_secs_f64() / other.cpu.as_secs_f64());
+            let of_cpu =
+                pairs().map(|(ours, other)| ours.cpu.as_secs_f64() / other.cpu.as_secs_f64());
             print!(
-                " {:.3} ({:.2}, {:.2}) |",
-                median(other.iter().map(ms)),
-                median(wall),
-                median(cpu)
+                " {} ({:.2}, {:.2}) |",
+                ms(median(other.iter().map(wall))),
+                median(of_wall),
+                median(of_cpu)
             );
         }
         println!();
@@ -92,6 +113,16 @@ impl Series {
 fn ours(tree: &Path) {
     let root = open_root(tree).expect("a tree");
     walk(root.as_fd(), &Options::default()).expect("a tree");
+}
+
+/// With three digits or so.
+fn ms(milliseconds: f64) -> String {
+    let digits = match milliseconds {
+        ..1.0 => 3,
+        ..100.0 => 1,
+        _ => 0,
+    };
+    format!("{milliseconds:.digits$}")
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
