@@ -94,7 +94,8 @@ fn place(largest: &Largest) -> String {
     if path.as_os_str().is_empty() {
         "small files here and there".to_owned()
     } else if largest.is_directory {
-        format!("{:?}", path.join(""))
+        let files = plural(largest.inodes, "file");
+        format!("{:?} ({files})", path.join(""))
     } else {
         format!("{path:?}")
     }
@@ -220,6 +221,7 @@ mod tests {
         let named = |path: &str, bytes, is_directory| Largest {
             path: PathBuf::from(path),
             bytes,
+            inodes: if is_directory { 23_000 } else { 1 },
             is_directory,
         };
         breach.largest = vec![
@@ -233,7 +235,7 @@ mod tests {
              growing by 200 MB/s\n\
              at least 6.5 MB in 1 file deleted but still open, counted\n\
              12.0 MB in \"core\\nDisk usage (0B)\"\n\
-             7.0 MB in \"cache/\"\n\
+             7.0 MB in \"cache/\" (23000 files)\n\
              1000 B in small files here and there"
         );
     }
