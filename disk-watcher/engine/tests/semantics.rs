@@ -154,7 +154,7 @@ const ROWS: [(&str, Make); 17] = [
         let closed = tree.join("closed");
         fs::create_dir(&closed).unwrap();
         write(&closed.join("file"), 50_000);
-        fs::set_permissions(closed, Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(closed, Permissions::from_mode(0o000)).unwrap();
         Vec::new()
     }),
     ("a hundred levels", |tree, _| {

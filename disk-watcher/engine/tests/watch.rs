@@ -1,5 +1,7 @@
 //! A watch over real directories, by walks and by change tracking.
 
+#![allow(clippy::unwrap_used)]
+
 mod tree;
 mod watching;
 

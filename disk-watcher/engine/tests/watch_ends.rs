@@ -1,5 +1,7 @@
 //! What is left of a watch when it has ended: nothing. A program of its own, since it counts what the process has.
 
+#![allow(clippy::unwrap_used)]
+
 mod tree;
 mod watching;
 
