@@ -80,6 +80,7 @@ pub struct Tracker {
     /// In the order of the first component of a directory's key. `None`: no tree is on it any more.
     file_systems: Vec<Option<FileSystemId>>,
     trees: HashMap<TreeId, Tracked>,
+    by_index: HashMap<TreeIndex, TreeId>,
     next_index: u32,
     table: Table,
     later: Later,
@@ -123,6 +124,7 @@ impl Tracker {
             group: Group::new().map_err(NoTracking::of_group)?,
             file_systems: Vec::new(),
             trees: HashMap::new(),
+            by_index: HashMap::new(),
             next_index: 0,
             table: Table::default(),
             later: Later::default(),
@@ -181,6 +183,7 @@ impl Tracker {
             progress: None,
         };
         self.trees.insert(tree, tracked);
+        self.by_index.insert(index, tree);
         self.read(tree)
     }
 
@@ -189,6 +192,7 @@ impl Tracker {
         let Some(tracked) = self.trees.remove(&tree) else {
             return;
         };
+        self.by_index.remove(&tracked.index);
         self.table.forget_tree(tracked.index, tracked.root);
         if let Some(outer) = tracked.outer.and_then(|key| self.table.find(&key)) {
             self.table.soil(outer, Dirty::ALL);
@@ -261,10 +265,8 @@ impl Tracker {
 
     /// The trees of which something is to be looked at again.
     pub fn dirty_trees(&self) -> impl Iterator<Item = TreeId> {
-        let trees = self.trees.iter();
-        trees
-            .filter(|(_, tracked)| self.table.waiting(tracked.index) > 0)
-            .map(|(id, _)| *id)
+        let trees = self.table.waiting_trees();
+        trees.filter_map(|index| self.by_index.get(&index).copied())
     }
 
     /// How many directories are known, of all trees.

@@ -245,6 +245,11 @@ impl Table {
         self.waiting.get(&tree).map_or(0, Vec::len)
     }
 
+    /// Trees of which a directory waits.
+    pub(super) fn waiting_trees(&self) -> impl Iterator<Item = TreeIndex> {
+        self.waiting.keys().copied()
+    }
+
     /// The next directory of a tree to look at, and for what. It is clean from here on.
     pub(super) fn next(&mut self, tree: TreeIndex) -> Option<(At, Dirty)> {
         loop {

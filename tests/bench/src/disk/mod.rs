@@ -3,11 +3,17 @@
 mod image;
 mod peers;
 mod stopwatch;
+mod ticks;
 mod walks;
+mod writers;
 
 /// Prints the tables; with a name, one of them.
 pub(crate) fn measure(only: Option<&str>) {
-    let parts: [(&str, fn()); 1] = [("walks", walks::measure)];
+    let parts: [(&str, fn()); 3] = [
+        ("walks", walks::measure),
+        ("ticks", ticks::measure),
+        ("writers", writers::measure),
+    ];
     for (name, part) in parts {
         if only.is_none_or(|only| only == name) {
             part();
