@@ -46,7 +46,7 @@ pub use options::{FileId, Options, Stop};
 pub use pace::{Look, Pace};
 pub use sys::Handle;
 pub use track::{
-    Drained, Drift, FileSystemId, Malformed, NoTracking, TrackEvent, TrackEvents, Tracker,
+    Bounds, Drained, Drift, FileSystemId, Malformed, NoTracking, TrackEvent, TrackEvents, Tracker,
 };
 pub use usage::{Completeness, Gaps, Unread, Usage};
 pub use watch::{

@@ -21,7 +21,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     Target {
         name: "recordio",
         run: targets::recordio::run,
@@ -69,6 +69,10 @@ pub const TARGETS: [Target; 15] = [
     Target {
         name: "watcher_config",
         run: targets::watcher_config::run,
+    },
+    Target {
+        name: "changes",
+        run: targets::changes::run,
     },
     Target {
         name: "profiles",

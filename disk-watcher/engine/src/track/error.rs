@@ -32,7 +32,9 @@ pub enum NoTracking {
     #[error("events of a btrfs subvolume cannot be told from the rest of its file system")]
     Subvolume,
     /// The bound on memory is reached.
-    #[error("{directories} directories are tracked already, as many as memory is allowed for")]
+    #[error(
+        "{directories} directories and linked files are tracked already, as many as memory is allowed for"
+    )]
     TooManyDirectories {
         /// How many.
         directories: usize,

@@ -5,22 +5,31 @@
 //! through for the inode number, without looking at the files.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
 
 use super::listing;
 use super::table::Dirty;
 use super::{NoTracking, Tracker};
 use crate::TreeId;
 
-/// A tree is hunted through for at most one part in so many of the time: others may make links to their own files all
-/// day long. What waits until then is counted twice.
-const SHARE: u32 = 20;
+/// So many entries may be gone through for each time that events are read: others may make links to their own files
+/// all day long. What waits until then is counted twice.
+const ENTRIES_EACH_TIME: i64 = 2_000;
+/// What was not used is kept, up to here.
+const MOST_ENTRIES_KEPT: i64 = 50_000;
 
-/// When a tree was last gone through, and how long that took.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Hunt {
-    ended: Instant,
-    took: Duration,
+/// How many entries may be gone through. A tree of more than that is gone through once, and nothing for a while then.
+#[derive(Debug)]
+pub(super) struct Allowance(i64);
+
+impl Allowance {
+    pub(super) fn new() -> Self {
+        Self(MOST_ENTRIES_KEPT)
+    }
+
+    /// Events are read.
+    pub(super) fn renew(&mut self) {
+        self.0 = (self.0 + ENTRIES_EACH_TIME).min(MOST_ENTRIES_KEPT);
+    }
 }
 
 impl Tracker {
@@ -33,11 +42,9 @@ impl Tracker {
         tracked
             .suspects
             .retain(|link| table.names_of((file_system, link.ino)) < link.nlink);
-        let is_too_soon = |last: Hunt| last.ended.elapsed() < last.took * SHARE;
-        if tracked.suspects.is_empty() || tracked.last_hunt.is_some_and(is_too_soon) {
+        if tracked.suspects.is_empty() || self.allowance.0 <= 0 {
             return Ok(false);
         }
-        let began = Instant::now();
         let wanted: HashSet<u64> = tracked.suspects.drain(..).map(|link| link.ino).collect();
         let mut found = Vec::new();
         for at in self.table.of_tree(tracked.index) {
@@ -45,12 +52,15 @@ impl Tracker {
                 continue;
             };
             let mut is_here = false;
+            let mut entries = 1;
             // A directory that cannot be read is looked at again for that reason alone.
             if let Ok(open) = listing::open(&tracked.mount, &directory.key.1) {
                 let _ = listing::inodes(&open, &mut self.listing, |ino| {
+                    entries += 1;
                     is_here |= wanted.contains(&ino) && !directory.has_link(ino);
                 });
             }
+            self.allowance.0 -= entries;
             if is_here {
                 found.push(at);
             }
@@ -62,10 +72,6 @@ impl Tracker {
             };
             self.table.soil(*at, files);
         }
-        tracked.last_hunt = Some(Hunt {
-            ended: Instant::now(),
-            took: began.elapsed(),
-        });
         Ok(!found.is_empty())
     }
 }

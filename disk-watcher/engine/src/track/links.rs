@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::table::{Sums, TreeIndex};
+use super::sums::{Sums, TreeIndex};
 
 /// An inode on one of the tracked file systems.
 pub(super) type Inode = (u16, u64);

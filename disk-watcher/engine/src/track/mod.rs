@@ -25,6 +25,7 @@ mod links;
 mod listing;
 mod read;
 mod reconcile;
+mod sums;
 mod table;
 
 use std::collections::HashMap;
@@ -39,12 +40,13 @@ use crate::sys::fanotify::Group;
 use crate::{FileId, TreeId, Usage, attributes, sys};
 pub use error::NoTracking;
 pub use event::{Event as TrackEvent, Events as TrackEvents, FileSystemId, Malformed};
-use hunt::Hunt;
+use hunt::Allowance;
 use later::Later;
 use listing::Mount;
 pub use reconcile::Drift;
 use reconcile::Progress;
-use table::{At, Dirty, Key, Linked, Table, TreeIndex};
+use sums::TreeIndex;
+use table::{At, Dirty, Key, Linked, Table};
 
 /// What is reported of every file of a marked file system.
 const MASK: u64 = libc::FAN_CREATE
@@ -62,13 +64,27 @@ const STRUCTURE: u64 =
 
 /// Room for the events of one system call, about a thousand.
 const EVENT_BYTES: usize = 64 * 1024;
-/// More events than that at once are thrown away, and everything is looked at again: about 64 MiB of the kernel's
-/// memory, which its queue has no bound of its own for.
-const MOST_EVENT_BYTES: usize = 64 << 20;
 /// Room for the entries of one system call.
 const LISTING_BYTES: usize = 256 * 1024;
-/// About 400 bytes each.
-const MOST_DIRECTORIES: usize = 1 << 20;
+
+/// How much memory tracking may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Directories and files with several links of all trees together, about 300 bytes each. A tree that would bring more is refused.
+    pub size: usize,
+    /// Bytes of events that are read at once. The kernel's queue has no bound of its own; when it holds more than
+    /// this, it is thrown away, and everything is looked at again.
+    pub event_bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            size: 1 << 20,
+            event_bytes: 64 << 20,
+        }
+    }
+}
 
 /// Follows the changes of many trees. One for a process: every file system is marked once.
 ///
@@ -76,6 +92,7 @@ const MOST_DIRECTORIES: usize = 1 << 20;
 /// taken back with the last tree on the file system, and with the tracker.
 #[derive(Debug)]
 pub struct Tracker {
+    bounds: Bounds,
     group: Group,
     /// In the order of the first component of a directory's key. `None`: no tree is on it any more.
     file_systems: Vec<Option<FileSystemId>>,
@@ -84,6 +101,7 @@ pub struct Tracker {
     next_index: u32,
     table: Table,
     later: Later,
+    allowance: Allowance,
     events: Vec<u8>,
     listing: Vec<u8>,
 }
@@ -101,7 +119,6 @@ struct Tracked {
     outer: Option<Key>,
     /// Files of which another name may have been counted before they had several.
     suspects: Vec<Linked>,
-    last_hunt: Option<Hunt>,
     progress: Option<Progress>,
 }
 
@@ -120,7 +137,16 @@ impl Tracker {
     /// # Errors
     /// When the kernel or this process's rights do not allow it.
     pub fn start() -> Result<Self, NoTracking> {
+        Self::within(Bounds::default())
+    }
+
+    /// The same with bounds of one's own.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn within(bounds: Bounds) -> Result<Self, NoTracking> {
         Ok(Self {
+            bounds,
             group: Group::new().map_err(NoTracking::of_group)?,
             file_systems: Vec::new(),
             trees: HashMap::new(),
@@ -128,6 +154,7 @@ impl Tracker {
             next_index: 0,
             table: Table::default(),
             later: Later::default(),
+            allowance: Allowance::new(),
             events: vec![0; EVENT_BYTES],
             listing: Vec::with_capacity(LISTING_BYTES),
         })
@@ -179,7 +206,6 @@ impl Tracker {
             root,
             outer,
             suspects: Vec::new(),
-            last_hunt: None,
             progress: None,
         };
         self.trees.insert(tree, tracked);
@@ -217,6 +243,7 @@ impl Tracker {
         let mut taken = 0;
         let now = Instant::now();
         self.later.soil_due(&mut self.table, now);
+        self.allowance.renew();
         loop {
             let length = match rustix::io::read(&self.group, &mut self.events) {
                 Ok(0) | Err(Errno::AGAIN) => break,
@@ -243,7 +270,7 @@ impl Tracker {
                 }
             }
             taken += length;
-            if taken > MOST_EVENT_BYTES {
+            if taken > self.bounds.event_bytes {
                 self.start_over()?;
                 drained.overflowed = true;
                 break;
@@ -271,7 +298,7 @@ impl Tracker {
 
     /// How many directories are known, of all trees.
     pub fn directories(&self) -> usize {
-        self.table.size().0
+        self.table.directories()
     }
 
     fn find(&self, (id, handle): (FileSystemId, Handle)) -> Option<At> {

@@ -1,11 +1,12 @@
 //! Looking again at the directories of a tree that wait for it.
 
 use std::collections::{HashMap, HashSet};
+use std::os::fd::AsFd;
 
 use super::listing::{self, Found, Refusal};
 use super::table::{At, Content, Dirty};
-use super::{MOST_DIRECTORIES, NoTracking, Tracker};
-use crate::{TreeId, Usage};
+use super::{NoTracking, Tracker};
+use crate::{TreeId, Usage, attributes};
 
 /// What a look at a directory came to.
 pub(super) struct Looked {
@@ -44,7 +45,12 @@ impl Tracker {
     }
 
     fn read_waiting(&mut self, tree: TreeId) -> Result<(), NoTracking> {
-        let index = self.trees.get(&tree).ok_or(NoTracking::NotTracked)?.index;
+        let tracked = self.trees.get(&tree).ok_or(NoTracking::NotTracked)?;
+        let index = tracked.index;
+        // The kernel tells that a directory is gone when nobody holds it any more, and we hold this one.
+        if attributes::of(tracked.mount.fd.as_fd()).is_ok_and(|root| root.nlink == 0) {
+            return Err(NoTracking::RootGone);
+        }
         let mut unreadable = Vec::new();
         loop {
             while let Some((at, dirty)) = self.table.next(index) {
@@ -137,8 +143,8 @@ impl Tracker {
                     missing.remove(&child);
                     self.table.adopt(child, at);
                 }
-                None if self.table.size().0 >= MOST_DIRECTORIES => {
-                    let directories = MOST_DIRECTORIES;
+                None if self.table.size() >= self.bounds.size => {
+                    let directories = self.bounds.size;
                     return Err(NoTracking::TooManyDirectories { directories });
                 }
                 None => {

@@ -7,11 +7,8 @@
 use std::collections::HashMap;
 
 use super::links::{Inode, Links};
+use super::sums::{Sum, Sums, TreeIndex};
 use crate::sys::Handle;
-
-/// A tree's place in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct TreeIndex(pub(super) u32);
 
 /// A directory's place in the table; used again when that directory is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -88,50 +85,6 @@ impl Directory {
     }
 }
 
-/// What lies in a tree.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sum {
-    pub(super) bytes: u64,
-    pub(super) inodes: u64,
-    pub(super) mounts: u64,
-    pub(super) unread: u64,
-}
-
-/// A sum for each tree.
-#[derive(Debug, Default)]
-pub(super) struct Sums(Vec<Sum>);
-
-impl Sums {
-    pub(super) fn of(&self, tree: TreeIndex) -> Sum {
-        self.0.get(tree.0 as usize).copied().unwrap_or_default()
-    }
-
-    fn at(&mut self, tree: TreeIndex) -> &mut Sum {
-        let at = tree.0 as usize;
-        if self.0.len() <= at {
-            self.0.resize(at + 1, Sum::default());
-        }
-        &mut self.0[at]
-    }
-
-    pub(super) fn add(&mut self, tree: TreeIndex, bytes: u64, inodes: u64) {
-        let sum = self.at(tree);
-        sum.bytes += bytes;
-        sum.inodes += inodes;
-    }
-
-    pub(super) fn subtract(&mut self, tree: TreeIndex, bytes: u64, inodes: u64) {
-        let sum = self.at(tree);
-        sum.bytes -= bytes;
-        sum.inodes -= inodes;
-    }
-
-    pub(super) fn change(&mut self, tree: TreeIndex, from: u64, to: u64) {
-        let sum = self.at(tree);
-        sum.bytes = sum.bytes - from + to;
-    }
-}
-
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Table {
@@ -162,9 +115,13 @@ impl Table {
         self.sums.of(tree)
     }
 
+    pub(super) fn directories(&self) -> usize {
+        self.by_key.len()
+    }
+
     /// How many directories and files with several links there are: what memory is needed for.
-    pub(super) fn size(&self) -> (usize, usize) {
-        (self.by_key.len(), self.links.len())
+    pub(super) fn size(&self) -> usize {
+        self.by_key.len() + self.links.len()
     }
 
     /// A directory that nothing is known of but where it is; it waits to be looked at.

@@ -30,7 +30,18 @@ impl Format {
 }
 
 impl Image {
+    /// With XFS not allocating ahead of writers, which it takes back when it likes.
     pub(crate) fn new(format: Format) -> Self {
+        Self::mounted(
+            format,
+            match format {
+                Format::Xfs => "loop,allocsize=4k",
+                Format::Ext4 | Format::Btrfs => "loop",
+            },
+        )
+    }
+
+    pub(crate) fn mounted(format: Format, options: &str) -> Self {
         let made = tempfile::Builder::new().prefix("disk-engine-").tempdir();
         let image = Self {
             directory: made.unwrap().keep(),
@@ -42,7 +53,7 @@ impl Image {
         run(Command::new(maker).args(arguments).arg(&file));
         // Shared mounts of the host would show up in every namespace, and stay there.
         run(Command::new("mount")
-            .args(["-o", "loop"])
+            .args(["-o", options])
             .args([file.as_os_str(), image.path().as_os_str()]));
         image
     }

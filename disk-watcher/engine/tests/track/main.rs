@@ -4,10 +4,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod basics;
+mod hostile;
 mod image;
 mod random;
 #[path = "../tree/mod.rs"]
 mod tree;
+mod views;
 
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};

@@ -13,6 +13,8 @@ use super::image::{Image, grow};
 
 const TREES: usize = 1_000;
 const FILES: usize = 1_000_000;
+/// Files in a directory.
+const IN_EACH: usize = 100;
 const DIRTY: [(usize, usize); 5] = [(0, 200), (1, 50), (10, 50), (100, 20), (1_000, 10)];
 
 pub(super) fn measure() {
@@ -64,7 +66,7 @@ fn plant(place: &Path) -> Vec<PathBuf> {
     trees
         .inspect(|tree| {
             fs::create_dir(tree).expect("an empty file system");
-            grow(tree, FILES / TREES);
+            grow(tree, FILES / TREES, IN_EACH);
         })
         .collect()
 }
@@ -73,8 +75,11 @@ fn plant(place: &Path) -> Vec<PathBuf> {
 fn touch(trees: &[PathBuf], dirty: usize, round: usize) {
     for turn in 0..dirty {
         let tree = &trees[(turn + round) % trees.len()];
-        let directory = round % (FILES / TREES / 100);
-        let file = tree.join(format!("0/{directory}/file-{}", directory * 100));
+        let directory = round % (FILES / TREES / IN_EACH);
+        let file = tree.join(format!(
+            "directory-{directory}/file-{}",
+            directory * IN_EACH
+        ));
         let file = OpenOptions::new().append(true).open(file);
         file.expect("planted").write_all(b"more").expect("room");
     }

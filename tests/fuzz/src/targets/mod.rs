@@ -2,6 +2,7 @@
 
 pub(crate) mod archives;
 pub(crate) mod breaches;
+pub(crate) mod changes;
 pub(crate) mod commands;
 pub(crate) mod data;
 pub(crate) mod environment;
