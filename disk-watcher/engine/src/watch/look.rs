@@ -13,6 +13,7 @@ use super::subject::Subject;
 use super::tree::{Limits, TreeId};
 use super::volume::Volume;
 use crate::largest::largest_and_usage;
+use crate::quota::{Audit, assign, audit};
 use crate::track::{Drift, NoTracking};
 use crate::{Error, FileId, Options, Usage, deleted, measure};
 
@@ -44,7 +45,7 @@ pub(super) struct Task {
     /// The tree could have come to a limit: what is in it is not taken from earlier looks, and more than one thread
     /// may walk it.
     pub(super) urgent: bool,
-    /// It is time to compare what the tracker knows with what is there.
+    /// It is time to compare what the tracker knows with what is there, or to look for files that left the project.
     pub(super) compare: bool,
     /// Trees inside it that are not part of what its own way of measuring finds.
     pub(super) inner: Vec<Inner>,
@@ -89,6 +90,8 @@ pub(super) struct Outcome {
     pub(super) trouble: Option<String>,
     /// What a comparison found that has come to its end.
     pub(super) drift: Option<Drift>,
+    /// What became of the files of its project, where that was looked at.
+    pub(super) audit: Option<Audit>,
     pub(super) walks: u64,
     pub(super) entries: u64,
     /// Events of the tracker were lost: every tree of its is to be looked at.
@@ -105,14 +108,18 @@ impl Task {
             Some(volume) => Arc::clone(volume),
             None => Arc::new(Volume::probe(&self.subject, &shared.settings.quota)),
         };
+        let mut trouble = None;
+        if let (None, Some(ids), Ok(quota)) = (&self.volume, &shared.ids, &volume.quota) {
+            // Ids of directories that are gone.
+            trouble = ids.reclaim(quota).err().map(|error| error_chain(&error));
+        }
         let layer = match &self.layer {
             Some(layer) if layer.is_of(&volume) => layer.clone(),
             before => Layer::choose(&self.subject, &volume, before.as_ref(), shared),
         };
         let untold = self.limits_changed || self.layer.is_none();
-        let mut trouble = None;
         if untold {
-            trouble = layer.set_limits(&self.limits).err();
+            trouble = layer.set_limits(&self.limits).err().or(trouble);
         }
         let mut looker = Looker {
             task: self,
@@ -123,6 +130,7 @@ impl Task {
             walks: 0,
             entries: 0,
             drift: None,
+            audit: None,
             overflowed: false,
             trouble: None,
         };
@@ -132,6 +140,7 @@ impl Task {
             volume,
             trouble: trouble.or(looker.trouble),
             drift: looker.drift,
+            audit: looker.audit,
             walks: looker.walks,
             entries: looker.entries,
             overflowed: looker.overflowed,
@@ -152,6 +161,7 @@ struct Looker<'a> {
     walks: u64,
     entries: u64,
     drift: Option<Drift>,
+    audit: Option<Audit>,
     overflowed: bool,
     trouble: Option<String>,
 }
@@ -234,7 +244,10 @@ impl Looker<'_> {
         match self.layer.way {
             Way::Walk => None,
             Way::Project { .. } => match self.by_project() {
-                Some(Ok(usage)) => Some((Source::ProjectQuota, self.begun, usage)),
+                Some(Ok(usage)) => {
+                    self.audit();
+                    Some((Source::ProjectQuota, self.begun, usage))
+                }
                 Some(Err(why)) => {
                     self.layer = self.layer.fallen_back(why);
                     None
@@ -271,6 +284,39 @@ impl Looker<'_> {
             usage.absorb(now.unwrap_or_else(|| inner.usage.clone()));
         }
         Some(Ok(usage))
+    }
+
+    /// Looks whether files have left the project, if it is time to, and fetches back what nobody else has.
+    fn audit(&mut self) {
+        let Way::Project { id, ours } = self.layer.way else {
+            return;
+        };
+        if !self.task.compare || self.task.urgent {
+            return;
+        }
+        let subject = &self.task.subject;
+        let mut exclude = subject.exclude.clone();
+        exclude.extend(self.task.inner.iter().map(|inner| inner.file));
+        match audit(
+            subject.root(),
+            id,
+            &exclude,
+            self.shared.settings.max_entries,
+        ) {
+            Ok(found) => {
+                if found.strayed > 0 && ours {
+                    let back = assign(subject.root(), id, &exclude);
+                    self.trouble = back.err().map(|error| error_chain(&error));
+                }
+                self.audit = Some(found);
+            }
+            Err(error) => {
+                self.audit = Some(Audit::default());
+                self.trouble = Some(format!(
+                    "cannot look for files that left project {id}: {error}"
+                ));
+            }
+        }
     }
 
     fn tracked(&mut self) -> Option<Result<(Instant, Usage), NoTracking>> {

@@ -19,7 +19,8 @@ pub struct Settings {
     /// that writes to the same file system pays for it: about 0.3 us a small write, 1.5 us a file made.
     pub tracking: bool,
     /// How often what tracking has summed up is compared with what is there, a part at a time. It finds what the kernel
-    /// does not tell of: stores through a mapping, blocks that a file system gives or takes later.
+    /// does not tell of: stores through a mapping, blocks that a file system gives or takes later. So often, too, it is
+    /// looked whether files have left the project of their tree.
     pub reconcile: Duration,
     /// Processors that looking at all trees together may use, over time: 0.1 is a tenth of one. Trees that are near
     /// their limits are looked at in any case before those that are not.

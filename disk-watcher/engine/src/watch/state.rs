@@ -57,7 +57,7 @@ struct Watched {
     layer: Option<Layer>,
     known: Known,
     inner: BTreeSet<TreeId>,
-    /// When what the tracker knows of it is to be compared with what is there.
+    /// When what the tracker or the project's account knows of it is to be compared with what is there.
     compare_at: Option<Instant>,
 }
 
@@ -254,7 +254,17 @@ impl State {
         tree.limits_changed &= tree.limits != task.limits;
         let layer = outcome.layer;
         let is_new = task.volume.is_none();
-        let tracked = layer.source() == Source::ChangeTracking;
+        let by_walk = layer.source() == Source::Walk;
+        if let Some(audit) = outcome.audit {
+            tree.compare_at = None;
+            if audit.strayed > 0 {
+                events.push(Event::Strayed {
+                    tree: id,
+                    files: audit.strayed,
+                    example: audit.example.unwrap_or_default(),
+                });
+            }
+        }
         if let Some(drift) = outcome.drift {
             self.done.reconciles += 1;
             self.done.drift += drift.bytes.unsigned_abs();
@@ -266,7 +276,7 @@ impl State {
                 });
             }
         }
-        if tracked && tree.compare_at.is_none() {
+        if !by_walk && tree.compare_at.is_none() {
             tree.compare_at =
                 Some(Instant::now() + self.reconcile.mul_f64(0.8 + 0.4 * id.spread()));
         }

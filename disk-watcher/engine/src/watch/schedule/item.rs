@@ -149,10 +149,11 @@ impl Item {
         self.pace.set_limit(self.bounds.next(found.bytes));
         let paced = self.pace.observe(Look {
             at: found.taken + found.took,
-            cost: found.took,
+            cost: found.cost,
             bytes: found.bytes,
         });
-        self.not_before = now + SOONEST.max(found.took * 10);
+        // A slow disk is not to be kept busy either.
+        self.not_before = now + SOONEST.max(found.cost * 10).max(found.took);
         self.latest = found.taken + LATEST - SPREAD.mul_f64(id.spread());
         let sooner = |at, weight| Sooner {
             at,
@@ -162,7 +163,7 @@ impl Item {
         let polled = self.hint == Hint::Nothing
             || (self.hint == Hint::FileSystem && (!tells || self.seen.is_none()));
         self.sooner = if self.bounds.over(&found) {
-            let wait = (found.took * 100).clamp(RECOVERING, LATEST);
+            let wait = (found.cost * 100).clamp(RECOVERING, LATEST);
             Some(sooner(now + wait, Weight::Routine))
         } else if self.bounds.none() {
             None
