@@ -1,5 +1,6 @@
 //! What it costs to know how much is on disk, beside others that tell it.
 
+mod breaches;
 mod image;
 mod peers;
 mod stopwatch;
@@ -9,10 +10,11 @@ mod writers;
 
 /// Prints the tables; with a name, one of them.
 pub(crate) fn measure(only: Option<&str>) {
-    let parts: [(&str, fn()); 3] = [
+    let parts: [(&str, fn()); 4] = [
         ("walks", walks::measure),
         ("ticks", ticks::measure),
         ("writers", writers::measure),
+        ("breaches", breaches::measure),
     ];
     for (name, part) in parts {
         if only.is_none_or(|only| only == name) {
