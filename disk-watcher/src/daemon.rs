@@ -5,7 +5,10 @@
 //! work directory and from the agent, what is used by the first look at each directory, and a breach that lasts is
 //! confirmed and ended by whoever watches next. A project id is kept by the file system itself.
 
+mod cases;
 mod edges;
+mod findings;
+mod reload;
 mod state;
 mod watched;
 
