@@ -1,16 +1,19 @@
 //! Many trees, each looked at when it could have reached its limit.
 //!
 //! ```text
-//! Watch::add ─► State: trees, deadlines ◄──────────────┐
-//!                 │ due                                 │ sample, next deadline
-//!                 ▼                                     │
-//!            scheduler thread ── jobs ──► crew: threads that look ──► sink(Event)
-//!            (poll: wake-up, deadline)      (walk; at a breach, a second and exact look)
+//! Watch::add ─► State: trees, schedule ◄───────────────────┐
+//!                 │ due, paid for                           │ sample
+//!                 ▼                                         │
+//!            scheduler thread ── tasks ──► crew: threads that look ──► sink(Event)
+//!            (fstatfs, the kernel's          in the tree's layer: project, tracked or walk;
+//!             warnings, changes to read)     before a breach is told, an exact walk
 //! ```
 //!
-//! The scheduler never touches a disk that could hang; the [crew] does, at most [`Settings::threads`] for each file
-//! system, so that one that hangs stalls no other. A tree has one look under way at most, and so what is told of it
-//! is told in order.
+//! The [schedule] is pure and decides when; the [state] knows what was found and, by the [verdict], what of it is news;
+//! a [layer] is chosen for each tree by its first look, and again when its [volume], the file system, was probed anew.
+//! The scheduler never touches a disk that could hang; the [crew] does, at most [`Settings::threads`] (and two at
+//! least) for each file system, so that one that hangs stalls no other. A tree has one look under way at most, and so
+//! what is told of it is told in order.
 
 mod crew;
 mod event;
