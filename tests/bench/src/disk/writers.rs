@@ -17,8 +17,11 @@ const ROUNDS: usize = 9;
 /// As often as the engine reads what has changed, unless a limit is near.
 const DRAIN_EVERY: Duration = Duration::from_millis(100);
 
-/// An operation, what to call it, how often in one round.
-const OPERATIONS: [(&str, u32, fn(&Path, u32)); 5] = [
+/// Does something so many times in a directory that has a file of 1 MiB.
+type Operation = fn(&Path, u32);
+
+/// What to call it, how often in one round.
+const OPERATIONS: [(&str, u32, Operation); 5] = [
     ("append 64 B", 200_000, append),
     ("overwrite 4 KiB", 200_000, overwrite),
     ("create, write, close, unlink", 10_000, come_and_go),
@@ -57,7 +60,7 @@ pub(super) fn measure() {
 }
 
 /// Nanoseconds of one operation.
-fn one_round(place: &Path, count: u32, operation: fn(&Path, u32), tracked: bool) -> f64 {
+fn one_round(place: &Path, count: u32, operation: Operation, tracked: bool) -> f64 {
     let directory = place.join("written");
     fs::create_dir(&directory).expect("an empty file system");
     fs::write(directory.join("file"), vec![b'x'; 1 << 20]).expect("room");
