@@ -71,6 +71,8 @@ pub(crate) struct Inventory {
     interval: Duration,
     tree: Tree,
     runs: BTreeMap<RunPath, Run>,
+    /// The same by the directories that they are in, one an executor.
+    runs_in: HashMap<PathBuf, BTreeSet<RunPath>>,
     volumes: Volumes,
     are_volumes_changed: bool,
     subjects: BTreeMap<Key, Arc<Subject>>,
@@ -120,6 +122,7 @@ impl Inventory {
         Ok(Self {
             tree: Tree::new(Arc::clone(&work_dir), &mut troubles),
             runs: BTreeMap::new(),
+            runs_in: HashMap::new(),
             volumes: Volumes::default(),
             are_volumes_changed: false,
             subjects: BTreeMap::new(),
@@ -262,12 +265,13 @@ impl Inventory {
             .leaves(runs)
             .filter_map(|name| Some(SandboxPath::parse(&runs.join(name)).ok()?.run))
             .collect();
-        let gone: Vec<RunPath> = self
-            .runs
-            .values()
-            .filter(|run| run.path.executor.runs() == runs)
-            .filter(|run| !there.contains(&run.path) || !run.is_there(&self.work_dir))
-            .map(|run| run.path.clone())
+        let known = self.runs_in.get(runs).into_iter().flatten();
+        let gone: Vec<RunPath> = known
+            .filter(|path| {
+                let run = self.runs.get(*path);
+                !there.contains(*path) || run.is_none_or(|run| !run.is_there(&self.work_dir))
+            })
+            .cloned()
             .collect();
         for run in gone {
             self.remove(&run);
@@ -295,6 +299,8 @@ impl Inventory {
         troubles.extend(read.err());
         self.complain_of(troubles);
         self.are_volumes_changed |= !run.volumes().is_empty();
+        let runs = self.runs_in.entry(path.executor.runs()).or_default();
+        runs.insert(path.clone());
         self.runs.insert(path, run);
         self.ask_soon();
         Ok(())
@@ -306,6 +312,13 @@ impl Inventory {
             return;
         };
         self.gone.extend(run.keys.iter().cloned());
+        let directory = path.executor.runs();
+        if let Some(runs) = self.runs_in.get_mut(&directory) {
+            runs.remove(path);
+            if runs.is_empty() {
+                self.runs_in.remove(&directory);
+            }
+        }
         self.are_volumes_changed |= !run.volumes().is_empty();
         self.tree.forget(&path.checkpoint());
     }
@@ -313,9 +326,9 @@ impl Inventory {
     /// Takes a run out that is over, though its directory is there.
     fn end(&mut self, path: &RunPath) {
         self.remove(path);
-        let is_last = !self.runs.keys().any(|run| run.executor == path.executor);
-        if is_last {
-            self.tree.rest(&path.executor.runs());
+        let directory = path.executor.runs();
+        if !self.runs_in.contains_key(&directory) {
+            self.tree.rest(&directory);
         }
     }
 

@@ -9,6 +9,8 @@ use super::verify::NotStill;
 use super::*;
 use scene::{FakeAgent, Scene, checkpoint, executor, make_run, run, task, volume};
 
+mod many;
+mod real_mesos;
 mod scene;
 
 fn megabytes(subject: Option<&Subject>) -> Option<u64> {
