@@ -21,11 +21,11 @@ mod process;
 mod run;
 mod subject;
 mod tree;
+mod trouble;
 mod verify;
 mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,22 +36,19 @@ use tokio::time::Instant;
 
 pub(crate) use known::{Known, KnownTask};
 pub(crate) use subject::{Change, Framework, Key, Listed, Process, Subject};
+pub(crate) use trouble::Trouble;
 pub(crate) use verify::Verifier;
 
-use crate::agent::{Agent, AgentError, Facts, State};
-use crate::checkpoints::{self, LimitsError};
+use crate::agent::{Agent, Facts, State};
+use crate::checkpoints;
 use crate::directory::{Directory, DirectoryError};
-use crate::sandboxes::{self, SandboxesError};
+use crate::sandboxes;
 use asking::{Answer, Asking};
 use changes::Changes;
 use run::Run;
 use tree::Tree;
+use trouble::Troubles;
 use volumes::Volumes;
-
-/// A trouble that lasts is told again after this.
-const TOLD_AGAIN: Duration = Duration::from_secs(600);
-/// Troubles that are kept in mind, so that they are not told over and over.
-const MOST_TROUBLES: usize = 1_000;
 
 /// Where to look, and how often to ask.
 #[derive(Clone, Debug)]
@@ -83,30 +80,8 @@ pub(crate) struct Inventory {
     next_look: Instant,
     facts: Option<Arc<Facts>>,
     verifier: Verifier,
-    troubles: Vec<Trouble>,
-    told: HashMap<String, Instant>,
+    troubles: Troubles,
     has_news: bool,
-}
-
-/// Why something may be missing, or be known less well than it could be.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Trouble {
-    #[error(transparent)]
-    Sandboxes(#[from] SandboxesError),
-    #[error(transparent)]
-    Directory(#[from] DirectoryError),
-    #[error(transparent)]
-    Checkpoint(#[from] LimitsError),
-    #[error(transparent)]
-    Agent(#[from] AgentError),
-    #[error("cannot tell which directory {path:?} is")]
-    Identity { path: PathBuf, source: io::Error },
-    #[error("new sandboxes are noticed late, at the next look at all of them: there is no inotify")]
-    NoWatches { source: io::Error },
-    #[error(
-        "new sandboxes are noticed late where nothing can be watched, as {path:?}: raise fs.inotify.max_user_watches"
-    )]
-    NoWatch { path: PathBuf, source: io::Error },
 }
 
 impl Inventory {
@@ -137,8 +112,7 @@ impl Inventory {
             asking: settings.agent.map(Asking::new),
             work_dir,
             interval: settings.interval,
-            troubles,
-            told: HashMap::new(),
+            troubles: Troubles::of(troubles),
             has_news: false,
         })
     }
@@ -173,7 +147,7 @@ impl Inventory {
 
     /// What went wrong since this was asked last; what lasts is told again after a while.
     pub(crate) fn troubles(&mut self) -> Vec<Trouble> {
-        std::mem::take(&mut self.troubles)
+        self.troubles.take()
     }
 
     /// How the agent itself treats disks, once it has told.
@@ -471,14 +445,7 @@ impl Inventory {
     }
 
     fn complain(&mut self, trouble: Trouble) {
-        let now = Instant::now();
-        self.told.retain(|_, told| *told + TOLD_AGAIN > now);
-        let text = trouble.to_string();
-        if self.told.len() < MOST_TROUBLES && !self.told.contains_key(&text) {
-            self.told.insert(text, now);
-            self.troubles.push(trouble);
-            self.has_news = true;
-        }
+        self.has_news |= self.troubles.add(trouble);
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 17] = [
     Target {
         name: "recordio",
         run: targets::recordio::run,
@@ -73,6 +73,10 @@ pub const TARGETS: [Target; 16] = [
     Target {
         name: "changes",
         run: targets::changes::run,
+    },
+    Target {
+        name: "agent_answers",
+        run: targets::agent_answers::run,
     },
     Target {
         name: "profiles",

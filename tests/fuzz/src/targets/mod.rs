@@ -1,5 +1,6 @@
 //! One module a target: what its input means, and what must hold of it.
 
+pub(crate) mod agent_answers;
 pub(crate) mod archives;
 pub(crate) mod breaches;
 pub(crate) mod changes;
