@@ -271,6 +271,13 @@ fn an_ordinary_user_has_what_is_left() {
     fs::set_permissions(&data, Permissions::from_mode(0o777)).unwrap();
     let options = ["--disk", "1MB", "--directory", data.to_str().unwrap()];
     as_nobody(&options, "head -c 4194304 /dev/zero > file; sleep 1000").assert(123, "Disk usage (");
+    fs::remove_file(data.join("file")).unwrap();
+    let hides = "mkdir hidden; chmod 0 hidden; sleep 2; exec 3> gone; rm gone;
+                 head -c 4194304 /dev/zero >&3; sleep 1000";
+    let finished = as_nobody(&options, hides);
+    finished.assert(123, "Disk usage (");
+    let partly = "its disk usage is known in part only: cannot read \"hidden\"";
+    assert!(finished.log.contains(partly), "{finished:?}");
     as_nobody(&["--timeout", "100ms"], "sleep 1000").assert(124, "Command did not end");
     as_nobody(&["--user", "root"], "true").assert(126, "");
 }
