@@ -58,7 +58,7 @@ impl Engine {
     /// How many directories are measured like this.
     pub(crate) fn trees(&self, source: Source) -> u64 {
         let like_this = self.file_systems.iter().filter(|one| one.source == source);
-        like_this.map(|one| one.trees).sum()
+        like_this.fold(0, |all, one| one.trees.saturating_add(all))
     }
 }
 

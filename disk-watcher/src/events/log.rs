@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -75,13 +76,16 @@ impl EventLog {
             });
         };
         let output = if path == Path::new(STDOUT) {
-            Output::Stdout
+            // A descriptor of our own: the standard library's lock belongs to whoever prints on the main thread.
+            let stdout = io::stdout().as_fd().try_clone_to_owned();
+            stdout.map(|stdout| Output::Stdout(stdout.into()))
         } else {
-            Output::File(LogFile::open(path).map_err(|source| EventLogError::Open {
-                path: path.to_owned(),
-                source,
-            })?)
+            LogFile::open(path).map(Output::File)
         };
+        let output = output.map_err(|source| EventLogError::Open {
+            path: path.to_owned(),
+            source,
+        })?;
         let (orders, taken) = sync_channel(WAITING);
         let (ending, ended) = sync_channel(1);
         let writer = Writer {
@@ -163,7 +167,7 @@ struct Writer {
 
 enum Output {
     File(LogFile),
-    Stdout,
+    Stdout(File),
 }
 
 impl Writer {
@@ -209,8 +213,8 @@ impl Writer {
 
     /// Writes one line, whole or, where the disk is full in the middle of it, in part; the next begins a line then.
     fn put(&mut self, line: &[u8]) -> io::Result<()> {
-        let (output, is_torn): (&mut dyn Write, _) = match &mut self.output {
-            Output::Stdout => (&mut io::stdout(), false),
+        let (output, is_torn) = match &mut self.output {
+            Output::Stdout(stdout) => (stdout, self.is_torn),
             Output::File(file) => {
                 let is_another = file.follow_name()?;
                 (&mut file.file, self.is_torn && !is_another)

@@ -21,7 +21,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 17] = [
+pub const TARGETS: [Target; 18] = [
     Target {
         name: "recordio",
         run: targets::recordio::run,
@@ -57,6 +57,10 @@ pub const TARGETS: [Target; 17] = [
     Target {
         name: "archives",
         run: targets::archives::run,
+    },
+    Target {
+        name: "disks",
+        run: targets::disks::run,
     },
     Target {
         name: "figures",

@@ -125,3 +125,80 @@ fn last_point(graphite: &Graphite, series: &str) -> f64 {
         std::thread::sleep(Duration::from_millis(100));
     }
 }
+
+/// Ended when it is dropped.
+struct Daemon(std::process::Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // One that has ended by itself is reaped all the same.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn what_the_watchers_daemon_knows_is_in_graphite_by_itself_and_by_the_collector() {
+    let scene = Scene::new();
+    let graphite = Graphite::start();
+    let executor = scene
+        .executor("shop_web.3b1f6f0e-5b1f-4d6f-9a51-0242ac110002")
+        .disk(20.0);
+    let writer = "head -c 3000000 /dev/zero >file; touch ready; sleep 1000";
+    scene.run(scene.task("t", &executor, writer).disk(10.0));
+    scene.await_file(
+        "shop_web.3b1f6f0e-5b1f-4d6f-9a51-0242ac110002",
+        "tasks/t/ready",
+    );
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join("figures.sock");
+    let carbon = format!("tcp://{}", graphite.carbon());
+    let mut daemon = Command::new(binaries::disk_watcher());
+    daemon
+        .args(["run", "--output-host", "own", "--output-graphite", &carbon])
+        .args(["--agent-address", &scene.mesos.agent_url()])
+        .arg("--work-dir")
+        .arg(scene.mesos.work_dir())
+        .arg("--output-socket")
+        .arg(&socket);
+    let _daemon = Daemon(daemon.spawn().unwrap());
+    let sandbox = scene.mesos.sandbox(
+        &scene.scheduler.framework_id(),
+        "shop_web.3b1f6f0e-5b1f-4d6f-9a51-0242ac110002",
+    );
+    let used = du(&sandbox.join("tasks/t")) as f64;
+
+    // By itself, each 10 seconds.
+    let own = "mesos.own.disk";
+    assert_eq!(
+        last_point(&graphite, &format!("{own}.tasks.t.0.used_bytes")),
+        used
+    );
+    assert_eq!(
+        last_point(&graphite, &format!("{own}.tasks.t.0.limit_bytes")),
+        f64::from(10 << 20)
+    );
+    let limit = last_point(
+        &graphite,
+        &format!("{own}.containers.shop_web.0.limit_bytes"),
+    );
+    assert_eq!(limit, f64::from((20 + 10) << 20));
+    assert!(last_point(&graphite, &format!("{own}.watcher.looks")) >= 2.0);
+
+    let output = Command::new(binaries::stats_collector())
+        .args(["--once", "--host", "agent-1", "--disk-watcher"])
+        .arg(&socket)
+        .args(["--agent", &scene.mesos.agent_url()])
+        .args(["--graphite", &carbon])
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    let collected = "mesos.agent-1.disk";
+    assert_eq!(
+        last_point(&graphite, &format!("{collected}.tasks.t.0.used_bytes")),
+        used
+    );
+    let share = last_point(&graphite, &format!("{collected}.tasks.t.0.limit_share"));
+    assert!(share > 0.28 && share < 0.31, "{share}");
+}

@@ -6,6 +6,7 @@ pub(crate) mod breaches;
 pub(crate) mod changes;
 pub(crate) mod commands;
 pub(crate) mod data;
+pub(crate) mod disks;
 pub(crate) mod environment;
 pub(crate) mod events;
 pub(crate) mod figures;
