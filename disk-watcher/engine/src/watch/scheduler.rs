@@ -10,7 +10,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use super::crew::Crew;
 use super::event::Event;
 use super::settings::{QuotaUse, Settings, StartError};
-use super::state::{Asleep, State};
+use super::state::{Asleep, DRAIN_SELDOM, State};
 use super::tracking::Tracking;
 use crate::quota::{Heard, ProjectIds, Warnings};
 
@@ -157,13 +157,14 @@ impl Shared {
 pub(super) fn run(shared: &Arc<Shared>) {
     // A task that goes on writing at its limit causes warnings as fast as it can.
     let mut deaf_until = Instant::now();
+    let mut drain_due = Instant::now();
     loop {
         let now = Instant::now();
         for (dev, volume) in shared.read(|state| state.to_read(now)) {
             let used = volume.and_then(|volume| volume.used());
             shared.read(|state| state.read(now, dev, used));
         }
-        let drain_at = drain(shared, now);
+        let drain_at = drain(shared, now, &mut drain_due);
         while let Some(task) = shared.read(|state| state.take(now)) {
             shared.crew.hand_over(shared, task);
         }
@@ -190,15 +191,19 @@ pub(super) fn run(shared: &Arc<Shared>) {
     }
 }
 
-/// Reads what changes there were, if it is time to, and returns when it is next.
-fn drain(shared: &Shared, now: Instant) -> Option<Instant> {
-    let every = shared.read(|state| state.drain_every())?;
-    let last = shared.tracking.drained();
-    if let Some(next) = last.map(|last| last + every).filter(|next| *next > now) {
-        return Some(next);
+/// Reads what changes there were, if that is due, and returns when it is next. `None` where nothing can be tracked.
+fn drain(shared: &Shared, now: Instant, due: &mut Instant) -> Option<Instant> {
+    if shared.tracking.has_ended() {
+        return None;
     }
+    if *due > now {
+        return Some(*due);
+    }
+    let every = shared.read(|state| state.drain_every());
+    *due = now + every.unwrap_or(DRAIN_SELDOM);
     // Where a tree is being walked with it, the kernel keeps the events.
-    if let Some(mut borrowed) = shared.tracking.borrow(Duration::ZERO)
+    if every.is_some()
+        && let Some(mut borrowed) = shared.tracking.borrow(Duration::ZERO)
         && let Ok((_, overflowed)) = borrowed.drain(Duration::ZERO)
         && let Some(tracker) = borrowed.tracker()
     {
@@ -206,5 +211,5 @@ fn drain(shared: &Shared, now: Instant) -> Option<Instant> {
         drop(borrowed);
         shared.read(|state| state.touched(now, &dirty, overflowed));
     }
-    Some(now + every)
+    Some(*due)
 }

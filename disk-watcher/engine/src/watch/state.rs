@@ -23,7 +23,7 @@ const FRESH: Duration = Duration::from_secs(15);
 /// Changes are read no more often than this. (A byte a nanosecond is what a page cache takes.)
 const DRAIN_OFTEN: Duration = Duration::from_millis(20);
 /// And no less often.
-const DRAIN_SELDOM: Duration = Duration::from_secs(1);
+pub(super) const DRAIN_SELDOM: Duration = Duration::from_secs(1);
 
 /// Everything that the threads share.
 #[derive(Debug)]

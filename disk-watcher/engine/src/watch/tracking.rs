@@ -75,6 +75,11 @@ impl Tracking {
         self.lock().ended.clone()
     }
 
+    /// Whether nothing is tracked any more, or ever was.
+    pub(super) fn has_ended(&self) -> bool {
+        self.lock().ended.is_some()
+    }
+
     /// Has a tree forgotten, without waiting for that.
     pub(super) fn forget(&self, tree: TreeId) {
         let mut desk = self.lock();
