@@ -98,8 +98,14 @@ impl Watcher {
 
     /// Told to end, which it does soon and leaving nothing behind.
     fn stop(mut self) {
-        self.signal("-TERM");
         let deadline = Instant::now() + SOON;
+        // Before it has begun, SIGTERM is nothing to it.
+        let status = format!("/proc/{}/status", self.child.id());
+        while !catches_sigterm(&fs::read_to_string(&status).unwrap()) {
+            assert!(Instant::now() < deadline, "it never began\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.signal("-TERM");
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
@@ -121,6 +127,13 @@ impl Drop for Watcher {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether a process has a handler for SIGTERM, by its /proc/PID/status.
+fn catches_sigterm(status: &str) -> bool {
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    caught.is_some_and(|mask| mask & (1 << (15 - 1)) != 0)
 }
 
 fn settings(scene: &Scene, directory: &Path, more: &str) -> String {
