@@ -305,3 +305,6 @@ pub fn read_any_answer(body: &[u8]) {
     drop(containers::parse_one(body, "c"));
     drop(facts::parse(body));
 }
+
+#[cfg(test)]
+mod tests;
