@@ -98,6 +98,7 @@ impl Programs {
         programs.tests.sort_by_key(InnerProgram::path);
         programs.add(Path::new(guest), "vm-guest");
         programs.add(&binaries::sandbox_executor(), "mesos-sandbox-executor");
+        programs.add(&binaries::disk_watcher(), "mesos-disk-watcher");
         programs.add_fixtures();
         programs
     }
