@@ -11,15 +11,27 @@ use std::ptr;
 pub(crate) struct Group(OwnedFd);
 
 impl Group {
-    /// A group with no marks, whose queue has no bound of the kernel's: the default one, of 16,384 events, is full
+    /// A group with no marks that tells the directory of each event, and whose queue has no bound of the kernel's: the default one, of 16,384 events, is full
     /// within a moment of a build.
     ///
     /// # Errors
     /// `EPERM` without CAP_SYS_ADMIN in the first user namespace, `EINVAL` before Linux 5.9, `ENOSYS` where fanotify
     /// was not built, `EMFILE` when this user has too many groups.
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(crate) fn of_directories() -> io::Result<Self> {
+        Self::new(libc::FAN_REPORT_DIR_FID)
+    }
+
+    /// The same, which tells the name in the directory as well.
+    ///
+    /// # Errors
+    /// As [`of_directories`](Self::of_directories).
+    pub(crate) fn of_names() -> io::Result<Self> {
+        Self::new(libc::FAN_REPORT_DFID_NAME)
+    }
+
+    fn new(report: libc::c_uint) -> io::Result<Self> {
         let flags = libc::FAN_CLASS_NOTIF
-            | libc::FAN_REPORT_DIR_FID
+            | report
             | libc::FAN_UNLIMITED_QUEUE
             | libc::FAN_UNLIMITED_MARKS
             | libc::FAN_CLOEXEC
@@ -58,6 +70,23 @@ impl Group {
             any,
             None,
         )
+    }
+
+    /// Reports `mask` of an open directory and, with `FAN_EVENT_ON_CHILD`, of the files in it.
+    ///
+    /// # Errors
+    /// `ENOSPC` or `ENOMEM` when there can be no more marks.
+    pub(crate) fn mark_directory(&self, directory: BorrowedFd<'_>, mask: u64) -> io::Result<()> {
+        let flags = libc::FAN_MARK_ADD | libc::FAN_MARK_ONLYDIR;
+        self.mark(flags, mask, directory, None)
+    }
+
+    /// Takes such a mark back.
+    ///
+    /// # Errors
+    /// `ENOENT` when there is none.
+    pub(crate) fn unmark_directory(&self, directory: BorrowedFd<'_>, mask: u64) -> io::Result<()> {
+        self.mark(libc::FAN_MARK_REMOVE, mask, directory, None)
     }
 
     fn mark(

@@ -2,6 +2,7 @@
 //!
 //! Linux: include/uapi/linux/fanotify.h.
 
+use std::ffi::CStr;
 use std::fmt;
 
 use crate::sys::Handle;
@@ -19,12 +20,17 @@ const DIRECTORY: u8 = 3;
 
 /// Something that happened in a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Event {
+pub struct Event<'a> {
     /// What it was, in the bits `FAN_MODIFY` and so on: several when the kernel has merged events.
     pub mask: u64,
     /// Where. `None`: not in any one directory, such as the loss of events.
     pub directory: Option<(FileSystemId, Handle)>,
+    /// To which name in it, where a group tells names; `.` for the directory itself.
+    pub name: Option<&'a CStr>,
 }
+
+/// The directory and the name of an event.
+type Place<'a> = (Option<(FileSystemId, Handle)>, Option<&'a CStr>);
 
 /// The id of a file system, as `statfs` tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,7 +60,7 @@ impl<'a> Events<'a> {
         Self { rest: bytes }
     }
 
-    fn take(&mut self) -> Option<Event> {
+    fn take(&mut self) -> Option<Event<'a>> {
         let length = u32_at(self.rest, 0)? as usize;
         let (event, rest) = self.rest.split_at_checked(length)?;
         let header = usize::from(u16_at(event, 6)?);
@@ -62,14 +68,18 @@ impl<'a> Events<'a> {
             return None;
         }
         let mask = u64::from_ne_bytes(array_at(event, 8)?);
-        let directory = directory(event.get(header..)?)?;
+        let (directory, name) = place(event.get(header..)?)?;
         self.rest = rest;
-        Some(Event { mask, directory })
+        Some(Event {
+            mask,
+            directory,
+            name,
+        })
     }
 }
 
-impl Iterator for Events<'_> {
-    type Item = Result<Event, Malformed>;
+impl<'a> Iterator for Events<'a> {
+    type Item = Result<Event<'a>, Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
@@ -83,8 +93,8 @@ impl Iterator for Events<'_> {
     }
 }
 
-/// The directory among the records behind an event's header; `Some(None)` when there is none.
-fn directory(mut records: &[u8]) -> Option<Option<(FileSystemId, Handle)>> {
+/// What the records behind an event's header name; `None` when they are malformed.
+fn place(mut records: &[u8]) -> Option<Place<'_>> {
     while !records.is_empty() {
         let length = usize::from(u16_at(records, 2)?);
         if length < 4 {
@@ -95,13 +105,18 @@ fn directory(mut records: &[u8]) -> Option<Option<(FileSystemId, Handle)>> {
             let id = [i32_at(record, 4)?, i32_at(record, 8)?];
             let length = u32_at(record, 12)? as usize;
             let kind = i32_at(record, 16)?;
-            let bytes = record.get(RECORD..)?.get(..length)?;
+            let (bytes, rest) = record.get(RECORD..)?.split_at_checked(length)?;
+            let name = match record[0] {
+                DIRECTORY_AND_NAME => Some(CStr::from_bytes_until_nul(rest).ok()?),
+                _ => None,
+            };
             // A longer handle than any that is kept is of no directory that is known.
-            return Some(Handle::new(kind, bytes).map(|handle| (FileSystemId(id), handle)));
+            let directory = Handle::new(kind, bytes).map(|handle| (FileSystemId(id), handle));
+            return Some((directory, name));
         }
         records = rest;
     }
-    Some(None)
+    Some((None, None))
 }
 
 fn array_at<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {

@@ -7,7 +7,6 @@
 use std::collections::HashSet;
 
 use super::listing;
-use super::table::Dirty;
 use super::{NoTracking, Tracker};
 use crate::TreeId;
 
@@ -51,26 +50,20 @@ impl Tracker {
             let Some(directory) = self.table.get(at) else {
                 continue;
             };
-            let mut is_here = false;
             let mut entries = 1;
             // A directory that cannot be read is looked at again for that reason alone.
             if let Ok(open) = listing::open(&tracked.mount, &directory.key.1) {
-                let _ = listing::inodes(&open, &mut self.listing, |ino| {
+                let _ = listing::inodes(&open, &mut self.listing, |name, ino| {
                     entries += 1;
-                    is_here |= wanted.contains(&ino) && !directory.has_link(ino);
+                    if wanted.contains(&ino) && !directory.has_link(name, ino) {
+                        found.push((at, name.to_owned()));
+                    }
                 });
             }
             self.allowance.0 -= entries;
-            if is_here {
-                found.push(at);
-            }
         }
-        for at in &found {
-            let files = Dirty {
-                files: true,
-                structure: false,
-            };
-            self.table.soil(*at, files);
+        for (at, name) in &found {
+            self.table.soil_file(*at, Some(name));
         }
         Ok(!found.is_empty())
     }

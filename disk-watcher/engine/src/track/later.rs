@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::table::{At, Dirty, Key, Table};
+use super::table::{At, Key, Table};
 
 /// How long after the last look: soon after a close, after the first writing down, and after the last.
 const DELAYS: [Duration; 3] = [
@@ -38,11 +38,7 @@ impl Later {
                     continue;
                 };
                 directory.later &= !(1 << stage);
-                let files = Dirty {
-                    files: true,
-                    structure: false,
-                };
-                table.soil(at, files);
+                table.soil_later(at, stage);
                 self.queue(table, at, stage + 1, now);
             }
         }

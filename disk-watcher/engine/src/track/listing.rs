@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, RawDir};
 use rustix::io::Errno;
 
-use super::table::{Content, Linked};
+use super::table::{Content, Entry, Files, Linked};
 use crate::attributes::{self, Attributes};
 use crate::sys::{self, Handle};
 
@@ -69,6 +69,21 @@ pub(super) struct Found {
     pub(super) directory_mounts: u32,
     /// Entries looked at.
     pub(super) entries: u64,
+    /// Each file, where that was asked for.
+    pub(super) files: Option<Box<Files>>,
+    /// There are more files than were asked for, and the rest was not looked at.
+    pub(super) is_cut: bool,
+}
+
+/// What to look for in a directory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// Which directories lie in it.
+    pub(super) structure: bool,
+    /// Each file by name.
+    pub(super) files: bool,
+    /// No more files than these.
+    pub(super) most: usize,
 }
 
 /// Opens the directory that `handle` names.
@@ -84,16 +99,20 @@ pub(super) fn open(mount: &Mount, handle: &Handle) -> Result<Open, Refusal> {
     Ok(Open { fd, attributes })
 }
 
-/// Looks at every file of a directory and, if `structure`, finds which directories lie in it.
+/// Looks at every file of a directory.
 pub(super) fn list(
     directory: &Open,
     mount: &Mount,
-    structure: bool,
+    wanted: Wanted,
     buffer: &mut Vec<u8>,
 ) -> Result<Found, Refusal> {
     let mut found = Found::default();
     found.content.bytes = directory.attributes.blocks * 512;
     found.content.inodes = 1;
+    if wanted.files {
+        found.files = Some(Box::new(Files::of_directory(found.content.bytes)));
+    }
+    let mut files = 0;
     let fd = directory.fd.as_fd();
     let mut listing = RawDir::new(fd, buffer.spare_capacity_mut());
     while let Some(entry) = listing.next() {
@@ -105,46 +124,74 @@ pub(super) fn list(
         found.entries += 1;
         let mut is_directory = entry.file_type() == FileType::Directory;
         if !is_directory {
-            match attributes::at(fd, name) {
-                Ok(file) if file.is_dir => is_directory = true,
-                Ok(file) => count(&mut found.content, &file, directory.attributes.mount),
-                Err(errno) if attributes::is_gone(errno) => {}
-                Err(_) => found.content.unread += 1,
+            match look(directory, name) {
+                Look::Directory => is_directory = true,
+                Look::Gone => {}
+                Look::File(file) => {
+                    files += 1;
+                    if files > wanted.most {
+                        found.is_cut = true;
+                        break;
+                    }
+                    found.content.count(file);
+                    if let Some(files) = &mut found.files {
+                        files.keep(name, file);
+                    }
+                }
             }
         }
-        if is_directory && structure {
+        if is_directory && wanted.structure {
             find_directory(&mut found, fd, name, entry.ino(), mount.id);
         }
     }
     Ok(found)
 }
 
-/// The inode numbers of everything in a directory, as its listing tells them.
+/// The names and inode numbers of everything in a directory, as its listing tells them.
 pub(super) fn inodes(
     directory: &Open,
     buffer: &mut Vec<u8>,
-    mut each: impl FnMut(u64),
+    mut each: impl FnMut(&CStr, u64),
 ) -> Result<(), Refusal> {
     let mut listing = RawDir::new(directory.fd.as_fd(), buffer.spare_capacity_mut());
     while let Some(entry) = listing.next() {
-        each(entry?.ino());
+        let entry = entry?;
+        each(entry.file_name(), entry.ino());
     }
     Ok(())
 }
 
-fn count(content: &mut Content, file: &Attributes, mount: Option<u64>) {
-    if file.mount.is_some() && file.mount != mount {
-        content.mounts += 1;
-    } else if file.nlink > 1 {
-        content.linked.push(Linked {
-            ino: file.id.ino,
-            bytes: file.blocks * 512,
-            nlink: file.nlink,
-        });
-    } else {
-        content.bytes += file.blocks * 512;
-        content.inodes += 1;
+/// What is under a name.
+pub(super) enum Look {
+    File(Entry),
+    Directory,
+    Gone,
+}
+
+/// Looks at one name in a directory.
+pub(super) fn look(directory: &Open, name: &CStr) -> Look {
+    let file = match attributes::at(directory.fd.as_fd(), name) {
+        Ok(file) => file,
+        Err(errno) if attributes::is_gone(errno) => return Look::Gone,
+        Err(_) => return Look::File(Entry::Unread),
+    };
+    let bytes = file.blocks * 512;
+    if file.is_dir {
+        return Look::Directory;
     }
+    Look::File(
+        if file.mount.is_some() && file.mount != directory.attributes.mount {
+            Entry::Mounted
+        } else if file.nlink > 1 {
+            Entry::Linked(Linked {
+                ino: file.id.ino,
+                bytes,
+                nlink: file.nlink,
+            })
+        } else {
+            Entry::Single { bytes }
+        },
+    )
 }
 
 fn find_directory(found: &mut Found, parent: BorrowedFd<'_>, name: &CStr, ino: u64, mount: u64) {

@@ -12,6 +12,8 @@
 //! there until the tree is read, and only then is it listed again. A directory that appears is walked by the same
 //! means, one that disappears is forgotten unless it appears elsewhere.
 //!
+//! In a directory of many files each is [kept](named), and looked at alone when it changes.
+//!
 //! Kept on purpose: renames are told by both directories, so `FAN_RENAME` (Linux 5.17) would add nothing. What the
 //! kernel does not report stays unseen until the directory is looked at for another reason: stores through a mapping
 //! before it is unmapped, and blocks that the file system itself gives or takes later. [`Tracker::reconcile`] finds
@@ -23,6 +25,7 @@ mod hunt;
 mod later;
 mod links;
 mod listing;
+mod named;
 mod read;
 mod reconcile;
 mod sums;
@@ -30,6 +33,7 @@ mod table;
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::Instant;
 
 use rustix::fs::{Mode, OFlags};
@@ -46,7 +50,7 @@ use listing::Mount;
 pub use reconcile::Drift;
 use reconcile::Progress;
 use sums::TreeIndex;
-use table::{At, Dirty, Key, Linked, Table};
+use table::{At, Directory, Dirty, Key, Linked, Table};
 
 /// What is reported of every file of a marked file system.
 const MASK: u64 = libc::FAN_CREATE
@@ -72,6 +76,12 @@ const LISTING_BYTES: usize = 256 * 1024;
 pub struct Bounds {
     /// Directories and files with several links of all trees together, about 300 bytes each. A tree that would bring more is refused.
     pub size: usize,
+    /// Files in a directory from which on it is large: which of its files changes is told by name then, and the others
+    /// are not looked at.
+    pub large: usize,
+    /// Files of large directories of all trees together, about 70 bytes each. Of what would bring more, all files are
+    /// looked at when one changes.
+    pub files: usize,
     /// Bytes of events that are read at once. The kernel's queue has no bound of its own; when it holds more than
     /// this, it is thrown away, and everything is looked at again.
     pub event_bytes: usize,
@@ -81,6 +91,8 @@ impl Default for Bounds {
     fn default() -> Self {
         Self {
             size: 1 << 20,
+            large: 512,
+            files: 1 << 19,
             event_bytes: 64 << 20,
         }
     }
@@ -94,6 +106,8 @@ impl Default for Bounds {
 pub struct Tracker {
     bounds: Bounds,
     group: Group,
+    /// The one that tells names, in large directories.
+    named: Group,
     /// In the order of the first component of a directory's key. `None`: no tree is on it any more.
     file_systems: Vec<Option<FileSystemId>>,
     trees: HashMap<TreeId, Tracked>,
@@ -106,12 +120,19 @@ pub struct Tracker {
     listing: Vec<u8>,
 }
 
+/// What a group tells of.
+#[derive(Clone, Copy, Debug)]
+enum Told {
+    Directories,
+    Names,
+}
+
 /// A tree.
 #[derive(Debug)]
 struct Tracked {
     index: TreeIndex,
     file_system: u16,
-    mount: Mount,
+    mount: Arc<Mount>,
     root: At,
     /// Inode numbers of directories that are left out.
     exclude: Vec<u64>,
@@ -147,7 +168,8 @@ impl Tracker {
     pub fn within(bounds: Bounds) -> Result<Self, NoTracking> {
         Ok(Self {
             bounds,
-            group: Group::new().map_err(NoTracking::of_group)?,
+            group: Group::of_directories().map_err(NoTracking::of_group)?,
+            named: Group::of_names().map_err(NoTracking::of_group)?,
             file_systems: Vec::new(),
             trees: HashMap::new(),
             by_index: HashMap::new(),
@@ -202,7 +224,7 @@ impl Tracker {
             index,
             file_system,
             exclude: exclude.map(|id| id.ino).collect(),
-            mount,
+            mount: Arc::new(mount),
             root,
             outer,
             suspects: Vec::new(),
@@ -220,6 +242,7 @@ impl Tracker {
         };
         self.by_index.remove(&tracked.index);
         self.table.forget_tree(tracked.index, tracked.root);
+        self.unmark_released(tracked.file_system, &tracked.mount);
         if let Some(outer) = tracked.outer.and_then(|key| self.table.find(&key)) {
             self.table.soil(outer, Dirty::ALL);
         }
@@ -240,41 +263,15 @@ impl Tracker {
     /// When the queue cannot be read; nothing is known of any tree any more then.
     pub fn drain(&mut self) -> Result<Drained, NoTracking> {
         let mut drained = Drained::default();
-        let mut taken = 0;
         let now = Instant::now();
         self.later.soil_due(&mut self.table, now);
         self.allowance.renew();
-        loop {
-            let length = match rustix::io::read(&self.group, &mut self.events) {
-                Ok(0) | Err(Errno::AGAIN) => break,
-                Ok(length) => length,
-                Err(Errno::INTR) => continue,
-                Err(errno) => {
-                    return Err(NoTracking::Read {
-                        source: errno.into(),
-                    });
-                }
-            };
-            for event in TrackEvents::new(&self.events[..length]) {
-                let event = event?;
-                drained.events += 1;
-                drained.overflowed |= event.mask & libc::FAN_Q_OVERFLOW != 0;
-                if let Some(at) = event.directory.and_then(|known| self.find(known)) {
-                    let is_directory = event.mask & libc::FAN_ONDIR != 0;
-                    let dirty = Dirty {
-                        files: true,
-                        structure: is_directory && event.mask & STRUCTURE != 0,
-                    };
-                    self.table.soil(at, dirty);
-                    self.later.remember(&mut self.table, at, now);
-                }
-            }
-            taken += length;
-            if taken > self.bounds.event_bytes {
-                self.start_over()?;
-                drained.overflowed = true;
-                break;
-            }
+        // The one that tells names last: what the other told of a large directory is told there, too.
+        let mut taken = self.drain_one(Told::Directories, now, &mut drained)?;
+        taken += self.drain_one(Told::Names, now, &mut drained)?;
+        if taken > self.bounds.event_bytes {
+            self.start_over()?;
+            drained.overflowed = true;
         }
         if drained.overflowed {
             for tracked in self.trees.values() {
@@ -282,6 +279,79 @@ impl Tracker {
             }
         }
         Ok(drained)
+    }
+
+    /// Reads one group's events, and tells how many bytes that were: more than are allowed for if not all were read.
+    fn drain_one(
+        &mut self,
+        told: Told,
+        now: Instant,
+        drained: &mut Drained,
+    ) -> Result<usize, NoTracking> {
+        let mut taken = 0;
+        let mut room = std::mem::take(&mut self.events);
+        let done = loop {
+            let group = match told {
+                Told::Directories => &self.group,
+                Told::Names => &self.named,
+            };
+            let length = match rustix::io::read(group, &mut room) {
+                Ok(0) | Err(Errno::AGAIN) => break Ok(taken),
+                Ok(length) => length,
+                Err(Errno::INTR) => continue,
+                Err(errno) => {
+                    break Err(NoTracking::Read {
+                        source: errno.into(),
+                    });
+                }
+            };
+            if let Err(malformed) = self.hear(&room[..length], told, now, drained) {
+                break Err(malformed.into());
+            }
+            taken += length;
+            if taken > self.bounds.event_bytes {
+                break Ok(taken);
+            }
+        };
+        self.events = room;
+        done
+    }
+
+    /// Has wait what events name.
+    fn hear(
+        &mut self,
+        events: &[u8],
+        told: Told,
+        now: Instant,
+        drained: &mut Drained,
+    ) -> Result<(), Malformed> {
+        for event in TrackEvents::new(events) {
+            let event = event?;
+            drained.events += 1;
+            drained.overflowed |= event.mask & libc::FAN_Q_OVERFLOW != 0;
+            let Some(at) = event.directory.and_then(|known| self.find(known)) else {
+                continue;
+            };
+            let structure = event.mask & libc::FAN_ONDIR != 0 && event.mask & STRUCTURE != 0;
+            let is_large = self.table.get(at).is_some_and(Directory::is_large);
+            match told {
+                Told::Directories if is_large && !structure => continue,
+                Told::Names if is_large => {
+                    let name = event.name.filter(|name| *name != c".");
+                    self.table.soil_file(at, name);
+                }
+                // What is told by name of a directory that is large no longer may be told by name alone.
+                Told::Directories | Told::Names => {
+                    let dirty = Dirty {
+                        structure,
+                        ..Dirty::FILES
+                    };
+                    self.table.soil(at, dirty);
+                }
+            }
+            self.later.remember(&mut self.table, at, now);
+        }
+        Ok(())
     }
 
     /// How many directories of a tree are to be looked at again, as far as events were [drained](Self::drain).
@@ -334,7 +404,7 @@ impl Tracker {
 
     /// A new group in the place of one with more events than can be read.
     fn start_over(&mut self) -> Result<(), NoTracking> {
-        let group = Group::new().map_err(NoTracking::of_group)?;
+        let group = Group::of_directories().map_err(NoTracking::of_group)?;
         for (at, _) in self.file_systems.iter().enumerate() {
             let tree = self
                 .trees
@@ -347,6 +417,8 @@ impl Tracker {
             }
         }
         self.group = group;
+        self.named = Group::of_names().map_err(NoTracking::of_group)?;
+        self.table.forget_files();
         Ok(())
     }
 }

@@ -46,7 +46,8 @@ impl Tracker {
 
     fn read_waiting(&mut self, tree: TreeId) -> Result<(), NoTracking> {
         let tracked = self.trees.get(&tree).ok_or(NoTracking::NotTracked)?;
-        let index = tracked.index;
+        let (index, file_system) = (tracked.index, tracked.file_system);
+        let mount = tracked.mount.clone();
         // The kernel tells that a directory is gone when nobody holds it any more, and we hold this one.
         if attributes::of(tracked.mount.fd.as_fd()).is_ok_and(|root| root.nlink == 0) {
             return Err(NoTracking::RootGone);
@@ -63,6 +64,7 @@ impl Tracker {
                 break;
             }
         }
+        self.unmark_released(file_system, &mount);
         for at in unreadable {
             self.table.soil(at, Dirty::ALL); // for the next time
         }
@@ -80,13 +82,24 @@ impl Tracker {
             entries: 0,
             is_readable: true,
         };
-        let tracked = self.trees.get_mut(&tree).ok_or(NoTracking::NotTracked)?;
+        let tracked = self.trees.get(&tree).ok_or(NoTracking::NotTracked)?;
+        let mount = tracked.mount.clone();
         let Some(directory) = self.table.get(at) else {
             return Ok(looked);
         };
-        let found = listing::open(&tracked.mount, &directory.key.1).and_then(|open| {
-            listing::list(&open, &tracked.mount, dirty.structure, &mut self.listing)
-        });
+        let (handle, is_root) = (directory.key.1, directory.is_root);
+        let found = match listing::open(&mount, &handle) {
+            Ok(open) => {
+                if dirty.is_named_alone()
+                    && let Some(names) = self.look_at_named(tree, at, &open)?
+                {
+                    looked.entries = names;
+                    return Ok(looked);
+                }
+                self.list(at, &open, &mount, dirty.structure)
+            }
+            Err(refusal) => Err(refusal),
+        };
         match found {
             Ok(found) => {
                 let Found {
@@ -94,16 +107,19 @@ impl Tracker {
                     directories,
                     directory_mounts,
                     entries,
+                    files,
+                    is_cut: _,
                 } = found;
                 looked.entries = entries;
-                let unknown = self.table.fill(at, content);
+                let unknown = self.table.fill(at, content, files);
+                let tracked = self.trees.get_mut(&tree).ok_or(NoTracking::NotTracked)?;
                 tracked.suspects.extend(unknown);
                 if dirty.structure {
                     self.table.set_directory_mounts(at, directory_mounts);
                     self.arrange(tree, at, &directories)?;
                 }
             }
-            Err(Refusal::Gone) if directory.is_root => return Err(NoTracking::RootGone),
+            Err(Refusal::Gone) if is_root => return Err(NoTracking::RootGone),
             Err(Refusal::Gone) => self.table.remove_alone(at),
             Err(Refusal::Subvolume) => return Err(NoTracking::Subvolume),
             Err(Refusal::Unreadable(_)) => {
@@ -111,7 +127,7 @@ impl Tracker {
                     unread: 1,
                     ..Content::default()
                 };
-                self.table.fill(at, content);
+                self.table.fill(at, content, None);
                 looked.is_readable = false;
             }
         }

@@ -4,11 +4,17 @@
 //! A directory is known by its handle, wherever it is moved. It hangs below its parent, or it is the root of a tree,
 //! or it is an orphan: gone from where it was, and not yet found elsewhere.
 
+mod content;
+mod large;
+
 use std::collections::HashMap;
+use std::ffi::CStr;
 
 use super::links::{Inode, Links};
 use super::sums::{Sum, Sums, TreeIndex};
 use crate::sys::Handle;
+pub(super) use content::{Content, Entry, Linked};
+pub(super) use large::Files;
 
 /// A directory's place in the table; used again when that directory is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,37 +30,24 @@ pub(super) struct Dirty {
     pub(super) files: bool,
     /// Which directories lie in it.
     pub(super) structure: bool,
+    /// Its own attributes and some of its files, by name.
+    pub(super) named: bool,
 }
 
 impl Dirty {
     pub(super) const ALL: Self = Self {
         files: true,
         structure: true,
+        named: false,
     };
-}
+    pub(super) const FILES: Self = Self {
+        structure: false,
+        ..Self::ALL
+    };
 
-/// What was found in one directory, but for the directories in it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Content {
-    /// Bytes of the directory itself and of its files with one link.
-    pub(super) bytes: u64,
-    /// The directory and its files with one link.
-    pub(super) inodes: u32,
-    /// Names of files with several links.
-    pub(super) linked: Vec<Linked>,
-    /// What is mounted on files.
-    pub(super) mounts: u32,
-    /// Entries that could not be looked at.
-    pub(super) unread: u32,
-}
-
-/// A name of a file with several links.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Linked {
-    pub(super) ino: u64,
-    pub(super) bytes: u64,
-    /// How many names it has, wherever.
-    pub(super) nlink: u64,
+    pub(super) fn is_named_alone(self) -> bool {
+        self.named && !self.files && !self.structure
+    }
 }
 
 #[derive(Debug)]
@@ -71,7 +64,10 @@ pub(super) struct Directory {
     unread: u32,
     /// What is mounted on directories in it.
     pub(super) directory_mounts: u32,
+    /// Files with several links, unless all files are kept.
     linked: Box<[u64]>,
+    /// Each file, where there are many.
+    files: Option<Box<Files>>,
     pub(super) dirty: Dirty,
     /// In which queues of [`Later`](super::later::Later) it is, a bit each.
     pub(super) later: u8,
@@ -79,9 +75,28 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Whether a name of this file was found in it, and that it has others.
-    pub(super) fn has_link(&self, ino: u64) -> bool {
-        self.linked.contains(&ino)
+    /// Whether this name was found in it, or any of the same file where names are not kept, and that the file has others.
+    pub(super) fn has_link(&self, name: &CStr, ino: u64) -> bool {
+        match &self.files {
+            Some(files) => files.has_link(name, ino),
+            None => self.linked.contains(&ino),
+        }
+    }
+
+    pub(super) fn is_large(&self) -> bool {
+        self.files.is_some()
+    }
+
+    /// How many files it had with one link, and itself.
+    pub(super) fn inodes(&self) -> u32 {
+        self.inodes
+    }
+
+    fn links(&self) -> Vec<u64> {
+        match &self.files {
+            Some(files) => files.links().collect(),
+            None => self.linked.to_vec(),
+        }
     }
 }
 
@@ -96,6 +111,10 @@ pub(super) struct Table {
     orphans: Vec<(At, Key)>,
     /// Directories to look at again, by tree. May name some that no longer need it.
     waiting: HashMap<TreeIndex, Vec<At>>,
+    /// Files of large directories.
+    kept: usize,
+    /// Large directories that are no longer.
+    released: Vec<Key>,
 }
 
 impl Table {
@@ -139,6 +158,7 @@ impl Table {
             unread: 0,
             directory_mounts: 0,
             linked: Box::default(),
+            files: None,
             dirty: Dirty::default(),
             later: 0,
             is_root: parent.is_none(),
@@ -177,6 +197,7 @@ impl Table {
         let was_clean = directory.dirty == Dirty::default();
         directory.dirty.files |= dirty.files;
         directory.dirty.structure |= dirty.structure;
+        directory.dirty.named |= dirty.named;
         let tree = directory.tree;
         if was_clean {
             self.waiting.entry(tree).or_default().push(at);
@@ -223,38 +244,6 @@ impl Table {
                 return Some((at, std::mem::take(&mut directory.dirty)));
             }
         }
-    }
-
-    /// What was found in a directory takes the place of what was known. Returns the files with several links that the
-    /// tree had no name of: another name may be counted as a file with one link.
-    pub(super) fn fill(&mut self, at: At, content: Content) -> Vec<Linked> {
-        let Some(directory) = self.get_mut(at) else {
-            return Vec::new();
-        };
-        let known = directory.linked.clone();
-        self.empty(at);
-        let Some(directory) = self.get_mut(at) else {
-            return Vec::new();
-        };
-        directory.bytes = content.bytes;
-        directory.inodes = content.inodes;
-        directory.mounts = content.mounts;
-        directory.unread = content.unread;
-        directory.linked = content.linked.iter().map(|link| link.ino).collect();
-        let (tree, file_system) = (directory.tree, directory.key.0);
-        self.sums.add(tree, content.bytes, content.inodes.into());
-        let sum = self.sums.at(tree);
-        sum.mounts += u64::from(content.mounts);
-        sum.unread += u64::from(content.unread);
-        let mut unknown = Vec::new();
-        for link in content.linked {
-            let inode = (file_system, link.ino);
-            let is_first = self.links.hold(inode, link.bytes, tree, &mut self.sums);
-            if is_first && !known.contains(&link.ino) {
-                unknown.push(link);
-            }
-        }
-        unknown
     }
 
     /// How many names of an inode are known, in all trees.
@@ -350,9 +339,12 @@ impl Table {
         let mut doomed = vec![at];
         while let Some(at) = doomed.pop() {
             doomed.extend(self.children(at));
-            self.empty(at);
+            let was_large = self.empty(at).is_some();
             self.set_directory_mounts(at, 0);
             if let Some(directory) = self.directories[at.0 as usize].take() {
+                if was_large {
+                    self.released.push(directory.key);
+                }
                 self.by_key.remove(&directory.key);
                 self.free.push(at);
             }
@@ -364,26 +356,6 @@ impl Table {
         self.remove_below(root);
         self.bury_orphans();
         self.waiting.remove(&tree);
-    }
-
-    /// Takes what is known of a directory's content out of the sums.
-    fn empty(&mut self, at: At) {
-        let Some(directory) = self.get_mut(at) else {
-            return;
-        };
-        let (tree, file_system) = (directory.tree, directory.key.0);
-        let bytes = std::mem::take(&mut directory.bytes);
-        let inodes = std::mem::take(&mut directory.inodes);
-        let mounts = std::mem::take(&mut directory.mounts);
-        let unread = std::mem::take(&mut directory.unread);
-        let linked = std::mem::take(&mut directory.linked);
-        self.sums.subtract(tree, bytes, inodes.into());
-        let sum = self.sums.at(tree);
-        sum.mounts -= u64::from(mounts);
-        sum.unread -= u64::from(unread);
-        for ino in linked {
-            self.links.release((file_system, ino), tree, &mut self.sums);
-        }
     }
 
     fn attach(&mut self, at: At, parent: At) {
@@ -438,7 +410,7 @@ impl Table {
             let (bytes, inodes) = (directory.bytes, u64::from(directory.inodes));
             let mounts = u64::from(directory.mounts) + u64::from(directory.directory_mounts);
             let unread = u64::from(directory.unread);
-            let (file_system, linked) = (directory.key.0, directory.linked.clone());
+            let (file_system, linked) = (directory.key.0, directory.links());
             if directory.dirty != Dirty::default() {
                 self.waiting.entry(tree).or_default().push(at);
             }

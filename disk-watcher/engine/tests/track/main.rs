@@ -6,6 +6,7 @@
 mod basics;
 mod hostile;
 mod image;
+mod large;
 mod random;
 #[path = "../tree/mod.rs"]
 mod tree;

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use disk_engine::Drift;
 
@@ -71,6 +71,50 @@ fn what_is_mounted_in_a_tree_is_left_out() {
     assert_eq!(before, after);
 }
 
+/// Somebody who has filled a file through a mapping that is still there.
+pub(crate) struct Stored {
+    python: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Stored {
+    pub(crate) fn through_a_mapping(file: &Path) -> Self {
+        let script = "import mmap, sys
+file = open(sys.argv[1], 'r+b')
+view = mmap.mmap(file.fileno(), 0)
+view[:] = b'x' * len(view)
+view.flush()
+print('stored', flush=True)
+sys.stdin.read()";
+        let mut python = Command::new("python3");
+        python.args(["-c", script]).arg(file);
+        let mut python = python
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut output = BufReader::new(python.stdout.take().unwrap());
+        output.read_line(&mut line).unwrap();
+        assert_eq!(line, "stored\n");
+        Self { python, output }
+    }
+
+    pub(crate) fn close(&mut self) {
+        drop(self.python.stdin.take());
+        self.output.read_to_string(&mut String::new()).unwrap();
+        assert!(self.python.wait().unwrap().success());
+    }
+}
+
+impl Drop for Stored {
+    fn drop(&mut self) {
+        // Its input ends, and so does it.
+        drop(self.python.stdin.take());
+        let _ = self.python.wait();
+    }
+}
+
 #[test]
 fn stores_through_a_mapping_are_found_by_the_comparison_which_says_how_much_that_was() {
     let image = Image::new(Format::Ext4);
@@ -82,24 +126,7 @@ fn stores_through_a_mapping_are_found_by_the_comparison_which_says_how_much_that
     File::create(&file).unwrap().set_len(1 << 20).unwrap();
     let mut tree = Tracked::new(&root);
     let before = tree.usage().bytes;
-    let script = "import mmap, sys
-file = open(sys.argv[1], 'r+b')
-view = mmap.mmap(file.fileno(), 0)
-view[:] = b'x' * len(view)
-view.flush()
-print('stored', flush=True)
-sys.stdin.read()";
-    let mut python = Command::new("python3");
-    python.args(["-c", script]).arg(&file);
-    let mut python = python
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    let mut output = BufReader::new(python.stdout.take().unwrap());
-    output.read_line(&mut line).unwrap();
-    assert_eq!(line, "stored\n");
+    let mut stored = Stored::through_a_mapping(&file);
     settle(&root);
     assert_eq!(
         tree.usage().bytes,
@@ -125,9 +152,7 @@ sys.stdin.read()";
         }
     );
     tree.assert_agrees("a comparison");
-    drop(python.stdin.take());
-    output.read_to_string(&mut line).unwrap();
-    assert!(python.wait().unwrap().success());
+    stored.close();
     let drift = tree.tracker.reconcile(tree.id, u64::MAX).unwrap();
     assert_eq!(drift, Some(Drift::default()));
 }

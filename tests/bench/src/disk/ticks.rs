@@ -15,10 +15,12 @@ const TREES: usize = 1_000;
 const FILES: usize = 1_000_000;
 /// Files in a directory.
 const IN_EACH: usize = 100;
+/// In a large directory.
+const IN_LARGE: usize = 200_000;
 const DIRTY: [(usize, usize); 5] = [(0, 200), (1, 50), (10, 50), (100, 20), (1_000, 10)];
 
 pub(super) fn measure() {
-    let image = Image::ext4(1_300_000, 6 << 30);
+    let image = Image::ext4(1_600_000, 8 << 30);
     let trees = plant(&image.path());
     let mut tracker = Tracker::start().expect("rights to track changes");
     let before = resident();
@@ -56,6 +58,37 @@ pub(super) fn measure() {
             millis(tick),
             du.as_secs_f64() / tick.as_secs_f64()
         );
+    }
+    println!();
+    drop(tracker);
+    measure_large(&image.path());
+}
+
+/// One directory of many files, of which a few change.
+fn measure_large(place: &Path) {
+    let directory = place.join("large");
+    fs::create_dir(&directory).expect("a new directory");
+    for name in 0..IN_LARGE {
+        fs::write(directory.join(name.to_string()), "some").expect("room");
+    }
+    let mut tracker = Tracker::start().expect("rights to track changes");
+    let root = open_root(&directory).expect("just made");
+    tracker
+        .add(TreeId::unused(), root.as_fd(), &[])
+        .expect("a file system with handles");
+    println!("| files changed of {IN_LARGE} in one directory | tick, ms, median |\n|---|---|");
+    for changed in [1, 10, 100, 1_000] {
+        let mut ticks = Vec::new();
+        for round in 0..20 {
+            for turn in 0..changed {
+                let name = directory.join((round * changed + turn).to_string());
+                fs::write(name, "more").expect("room");
+            }
+            let began = Instant::now();
+            tick(&mut tracker);
+            ticks.push(began.elapsed());
+        }
+        println!("| {changed} | {:.3} |", millis(median(ticks)));
     }
     println!();
 }
