@@ -16,7 +16,7 @@ use crate::quota::{ProjectId, ProjectLimits, ProjectQuota, ProjectUsage, QuotaEr
 pub const MESOS_PROJECT_RANGE: RangeInclusive<u32> = 5_000..=10_000;
 
 /// The ids to use where it does. Below what container engines and the kubelet take (from 100,000 and from 1,048,577 on).
-pub const PROJECT_RANGE_BESIDE_MESOS: RangeInclusive<u32> = 10_001..=20_000;
+pub const PROJECT_RANGE_BESIDE_MESOS: RangeInclusive<u32> = 10_001..=19_999;
 
 /// Gives out ids of a range, as one of any number of processes that share a directory of records.
 #[derive(Debug)]
@@ -97,6 +97,20 @@ impl ProjectIds {
         root: BorrowedFd<'_>,
     ) -> Result<ProjectId, IdsError> {
         self.allocate_from(quota, root)
+    }
+
+    /// Whether `id` is of this range, and on record as given to the directory `root`. That the directory is of the project
+    /// does not say so: its owner may have put it into another's.
+    ///
+    /// # Errors
+    /// When the record cannot be read.
+    pub fn is_given(&self, id: ProjectId, root: BorrowedFd<'_>) -> Result<bool, IdsError> {
+        if !self.range.contains(&id.get()) {
+            return Ok(false);
+        }
+        let directory = Record::of(root)?.directory;
+        let given = self.records.find(id)?;
+        Ok(given.is_some_and(|given| given.directory == directory))
     }
 
     /// Takes back the ids of directories that are gone and of which nothing is left on the file system of `quota`, and

@@ -220,6 +220,34 @@ impl Records {
             _lock: lock,
         })
     }
+
+    /// What is on record of one id; `None` if nothing is, or nothing that can be understood. A record is whole at any
+    /// time: this takes no lock.
+    pub(super) fn find(&self, id: ProjectId) -> Result<Option<Record>, RecordsError> {
+        match self.read(id) {
+            Err(RecordsError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(None)
+            }
+            found => found,
+        }
+    }
+
+    fn read(&self, id: ProjectId) -> Result<Option<Record>, RecordsError> {
+        let path = self.path(id);
+        let mut bytes = Vec::new();
+        File::open(&path)
+            .and_then(|file| file.take(LONGEST).read_to_end(&mut bytes))
+            .map_err(|source| RecordsError::File {
+                attempt: "read",
+                path,
+                source,
+            })?;
+        Ok(Record::parse(&bytes))
+    }
+
+    fn path(&self, id: ProjectId) -> PathBuf {
+        self.path.join(id.to_string())
+    }
 }
 
 impl Locked<'_> {
@@ -236,29 +264,16 @@ impl Locked<'_> {
             let name = entry.map_err(error)?.file_name();
             let id = name.to_str().and_then(|name| name.parse().ok());
             if let Some(id) = id.and_then(ProjectId::new) {
-                all.push((id, self.read(id)?));
+                all.push((id, self.records.read(id)?));
             }
         }
         all.sort_by_key(|(id, _)| *id);
         Ok(all)
     }
 
-    fn read(&self, id: ProjectId) -> Result<Option<Record>, RecordsError> {
-        let path = self.path(id);
-        let mut bytes = Vec::new();
-        File::open(&path)
-            .and_then(|file| file.take(LONGEST).read_to_end(&mut bytes))
-            .map_err(|source| RecordsError::File {
-                attempt: "read",
-                path,
-                source,
-            })?;
-        Ok(Record::parse(&bytes))
-    }
-
     pub(super) fn write(&self, id: ProjectId, record: &Record) -> Result<(), RecordsError> {
         let unfinished = self.records.path.join(UNFINISHED);
-        let path = self.path(id);
+        let path = self.records.path(id);
         let written = File::options()
             .create(true)
             .truncate(true)
@@ -275,16 +290,12 @@ impl Locked<'_> {
     }
 
     pub(super) fn remove(&self, id: ProjectId) -> Result<(), RecordsError> {
-        let path = self.path(id);
+        let path = self.records.path(id);
         fs::remove_file(&path).map_err(|source| RecordsError::File {
             attempt: "remove",
             path,
             source,
         })
-    }
-
-    fn path(&self, id: ProjectId) -> PathBuf {
-        self.records.path.join(id.to_string())
     }
 }
 

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use super::sample::Source;
 use super::scheduler::Shared;
-use super::settings::QuotaUse;
 use super::subject::Subject;
 use super::tracking::Tracking;
 use super::tree::Limits;
 use super::volume::{Volume, membership};
-use crate::quota::{ProjectId, ProjectIds, ProjectLimits, ProjectUsage, QuotaError, assign};
+use crate::quota::{ProjectId, ProjectLimits, ProjectUsage, QuotaError, assign};
 
 /// A tree that is to be tracked waits so long for the tracker, and then to the next time that it is chosen.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -22,6 +21,9 @@ pub(super) struct Layer {
     pub(super) way: Way,
     /// Empty where there is no better one.
     pub(super) why: String,
+    /// Why no project's account is to be believed of this tree any more: its owner can take files out as often as they
+    /// are fetched back, and so can whoever gave it a project that is not ours to change.
+    distrust: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -29,8 +31,10 @@ pub(super) enum Way {
     /// By the account of this project, which has nothing in it but the tree.
     Project {
         id: ProjectId,
-        /// Whether its limits are ours to set.
+        /// Whether its limits are ours to set: it is on record that it was given to this directory.
         ours: bool,
+        /// It was there before, and nobody has looked yet whether all of the tree is in it.
+        is_unproven: bool,
     },
     /// By what the tracker knows of it.
     Tracked,
@@ -44,12 +48,31 @@ impl Layer {
             volume: Arc::clone(volume),
             way: Way::Walk,
             why,
+            distrust: None,
         }
     }
 
     /// A walk, since what was chosen does not do any longer.
     pub(super) fn fallen_back(&self, why: String) -> Self {
         Self::walk(&self.volume, why)
+    }
+
+    /// A walk, and never again by a project. Limits that are ours are lifted: nobody would change them any more.
+    pub(super) fn distrusted(&self, why: String) -> (Self, Result<(), String>) {
+        let lifted = self.set_limits(&Limits::default());
+        let layer = Self {
+            distrust: Some(why.clone()),
+            ..Self::walk(&self.volume, why)
+        };
+        (layer, lifted)
+    }
+
+    /// All of the tree was found in its project.
+    pub(super) fn proven(mut self) -> Self {
+        if let Way::Project { is_unproven, .. } = &mut self.way {
+            *is_unproven = false;
+        }
+        self
     }
 
     /// Whether the tree is walked.
@@ -86,22 +109,34 @@ impl Layer {
         before: Option<&Self>,
         shared: &Shared,
     ) -> Self {
+        let mut distrust = before.and_then(|before| before.distrust.clone());
         let (way, why) = if subject.cross_mounts {
             let why = "what is mounted inside it is to be counted".to_owned();
             (Way::Walk, why)
         } else {
-            match by_project(subject, volume, &shared.settings.quota, shared.ids.as_ref()) {
-                Ok((id, ours)) => (Way::Project { id, ours }, String::new()),
-                Err(no_quota) => match track(subject, before, &shared.tracking) {
-                    Ok(()) => (Way::Tracked, no_quota),
-                    Err(no_tracking) => (Way::Walk, format!("{no_tracking}; {no_quota}")),
-                },
+            let by_project = match &distrust {
+                Some(why) => Err(NoProject::Now(why.clone())),
+                None => by_project(subject, volume, before, shared),
+            };
+            match by_project {
+                Ok(way) => (way, String::new()),
+                Err(no_project) => {
+                    let no_quota = match no_project {
+                        NoProject::Now(why) => why,
+                        NoProject::Ever(why) => distrust.insert(why).clone(),
+                    };
+                    match track(subject, before, &shared.tracking) {
+                        Ok(()) => (Way::Tracked, no_quota),
+                        Err(no_tracking) => (Way::Walk, format!("{no_tracking}; {no_quota}")),
+                    }
+                }
             }
         };
         let layer = Self {
             volume: Arc::clone(volume),
             way,
             why,
+            distrust,
         };
         let was_tracked = before.is_some_and(|before| matches!(before.way, Way::Tracked));
         if was_tracked && !matches!(layer.way, Way::Tracked) {
@@ -112,7 +147,8 @@ impl Layer {
 
     /// Has the kernel hold the tree to its limits, or no longer, where that is ours to say.
     pub(super) fn set_limits(&self, limits: &Limits) -> Result<(), String> {
-        let (Way::Project { id, ours: true }, Ok(quota)) = (&self.way, &self.volume.quota) else {
+        let (Way::Project { id, ours: true, .. }, Ok(quota)) = (&self.way, &self.volume.quota)
+        else {
             return Ok(());
         };
         let asked = if limits.in_kernel {
@@ -134,53 +170,77 @@ impl Layer {
     }
 }
 
-/// The project of a tree, and whether it is one of ours.
+/// Why a tree is not measured by a project.
+enum NoProject {
+    /// As things are.
+    Now(String),
+    /// It took a walk to find out, which is not made again.
+    Ever(String),
+}
+
+/// A tree's project as the way to measure it.
 fn by_project(
     subject: &Subject,
     volume: &Volume,
-    quota_use: &QuotaUse,
-    ids: Option<&ProjectIds>,
-) -> Result<(ProjectId, bool), String> {
-    let quota = volume.quota.as_ref().map_err(Clone::clone)?;
+    before: Option<&Layer>,
+    shared: &Shared,
+) -> Result<Way, NoProject> {
+    let now = NoProject::Now;
+    let quota = volume.quota.as_ref().map_err(|why| now(why.clone()))?;
     let own = membership(subject.root(), c".")
-        .map_err(|errno| format!("its project cannot be read: {errno}"))?;
-    let range = match quota_use {
-        QuotaUse::Assign(range) => Some(range),
-        QuotaUse::Off | QuotaUse::Observe => None,
-    };
+        .map_err(|errno| now(format!("its project cannot be read: {errno}")))?;
     if let Some(id) = own.project {
+        // Any owner of the directory could have written a neighbour's number there.
+        let given = shared
+            .ids
+            .as_ref()
+            .map(|ids| ids.is_given(id, subject.root()));
+        let ours = given
+            .unwrap_or(Ok(false))
+            .map_err(|error| now(error_chain(&error)))?;
         let above = membership(subject.root(), c"..")
             .ok()
             .and_then(|above| above.project);
-        let shared = above == Some(id);
-        let ours = range.is_some_and(|range| range.contains(&id.get()));
-        if !shared && own.inherits {
-            return Ok((id, ours));
-        }
-        // A project of Mesos's own that the directory above has, too: the whole sandbox's, and not ours to change.
-        if shared && !ours {
-            return Err(format!(
+        if above == Some(id) {
+            return Err(now(format!(
                 "project {id} is that of the directory above it, too"
-            ));
+            )));
         }
-        if !own.inherits && !ours {
-            return Err(format!("project {id} is not passed on to new files in it"));
+        if own.inherits {
+            let is_known = before.is_some_and(
+                |before| matches!(before.way, Way::Project { id: known, is_unproven: false, .. } if known == id),
+            );
+            let is_unproven = !is_known;
+            return Ok(Way::Project {
+                id,
+                ours,
+                is_unproven,
+            });
+        }
+        if !ours {
+            return Err(now(format!(
+                "project {id} is not passed on to new files in it"
+            )));
         }
     }
-    let Some(ids) = ids else {
-        return Err("it has no project of its own".to_owned());
+    let Some(ids) = &shared.ids else {
+        return Err(now("it has no project of its own".to_owned()));
     };
     let id = ids
         .allocate(quota, subject.root())
-        .map_err(|error| error_chain(&error))?;
-    let assigned =
-        assign(subject.root(), id, &subject.exclude).map_err(|error| error_chain(&error))?;
+        .map_err(|error| now(error_chain(&error)))?;
+    let assigned = assign(subject.root(), id, &subject.exclude)
+        .map_err(|error| NoProject::Ever(error_chain(&error)))?;
     if assigned.is_whole() {
-        Ok((id, true))
+        Ok(Way::Project {
+            id,
+            ours: true,
+            is_unproven: false,
+        })
     } else {
-        Err(format!(
+        Err(NoProject::Ever(format!(
             "not all of its files could be put into project {id}"
-        ))
+        )))
     }
 }
 

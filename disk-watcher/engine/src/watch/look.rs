@@ -11,9 +11,9 @@ use super::sample::{Deleted, Sample, Source};
 use super::scheduler::Shared;
 use super::subject::Subject;
 use super::tree::{Limits, TreeId};
-use super::volume::Volume;
+use super::volume::{Volume, membership};
 use crate::largest::largest_and_usage;
-use crate::quota::{Audit, assign, audit};
+use crate::quota::{Audit, ProjectId, assign, audit};
 use crate::track::{Drift, NoTracking};
 use crate::{Error, FileId, Options, Usage, deleted, measure};
 
@@ -243,17 +243,26 @@ impl Looker<'_> {
     fn known(&mut self) -> Option<(Source, Instant, Usage)> {
         match self.layer.way {
             Way::Walk => None,
-            Way::Project { .. } => match self.by_project() {
-                Some(Ok(usage)) => {
-                    self.audit();
-                    Some((Source::ProjectQuota, self.begun, usage))
+            Way::Project {
+                id,
+                ours,
+                is_unproven,
+            } => {
+                let is_due = self.task.compare && !self.task.urgent;
+                if let Err(why) = self.audit(id, ours, is_due || is_unproven) {
+                    let lifted;
+                    (self.layer, lifted) = self.layer.distrusted(why);
+                    self.trouble = lifted.err().or(self.trouble.take());
+                    return None;
                 }
-                Some(Err(why)) => {
-                    self.layer = self.layer.fallen_back(why);
-                    None
+                match self.by_project()? {
+                    Ok(usage) => Some((Source::ProjectQuota, self.begun, usage)),
+                    Err(why) => {
+                        self.layer = self.layer.fallen_back(why);
+                        None
+                    }
                 }
-                None => None,
-            },
+            }
             Way::Tracked => match self.tracked() {
                 Some(Ok((taken, usage))) => Some((Source::ChangeTracking, taken, usage)),
                 Some(Err(error)) => {
@@ -286,37 +295,36 @@ impl Looker<'_> {
         Some(Ok(usage))
     }
 
-    /// Looks whether files have left the project, if it is time to, and fetches back what nobody else has.
-    fn audit(&mut self) {
-        let Way::Project { id, ours } = self.layer.way else {
-            return;
-        };
-        if !self.task.compare || self.task.urgent {
-            return;
-        }
+    /// Looks whether the tree has left its project: its root each time, every file where that is due. What left is
+    /// fetched back, as far as nobody else has it; the error says why the account is to be believed no more even so.
+    fn audit(&mut self, id: ProjectId, ours: bool, is_due: bool) -> Result<(), String> {
         let subject = &self.task.subject;
+        let root = membership(subject.root(), c".").map_err(|errno| errno.to_string())?;
+        let has_left = root.project != Some(id) || !root.inherits;
+        if !has_left && !is_due {
+            return Ok(());
+        }
         let mut exclude = subject.exclude.clone();
         exclude.extend(self.task.inner.iter().map(|inner| inner.file));
-        match audit(
+        let found = audit(
             subject.root(),
             id,
             &exclude,
             self.shared.settings.max_entries,
-        ) {
-            Ok(found) => {
-                if found.strayed > 0 && ours {
-                    let back = assign(subject.root(), id, &exclude);
-                    self.trouble = back.err().map(|error| error_chain(&error));
-                }
-                self.audit = Some(found);
-            }
-            Err(error) => {
-                self.audit = Some(Audit::default());
-                self.trouble = Some(format!(
-                    "cannot look for files that left project {id}: {error}"
-                ));
-            }
+        );
+        let found = found
+            .map_err(|error| format!("cannot look for files that left project {id}: {error}"))?;
+        let strayed = found.strayed;
+        self.audit = Some(found);
+        if strayed == 0 {
+            self.layer = self.layer.clone().proven();
+            return Ok(());
         }
+        if ours {
+            let back = assign(subject.root(), id, &exclude);
+            self.trouble = back.err().map(|error| error_chain(&error));
+        }
+        Err(format!("{strayed} of its files had left project {id}"))
     }
 
     fn tracked(&mut self) -> Option<Result<(Instant, Usage), NoTracking>> {

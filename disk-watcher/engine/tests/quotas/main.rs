@@ -15,3 +15,6 @@ mod probing;
 mod tree;
 mod usage;
 mod warnings;
+mod watched;
+#[path = "../watching/mod.rs"]
+mod watching;

@@ -220,3 +220,25 @@ fn those_who_ask_at_once_are_given_different_ids() {
     assert_eq!(given.len(), 60);
     assert_eq!(given.iter().collect::<BTreeSet<_>>().len(), 60);
 }
+
+#[test]
+fn an_id_is_ours_on_record_and_not_because_a_directory_says_so() {
+    let place = Place::new();
+    let ids = place.ids(7..=9);
+    let given = ProjectId::new(place.allocate(&ids, "a").unwrap()).unwrap();
+    let is_given = |ids: &ProjectIds, id, name: &str| {
+        let root = File::open(place.sandbox(name)).unwrap();
+        ids.is_given(id, root.as_fd()).unwrap()
+    };
+    assert!(is_given(&ids, given, "a"));
+    assert!(!is_given(&ids, given, "b"), "a neighbour's");
+    let nobodys = ProjectId::new(9).unwrap();
+    assert!(!is_given(&ids, nobodys, "a"), "nobody's");
+    assert!(
+        !is_given(&place.ids(10..=20), given, "a"),
+        "that of a program with another range"
+    );
+    // Whoever made it anew has not been given anything.
+    fs::remove_dir(place.sandbox("a")).unwrap();
+    assert!(!is_given(&ids, given, "a"));
+}
