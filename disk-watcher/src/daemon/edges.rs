@@ -173,13 +173,14 @@ pub(super) fn enforce(
             trouble: None,
         };
         let subject = Arc::clone(&order.subject);
-        let report = match &subject.holders[..] {
-            [holder] => match verifier.is_still(&subject, holder).await {
+        let report = match (&subject.holders[..], enforce::confirm(&order).await) {
+            (_, Err(why)) => not_now(why),
+            ([holder], Ok(())) => match verifier.is_still(&subject, holder).await {
                 Ok(listed) => enforce::carry_out(how, listed, order).await,
                 Err(error) => not_now(with_causes(&error)),
             },
-            [] => not_now("no container has it".to_owned()),
-            _ => not_now("several containers have it".to_owned()),
+            ([], Ok(())) => not_now("no container has it".to_owned()),
+            (_, Ok(())) => not_now("several containers have it".to_owned()),
         };
         let _ = events.send(Event::Tried {
             tree,

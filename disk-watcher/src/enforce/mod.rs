@@ -1,10 +1,11 @@
 //! Ending what breaks its limit: what to do is in [`decide`], the rest does it.
 //!
-//! Right before anything is ended the agent is asked again whether it lists the container, and the directory and the
+//! Nothing is ended for what an account says alone: a walk has to find as much. Right before anything is ended the agent is asked again whether it lists the container, and the directory and the
 //! container's first process are compared with those that were measured. A container is killed at once and not asked to
 //! end: it could write on meanwhile, and under Mesos's posix launcher what is left of one whose first process was only
 //! asked to end outlives it. Who wants time gives a grace, which comes before.
 
+mod confirm;
 pub(crate) mod decide;
 mod executor;
 mod note;
@@ -13,10 +14,11 @@ mod processes;
 use std::collections::HashSet;
 use std::error::Error;
 use std::fmt::Write;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use disk_engine::Breach;
+use disk_engine::{Breach, Source};
 use mesos_proto::paths::RunPath;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
@@ -212,6 +214,28 @@ async fn by_processes(listed: Listed) -> Result<(), String> {
         .await
         .map_err(|error| with_causes(&error))?
         .map_err(|error| with_causes(&error))
+}
+
+/// Finds out by a walk whether there is too much still, unless that is what is known already.
+pub(crate) async fn confirm(order: &Order) -> Result<(), String> {
+    let breach = &order.breach;
+    if breach.sample.source == Source::Walk {
+        return Ok(());
+    }
+    let subject = Arc::clone(&order.subject);
+    let of = (breach.of, breach.limit);
+    let first = subject.listed.and_then(|listed| listed.process);
+    let first = first.filter(|_| breach.counts_deleted);
+    let is_over = spawn_blocking(move || {
+        let holders = first.map_or_else(Vec::new, |first| Census::default().of(first));
+        confirm::is_over(subject.directory.as_fd(), &subject.exclude, of, holders)
+    });
+    match is_over.await {
+        Ok(Ok(true)) => Ok(()),
+        Ok(Ok(false)) => Err("a walk finds no more in it than it may have".to_owned()),
+        Ok(Err(error)) => Err(with_causes(&error)),
+        Err(error) => Err(with_causes(&error)),
+    }
 }
 
 /// An error and its causes, as a log has them.
