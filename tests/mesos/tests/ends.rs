@@ -153,8 +153,9 @@ fn a_task_beyond_its_disk_quota_fails_for_disk_and_its_neighbour_runs_on() {
             .unwrap();
         assert_eq!(status.reason(), Reason::ContainerLimitationDisk);
         let message = status.message();
+        let told = message.lines().next().unwrap();
         assert!(
-            message.starts_with("Disk usage (") && message.ends_with(") exceeds quota (10MB)"),
+            told.starts_with("Disk usage (") && told.ends_with(") exceeds quota (10MB)"),
             "{message}"
         );
         let limitation = status.limitation.clone().unwrap();
