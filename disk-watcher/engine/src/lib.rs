@@ -43,7 +43,6 @@ pub use largest::largest;
 pub use ledger::Holding;
 pub use measure::{Error, Series, measure, open_root};
 pub use options::{FileId, Options, Stop};
-pub use pace::{Look, Pace};
 pub use sys::Handle;
 pub use track::{
     Bounds, Drained, Drift, FileSystemId, Malformed, NoTracking, TrackEvent, TrackEvents, Tracker,

@@ -32,18 +32,18 @@ const HALF_LIFE: Duration = Duration::from_secs(60);
 
 /// One look at a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
+pub(crate) struct Look {
     /// When the look ended.
-    pub at: Instant,
+    pub(crate) at: Instant,
     /// How long it took.
-    pub cost: Duration,
+    pub(crate) cost: Duration,
     /// The usage found.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
 }
 
 /// The pace of one tree. Has no clock of its own: every time is an argument.
 #[derive(Clone, Debug)]
-pub struct Pace {
+pub(crate) struct Pace {
     limit: Option<u64>,
     last: Option<Look>,
     /// In bytes per second, as believed at the time of `last`.
@@ -52,7 +52,7 @@ pub struct Pace {
 
 impl Pace {
     /// A pace for a tree with this limit in bytes, if it has one, that has not been looked at yet.
-    pub fn new(limit: Option<u64>) -> Self {
+    pub(crate) fn new(limit: Option<u64>) -> Self {
         Self {
             limit,
             last: None,
@@ -61,14 +61,14 @@ impl Pace {
     }
 
     /// Changes the limit; ask [`next`](Self::next) again afterwards.
-    pub fn set_limit(&mut self, limit: Option<u64>) {
+    pub(crate) fn set_limit(&mut self, limit: Option<u64>) {
         self.limit = limit;
     }
 
     /// Takes note of a look, and tells when the next is due.
     ///
     /// A look that is not later than the one before only replaces it, since no growth can be told from the two.
-    pub fn observe(&mut self, look: Look) -> Instant {
+    pub(crate) fn observe(&mut self, look: Look) -> Instant {
         if let Some(last) = self.last {
             let between = look.at.saturating_duration_since(last.at).as_secs_f64();
             if between > 0.0 {
@@ -82,7 +82,7 @@ impl Pace {
     }
 
     /// When the next look is due; `None`: at once, since there was none yet.
-    pub fn next(&self) -> Option<Instant> {
+    pub(crate) fn next(&self) -> Option<Instant> {
         self.last.map(|last| last.at + self.wait(&last))
     }
 

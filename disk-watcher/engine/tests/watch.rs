@@ -338,6 +338,48 @@ fn what_is_written_through_a_mapping_is_found_by_comparing_and_told_as_drift() {
     assert!(writer.wait().unwrap().success());
 }
 
+#[test]
+fn what_the_kernel_tells_nobody_of_is_found_when_the_file_system_has_grown_by_it() {
+    let directory = Tree::in_memory();
+    let path = directory.join("mapped");
+    File::create(&path).unwrap().set_len(64 * MB).unwrap();
+    let watching = Watching::start(settings(true));
+    let tree = watching.add(limited(&directory, 32 * MB));
+    // From the second look on it is known what the file system held when it was looked at.
+    watching.wait_for(tree);
+    watching.look_again(tree);
+    watching.look_again(tree);
+    let mut writer = Command::new("python3")
+        .args(["-c", WRITE_THROUGH_A_MAPPING])
+        .arg(&path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The tracker learns of it before anything is told of the limit.
+    let breach = loop {
+        match watching.event() {
+            Event::Breach(breach) => break breach,
+            Event::Drift { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((breach.tree, breach.confirmed), (tree, true));
+    let figures = watching.figures();
+    assert!(figures.drift > 0, "{figures:?}");
+    // And it is known from then on.
+    watching.look_again(tree);
+    watching.look_again(tree);
+    let told = watching.so_far();
+    assert!(
+        told.iter()
+            .all(|event| matches!(event, Event::Drift { .. })),
+        "{told:?}"
+    );
+    drop(writer.stdin.take());
+    assert!(writer.wait().unwrap().success());
+}
+
 /// Keeps the mapping until its input ends.
 const WRITE_THROUGH_A_MAPPING: &str = "
 import mmap, sys

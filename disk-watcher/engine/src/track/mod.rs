@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A fanotify mark on each file system reports in which directory something happened, whoever did it, through
-//! whatever mount or descriptor. For each directory of a tree the [table](table) has a sum; what an event names waits
+//! whatever mount or descriptor. For each directory of a tree the [table] has a sum; what an event names waits
 //! there until the tree is read, and only then is it listed again. A directory that appears is walked by the same
 //! means, one that disappears is forgotten unless it appears elsewhere.
 //!

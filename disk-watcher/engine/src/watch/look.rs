@@ -45,6 +45,8 @@ pub(super) struct Task {
     /// The tree could have come to a limit: what is in it is not taken from earlier looks, and more than one thread
     /// may walk it.
     pub(super) urgent: bool,
+    /// And what is told of changes is not enough to say that it has not.
+    pub(super) doubted: bool,
     /// It is time to compare what the tracker knows with what is there, or to look for files that left the project.
     pub(super) compare: bool,
     /// Trees inside it that are not part of what its own way of measuring finds.
@@ -229,6 +231,9 @@ impl Looker<'_> {
             Some((source, taken, usage)) => (source, taken, usage),
             None => (Source::Walk, begun, self.walked()?),
         };
+        if self.task.doubted && !self.layer.is_walk() && source == Source::Walk {
+            self.teach(&usage);
+        }
         let count = self.task.limits.count_deleted && source != Source::ProjectQuota;
         Ok(Sample {
             usage,
@@ -263,6 +268,7 @@ impl Looker<'_> {
                     }
                 }
             }
+            Way::Tracked if self.task.doubted => None,
             Way::Tracked => match self.tracked() {
                 Some(Ok((taken, usage))) => Some((Source::ChangeTracking, taken, usage)),
                 Some(Err(error)) => {
@@ -357,6 +363,20 @@ impl Looker<'_> {
             self.compare(COMPARED_AT_ONCE);
         }
         Some(Ok((taken, usage)))
+    }
+
+    /// Has the tracker learn what a walk found, if that is more than it knows: the next look would take it back.
+    fn teach(&mut self, walked: &Usage) {
+        // A comparison that was under way already leaves out what it has behind it.
+        for _ in 0..2 {
+            let Some(Ok((_, known))) = self.tracked() else {
+                return;
+            };
+            if known.bytes >= walked.bytes {
+                return;
+            }
+            self.compare(u64::MAX);
+        }
     }
 
     /// Compares what the tracker knows with what is there, so many entries of it.

@@ -183,8 +183,8 @@ impl State {
 
     /// The next tree to look at now.
     pub(super) fn take(&mut self, now: Instant) -> Option<Task> {
-        let (id, urgent) = self.schedule.take(now)?;
-        let tree = self.trees.get(&id)?;
+        let turn = self.schedule.take(now)?;
+        let tree = self.trees.get(&turn.tree)?;
         let place = self.file_systems.get(&tree.subject.dev());
         let volume = place.filter(|place| !place.volume.is_old());
         Some(Task {
@@ -193,7 +193,8 @@ impl State {
             limits_changed: tree.limits_changed,
             layer: tree.layer.clone(),
             volume: volume.map(|place| Arc::clone(&place.volume)),
-            urgent,
+            urgent: turn.urgent,
+            doubted: turn.doubted,
             compare: tree.compare_at.is_some_and(|then| then <= now),
             inner: self.inner(tree, now),
             told_soft: tree.known.told_soft,
@@ -307,6 +308,7 @@ impl State {
                     cost: outcome.cost,
                     bytes: finding.sample.charged(finding.counts_deleted),
                     inodes: finding.sample.usage.inodes,
+                    sure: finding.sample.source != Source::ChangeTracking,
                 };
                 events.extend(tree.known.note(id, &task.limits, finding, outcome.trouble));
                 Some(found)

@@ -109,6 +109,8 @@ impl Watching {
 
     /// Has a tree looked at, and waits until it was.
     pub(crate) fn look_again(&self, tree: TreeId) {
+        // A look that follows another at once goes by what was told of changes to that.
+        thread::sleep(Duration::from_millis(20));
         let now = Instant::now();
         self.look_now(tree);
         self.until(|| {

@@ -68,6 +68,19 @@ pub(in crate::watch) struct Found {
     pub(in crate::watch) cost: Duration,
     pub(in crate::watch) bytes: u64,
     pub(in crate::watch) inodes: u64,
+    /// Whether it looked at everything. What is told of changes misses some: those of a mapping, and of a write that
+    /// has not returned.
+    pub(in crate::watch) sure: bool,
+}
+
+/// A look that is to be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::watch) struct Turn {
+    pub(in crate::watch) tree: TreeId,
+    /// It could have come to a limit.
+    pub(in crate::watch) urgent: bool,
+    /// And that since the last look that was [`sure`](Found::sure), so that this one has to be.
+    pub(in crate::watch) doubted: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +116,10 @@ pub(super) struct Item {
     pub(super) last: Option<Found>,
     /// What its file system had grown by before the last look.
     pub(super) seen: Option<Grown>,
+    /// The same before the last sure look, and what that found.
+    sure: Option<(u64, u64)>,
+    /// What its file system will have grown by when a look that is not sure is not enough any more.
+    pub(super) doubt: Option<u64>,
     /// Where it is in its file system's order of growth.
     pub(super) keys: (Option<u64>, Option<u64>),
     /// Its place in the order of time, and what is to be then: a look at the latest, and maybe one before.
@@ -129,6 +146,8 @@ impl Item {
             pace: Pace::new(None),
             last: None,
             seen: None,
+            sure: None,
+            doubt: None,
             keys: (None, None),
             wake: now,
             latest: now,
@@ -143,10 +162,26 @@ impl Item {
         self.last.is_some_and(|last| last.took >= LONG)
     }
 
+    /// Whether the look that begins now has to be a sure one.
+    pub(super) fn is_doubted(&self) -> bool {
+        let grown = self.seen.map(|seen| seen.bytes);
+        self.doubt
+            .zip(grown)
+            .is_some_and(|(doubt, grown)| grown >= doubt)
+    }
+
     /// Takes note of a look, and decides how long to rest.
     pub(super) fn note(&mut self, now: Instant, found: Found, tells: bool, id: TreeId) {
         self.last = Some(found);
-        self.pace.set_limit(self.bounds.next(found.bytes));
+        let limit = self.bounds.next(found.bytes);
+        self.pace.set_limit(limit);
+        if found.sure || self.sure.is_none() {
+            self.sure = self.seen.map(|seen| (seen.bytes, found.bytes));
+        }
+        self.doubt = self
+            .sure
+            .zip(limit)
+            .map(|((grown, held), limit)| grown + limit.saturating_sub(held));
         let paced = self.pace.observe(Look {
             at: found.taken + found.took,
             cost: found.cost,

@@ -11,10 +11,13 @@
 //! A tree rests until the soonest of:
 //!
 //! * **15 s**, less a little so that trees which came together do not stay together;
-//! * the time in which it could reach its next limit, at the fastest **growth seen** of it ([`Pace`](crate::Pace)), if anything has
+//! * the time in which it could reach its next limit, at the fastest **growth seen** of it ([`Pace`](crate::pace::Pace)), if anything has
 //!   changed by then as far as its [`Hint`] tells;
 //! * with [`Hint::FileSystem`], the moment when the **file system has grown** by as much as is left to the limit;
-//! * with [`Hint::Nothing`], what [`Pace`](crate::Pace) asks for.
+//! * with [`Hint::Nothing`], what [`Pace`](crate::pace::Pace) asks for.
+//!
+//! A look that finds nothing new is believed until the file system has grown, since the last look that misses nothing
+//! ([`Found::sure`]), by what was left to the limit then: then the next look has to be such a one.
 //!
 //! It is looked at no sooner than 20 ms after the last time, and for no more than a tenth of a processor. What all of
 //! them may cost is the [`budget`]'s to say. Those that could have come to a limit go before those whose turn it is.
@@ -35,6 +38,7 @@ use super::tree::TreeId;
 use budget::{Budget, Weight};
 use growth::Growth;
 pub(super) use growth::Used;
+pub(super) use item::Turn;
 pub(super) use item::{Bounds, Found, Hint};
 use item::{Item, Sooner, State};
 
@@ -229,9 +233,8 @@ impl Schedule {
         }
     }
 
-    /// The next tree to look at, which is under way from now on, and whether it could have come to a limit; until there
-    /// is none.
-    pub(super) fn take(&mut self, now: Instant) -> Option<(TreeId, bool)> {
+    /// The next tree to look at, which is under way from now on; until there is none.
+    pub(super) fn take(&mut self, now: Instant) -> Option<Turn> {
         self.settle(now);
         let (dev, place) = self.startable()?;
         let id = self.file_systems.get_mut(&dev)?.ready.remove(place)?;
@@ -248,9 +251,13 @@ impl Schedule {
         item.touched = false;
         let took = item.last.map_or(Duration::ZERO, |last| last.took);
         let hangs = now + HANGING.max(took.saturating_mul(HANGING_TIMES));
-        let urgent = item.asked == Weight::Urgent;
+        let turn = Turn {
+            tree: id,
+            urgent: item.asked == Weight::Urgent,
+            doubted: item.is_doubted(),
+        };
         self.rest(id, hangs);
-        Some((id, urgent))
+        Some(turn)
     }
 
     /// A look is over; `None` where nothing was found out.
@@ -299,6 +306,7 @@ impl Schedule {
                 .next(found.bytes)
                 .map(|limit| limit - found.bytes);
             let bytes = left.map(|left| seen.bytes + left.saturating_sub(ahead));
+            let bytes = bytes.into_iter().chain(item.doubt).min();
             let inodes = item
                 .bounds
                 .inodes

@@ -174,6 +174,38 @@ fn where_nothing_tells_of_growth_every_tree_is_polled_at_its_pace() {
 }
 
 #[test]
+fn what_nobody_tells_of_is_found_by_the_growth_of_the_file_system() {
+    let unseen = Tree {
+        untold: true,
+        ..Tree::writer(0, 100 * MB, 200 * MB, 20.0)
+    };
+    let (mut world, ids) = World::new(0.1, [unseen, Tree::idle(MB, 10_000 * MB)]);
+    world.run(40);
+    assert!(
+        world.beyond(ids[0]) <= 25 * MB,
+        "{} bytes beyond",
+        world.beyond(ids[0])
+    );
+    assert_eq!(world.seen[&ids[1]].doubted, 0);
+}
+
+#[test]
+fn a_neighbour_that_writes_has_others_looked_at_in_full_only_when_it_could_have_been_them() {
+    let quiet = Tree {
+        untold: true,
+        ..Tree::idle(0, 1_000 * MB)
+    };
+    let loud = Tree::writer(0, 1_000_000 * MB, 100 * MB, 10.0);
+    let (mut world, ids) = World::new(0.1, [quiet, loud]);
+    world.run(110);
+    let doubted = world.seen[&ids[0]].doubted;
+    assert!(
+        (8..=10).contains(&doubted),
+        "{doubted} in ten times its limit"
+    );
+}
+
+#[test]
 fn a_file_system_that_does_not_tell_has_its_trees_polled() {
     let (mut world, ids) = World::new(0.1, [Tree::idle(MB, 10_000 * MB)]);
     world.run(20);
@@ -221,14 +253,14 @@ fn a_soft_limit_is_come_to_before_the_hard_one() {
 #[test]
 fn a_tree_removed_while_it_is_looked_at_is_forgotten_when_that_is_over() {
     let (mut world, ids) = World::new(0.1, vec![Tree::idle(MB, 100 * MB); 2]);
-    let (taken, _) = world.schedule.take(world.now).unwrap();
+    let taken = world.schedule.take(world.now).unwrap().tree;
     world.schedule.remove(taken);
     world.schedule.remove(taken);
     assert_eq!(world.schedule.under_way(), 1);
     world.schedule.done(world.now, taken, None);
     assert_eq!(world.schedule.under_way(), 0);
     let other = ids.iter().find(|id| **id != taken).unwrap();
-    assert_eq!(world.schedule.take(world.now), Some((*other, true)));
+    assert_eq!(world.schedule.take(world.now).unwrap().tree, *other);
     world.schedule.remove(*other);
     world.schedule.done(world.now, *other, None);
     assert!(world.schedule.items.is_empty() && world.schedule.file_systems.is_empty());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::US;
 use crate::TreeId;
-use crate::watch::schedule::{Bounds, Found, Hint, Schedule, Used};
+use crate::watch::schedule::{Bounds, Found, Hint, Schedule, Turn, Used};
 
 /// A tree in the simulated world.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub(super) struct Tree {
     pub(super) rate: f64,
     pub(super) from: f64,
     pub(super) cost: Duration,
+    /// What it writes is found by a look in full alone.
+    pub(super) untold: bool,
     /// A look at it never ends.
     pub(super) hangs: bool,
 }
@@ -33,6 +35,7 @@ impl Tree {
             rate: 0.0,
             from: 0.0,
             cost: 100 * US,
+            untold: false,
             hangs: false,
         }
     }
@@ -53,6 +56,8 @@ impl Tree {
 #[derive(Debug, Default, Clone)]
 pub(super) struct Seen {
     pub(super) looks: u32,
+    /// Those in full.
+    pub(super) doubted: u32,
     pub(super) last: Duration,
     pub(super) longest_gap: Duration,
     /// What the tree held when a look first ended that found it beyond its limit.
@@ -65,7 +70,7 @@ pub(super) struct World {
     pub(super) now: Instant,
     pub(super) trees: BTreeMap<TreeId, Tree>,
     pub(super) seen: BTreeMap<TreeId, Seen>,
-    pub(super) looking: BTreeSet<(Instant, TreeId, u64, Instant)>,
+    pub(super) looking: BTreeSet<(Instant, TreeId, u64, Instant, bool)>,
     pub(super) spent: Duration,
     pub(super) reads: u32,
     pub(super) hint: Hint,
@@ -144,8 +149,8 @@ impl World {
                 let used = self.used(dev);
                 self.schedule.read(self.now, dev, Some(used));
             }
-            while let Some((id, _)) = self.schedule.take(self.now) {
-                self.begin(id);
+            while let Some(turn) = self.schedule.take(self.now) {
+                self.begin(turn);
             }
             let ends = self.looking.first().map(|(at, ..)| *at);
             let next = self
@@ -162,25 +167,28 @@ impl World {
             };
             assert!(turns_without_time < 3, "the schedule keeps its driver busy");
             self.now = next.clamp(self.now, end);
-            while let Some((at, id, bytes, begun)) = self.looking.first().copied()
+            while let Some((at, id, bytes, begun, missed)) = self.looking.first().copied()
                 && at <= self.now
             {
                 self.looking.pop_first();
-                self.finish(id, bytes, begun);
+                self.finish(id, bytes, begun, missed);
             }
         }
     }
 
-    pub(super) fn begin(&mut self, id: TreeId) {
+    pub(super) fn begin(&mut self, turn: Turn) {
+        let id = turn.tree;
         let tree = &self.trees[&id];
-        let bytes = tree.at(self.seconds());
+        let missed = tree.untold && !turn.doubted;
+        let bytes = tree.at(if missed { 0.0 } else { self.seconds() });
+        self.seen.get_mut(&id).unwrap().doubted += u32::from(turn.doubted);
         if !tree.hangs {
             self.looking
-                .insert((self.now + tree.cost, id, bytes, self.now));
+                .insert((self.now + tree.cost, id, bytes, self.now, missed));
         }
     }
 
-    pub(super) fn finish(&mut self, id: TreeId, bytes: u64, begun: Instant) {
+    pub(super) fn finish(&mut self, id: TreeId, bytes: u64, begun: Instant, missed: bool) {
         let tree = &self.trees[&id];
         self.spent += tree.cost;
         let now = self.now - self.start;
@@ -197,6 +205,7 @@ impl World {
             cost: tree.cost,
             bytes,
             inodes: 10,
+            sure: !missed,
         };
         self.schedule.done(self.now, id, Some(found));
     }
