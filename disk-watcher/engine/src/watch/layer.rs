@@ -101,7 +101,7 @@ impl Layer {
         }
     }
 
-    /// Chooses for a tree, which may have been measured in some way `before`. With [`QuotaUse::Assign`] this may put all
+    /// Chooses for a tree, which may have been measured in some way `before`. With [`QuotaUse::Assign`](super::settings::QuotaUse) this may put all
     /// of it into a project, and with tracking begin to track it: each takes a walk.
     pub(super) fn choose(
         subject: &Subject,
