@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use disk_engine::{Breach, Source};
+use disk_engine::{Breach, TreeId};
 use tracing::{info, warn};
 
 use super::state::State;
@@ -21,6 +21,7 @@ impl State {
         match event {
             Found::SoftLimit(breach) => self.soft_limit(&breach),
             Found::Breach(breach) => self.breach(breach),
+            Found::Refused { tree, .. } => self.refused(tree),
             Found::Recovered { tree } => {
                 if let Some(watched) = self.directories.of_tree(tree) {
                     watched.breach = None;
@@ -88,7 +89,6 @@ impl State {
         };
         self.counts.soft_limits += 1;
         let (subject, mode) = (Arc::clone(&watched.subject), watched.mode);
-        let is_refused = watched.limits.in_kernel && breach.sample.source == Source::ProjectQuota;
         if mode == Mode::Observe {
             return;
         }
@@ -99,10 +99,19 @@ impl State {
             mode,
             breach,
         });
-        if is_refused {
-            let (subject, how) = (&subject, How::Kernel);
-            self.log.write(&events::Event::Enforced { subject, how });
-        }
+    }
+
+    /// The kernel holds it to its limit, and nothing else has to be done.
+    fn refused(&mut self, tree: TreeId) {
+        let Some(watched) = self.directories.of_tree(tree) else {
+            return;
+        };
+        let (subject, how) = (&Arc::clone(&watched.subject), How::Kernel);
+        warn!(
+            "{}: the kernel refuses to write more",
+            subject.path.display()
+        );
+        self.log.write(&events::Event::Enforced { subject, how });
     }
 
     /// A breach is confirmed: the engine sends it once until it is over.

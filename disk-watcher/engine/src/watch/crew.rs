@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::event::Event;
+use super::lift::Lift;
 use super::look::Task;
 use super::scheduler::Shared;
 
@@ -24,9 +25,16 @@ pub(super) struct Crew {
     ended: Condvar,
 }
 
+/// What a thread is to do.
+pub(super) enum Job {
+    /// A look, which is under way in the state.
+    Look(Task),
+    Lift(Lift),
+}
+
 #[derive(Default)]
 struct Queue {
-    jobs: VecDeque<Task>,
+    jobs: VecDeque<Job>,
     /// That have not said that they end, and all that were not seen to have ended.
     threads: usize,
     handles: Vec<thread::JoinHandle<()>>,
@@ -39,10 +47,10 @@ impl Crew {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has somebody make this look, which is under way in the state.
-    pub(super) fn hand_over(&self, shared: &Arc<Shared>, task: Task) {
+    /// Has somebody do this.
+    pub(super) fn hand_over(&self, shared: &Arc<Shared>, job: Job) {
         let mut queue = self.lock();
-        queue.jobs.push_back(task);
+        queue.jobs.push_back(job);
         if queue.jobs.len() <= queue.idle {
             self.work.notify_one();
             return;
@@ -61,11 +69,13 @@ impl Crew {
                 queue.threads -= 1;
                 // Those that there are will come to it; without any, it is tried again.
                 if queue.threads == 0
-                    && let Some(task) = queue.jobs.pop_front()
+                    && let Some(job) = queue.jobs.pop_front()
                 {
                     drop(queue);
                     let text = format!("cannot start a thread to look at a tree: {error}");
-                    shared.read(|state| state.finish(task.subject.id, None));
+                    if let Job::Look(task) = job {
+                        shared.read(|state| state.finish(task.subject.id, None));
+                    }
                     (shared.sink)(Event::Trouble { tree: None, text });
                 }
             }
@@ -73,13 +83,26 @@ impl Crew {
     }
 
     fn work(&self, shared: &Shared) {
-        while let Some(mut task) = self.next() {
+        while let Some(job) = self.next() {
+            let mut task = match job {
+                Job::Look(task) => task,
+                Job::Lift(lift) => {
+                    lift.carry_out(shared);
+                    continue;
+                }
+            };
             loop {
                 let outcome = task.look(shared);
+                let layer = outcome.layer.clone();
                 let (events, found) = shared.read(|state| state.note(&task, outcome));
                 if task.subject.stop.is_stopped() {
-                    // It was removed, and may have come to be tracked after that.
+                    // It was removed, and may have come to be tracked, or limited, after that.
                     shared.tracking.forget(task.subject.id);
+                    if !shared.read(|state| state.has(task.subject.id))
+                        && let Some(lift) = Lift::of(&task.subject, &task.limits, &layer)
+                    {
+                        lift.carry_out(shared);
+                    }
                 }
                 for event in events {
                     (shared.sink)(event);
@@ -104,14 +127,14 @@ impl Crew {
     }
 
     /// The next job; `None` when this thread is to end.
-    fn next(&self) -> Option<Task> {
+    fn next(&self) -> Option<Job> {
         let mut queue = self.lock();
         loop {
-            if queue.stopping {
-                return None;
-            }
             if let Some(job) = queue.jobs.pop_front() {
                 return Some(job);
+            }
+            if queue.stopping {
+                return None;
             }
             queue.idle += 1;
             let (woken, wait) = self
@@ -131,7 +154,7 @@ impl Crew {
         let until = Instant::now() + patience;
         let mut queue = self.lock();
         queue.stopping = true;
-        queue.jobs.clear();
+        queue.jobs.retain(|job| matches!(job, Job::Lift(_)));
         self.work.notify_all();
         while queue.threads > 0 {
             let left = until.saturating_duration_since(Instant::now());

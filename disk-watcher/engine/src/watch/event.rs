@@ -20,6 +20,16 @@ pub enum Event {
         /// Which.
         tree: TreeId,
     },
+    /// The file system has refused to let a tree grow beyond a limit that it was given
+    /// ([`Limits::in_kernel`](crate::Limits::in_kernel)), which is so never broken. Sent once a minute at the most.
+    Refused {
+        /// Which.
+        tree: TreeId,
+        /// Of what it would have come to hold too much.
+        of: Amount,
+        /// In bytes or inodes.
+        limit: u64,
+    },
     /// Something is known in part only, or not at all; sent once until it has changed.
     Trouble {
         /// The tree that it is about, if it is about one.

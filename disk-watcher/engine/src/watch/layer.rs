@@ -93,6 +93,11 @@ impl Layer {
         }
     }
 
+    /// Whether it is by a project whose limits are ours to set.
+    pub(super) fn is_ours(&self) -> bool {
+        matches!(self.way, Way::Project { ours: true, .. })
+    }
+
     /// What its project uses; `None` where it is measured in another way.
     pub(super) fn project_usage(&self) -> Option<Result<ProjectUsage, QuotaError>> {
         match (&self.way, &self.volume.quota) {
@@ -151,6 +156,10 @@ impl Layer {
         else {
             return Ok(());
         };
+        if !limits.in_kernel && !quota.is_enforced() {
+            // There are none to be lifted.
+            return Ok(());
+        }
         let asked = if limits.in_kernel {
             ProjectLimits {
                 // One above the other is none to the kernel.

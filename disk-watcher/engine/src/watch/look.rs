@@ -38,6 +38,8 @@ pub(super) struct Task {
     pub(super) limits: Limits,
     /// The kernel does not know of these limits yet.
     pub(super) limits_changed: bool,
+    /// Which limits they are of those that the tree has had.
+    pub(super) limits_version: u64,
     /// `None` before the first look.
     pub(super) layer: Option<Layer>,
     /// `None` where it is to be found out what the file system can do.
@@ -119,7 +121,8 @@ impl Task {
             Some(layer) if layer.is_of(&volume) => layer.clone(),
             before => Layer::choose(&self.subject, &volume, before.as_ref(), shared),
         };
-        let untold = self.limits_changed || self.layer.is_none();
+        let is_as_before = |before: &Layer| before.is_of(&volume);
+        let untold = self.limits_changed || !self.layer.as_ref().is_some_and(is_as_before);
         if untold {
             trouble = layer.set_limits(&self.limits).err().or(trouble);
         }

@@ -19,6 +19,7 @@ mod crew;
 mod event;
 mod figures;
 mod layer;
+mod lift;
 mod look;
 mod sample;
 mod schedule;
@@ -41,6 +42,7 @@ pub use sample::{Deleted, Measured, Sample, Source};
 pub use settings::{QuotaUse, Settings, StartError};
 pub use tree::{Limits, Processes, Tree, TreeId};
 
+use crew::Job;
 use scheduler::Shared;
 
 /// What watches trees. Starts its threads, and ends them when it is dropped.
@@ -93,9 +95,14 @@ impl Watch {
         id
     }
 
-    /// Watches a tree no longer. Nothing is told of it afterwards but what is being told this very moment.
+    /// Watches a tree no longer. Nothing is told of it afterwards but what is being told this very moment. Limits that
+    /// the kernel holds it to ([`Limits::in_kernel`]) are lifted soon; a watch that is dropped leaves those of the trees
+    /// that it has.
     pub fn remove(&self, id: TreeId) {
-        self.shared.change(|state| state.remove(id));
+        let lift = self.shared.change(|state| state.remove(id));
+        if let Some(lift) = lift {
+            self.shared.crew.hand_over(&self.shared, Job::Lift(lift));
+        }
         self.shared.tracking.forget(id);
     }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
-use super::crew::Crew;
+use super::crew::{Crew, Job};
 use super::event::Event;
 use super::settings::{QuotaUse, Settings, StartError};
 use super::state::{Asleep, DRAIN_SELDOM, State};
@@ -133,15 +133,13 @@ impl Shared {
         let Some(heard) = self.warnings.as_ref().map(Warnings::read) else {
             return;
         };
-        match heard {
-            Ok(heard) => self.read(|state| state.warned(&heard)),
-            // It cannot be asked what was lost: all of them may be beyond their limits.
-            Err(_) => self.read(|state| {
-                state.warned(&Heard {
-                    lost: true,
-                    ..Heard::default()
-                });
-            }),
+        // It cannot be asked what was lost: all of them may be beyond their limits.
+        let heard = heard.unwrap_or_else(|_| Heard {
+            lost: true,
+            ..Heard::default()
+        });
+        for event in self.read(|state| state.warned(Instant::now(), &heard)) {
+            (self.sink)(event);
         }
     }
 
@@ -166,7 +164,7 @@ pub(super) fn run(shared: &Arc<Shared>) {
         }
         let drain_at = drain(shared, now, &mut drain_due);
         while let Some(task) = shared.read(|state| state.take(now)) {
-            shared.crew.hand_over(shared, task);
+            shared.crew.hand_over(shared, Job::Look(task));
         }
         let next = shared.read(|state| {
             let deaf = (deaf_until > now).then_some(deaf_until);

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::event::Event;
+use super::event::{Amount, Event};
 use super::figures::{Figures, FileSystemFigures};
 use super::layer::{Layer, Way};
+use super::lift::Lift;
 use super::look::{Inner, Outcome, Task};
 use super::sample::{Measured, Source};
 use super::schedule::{Bounds, Found, Hint, Schedule, Used};
@@ -15,7 +16,8 @@ use super::subject::Subject;
 use super::tree::{Limits, Tree, TreeId};
 use super::verdict::Known;
 use super::volume::Volume;
-use crate::quota::{Heard, Warning};
+use crate::FileId;
+use crate::quota::{Heard, Warning, WarningKind};
 
 /// What is in a tree is taken from a look at a tree inside it for so long.
 const FRESH: Duration = Duration::from_secs(15);
@@ -52,8 +54,9 @@ pub(super) enum Asleep {
 struct Watched {
     subject: Arc<Subject>,
     limits: Limits,
-    /// Whether the kernel still has to be told of the limits.
-    limits_changed: bool,
+    /// Counts up whenever the kernel is to be told of the limits, and up to where it was.
+    limits_version: u64,
+    limits_told: u64,
     layer: Option<Layer>,
     known: Known,
     inner: BTreeSet<TreeId>,
@@ -96,7 +99,8 @@ impl State {
             Watched {
                 subject,
                 limits,
-                limits_changed: false,
+                limits_version: 0,
+                limits_told: 0,
                 layer: None,
                 known: Known::default(),
                 inner: BTreeSet::new(),
@@ -105,11 +109,10 @@ impl State {
         );
     }
 
-    pub(super) fn remove(&mut self, id: TreeId) {
+    /// Returns what the kernel is to be told of that.
+    pub(super) fn remove(&mut self, id: TreeId) -> Option<Lift> {
         self.schedule.remove(id);
-        let Some(gone) = self.trees.remove(&id) else {
-            return;
-        };
+        let gone = self.trees.remove(&id)?;
         gone.subject.stop.stop();
         if let Some(outer) = gone
             .subject
@@ -121,6 +124,27 @@ impl State {
         let dev = gone.subject.dev();
         if !self.trees.values().any(|tree| tree.subject.dev() == dev) {
             self.file_systems.remove(&dev);
+        }
+        Lift::of(&gone.subject, &gone.limits, gone.layer.as_ref()?)
+    }
+
+    /// Whether a tree was not removed.
+    pub(super) fn has(&self, id: TreeId) -> bool {
+        self.trees.contains_key(&id)
+    }
+
+    /// Whether any tree has this root.
+    pub(super) fn watches(&self, root: Option<FileId>) -> bool {
+        self.trees.values().any(|tree| tree.subject.file == root)
+    }
+
+    /// What the kernel knew of the limits of the trees with this root is no longer so.
+    pub(super) fn tell_limits_again(&mut self, root: Option<FileId>) {
+        for (id, tree) in &mut self.trees {
+            if tree.subject.file == root {
+                tree.limits_version += 1;
+                self.schedule.urge(Instant::now(), *id);
+            }
         }
     }
 
@@ -137,7 +161,7 @@ impl State {
             return;
         };
         tree.limits = limits;
-        tree.limits_changed = true;
+        tree.limits_version += 1;
         let hint = hint(tree, self.file_systems.get(&tree.subject.dev()));
         self.schedule
             .change(Instant::now(), id, hint, bounds(&limits));
@@ -190,7 +214,8 @@ impl State {
         Some(Task {
             subject: Arc::clone(&tree.subject),
             limits: tree.limits,
-            limits_changed: tree.limits_changed,
+            limits_changed: tree.limits_version != tree.limits_told,
+            limits_version: tree.limits_version,
             layer: tree.layer.clone(),
             volume: volume.map(|place| Arc::clone(&place.volume)),
             urgent: turn.urgent,
@@ -252,7 +277,7 @@ impl State {
         };
         let dev = task.subject.dev();
         let mut events = Vec::new();
-        tree.limits_changed &= tree.limits != task.limits;
+        tree.limits_told = task.limits_version;
         let layer = outcome.layer;
         let is_new = task.volume.is_none();
         let by_walk = layer.source() == Source::Walk;
@@ -370,19 +395,33 @@ impl State {
         }
     }
 
-    /// The kernel says that projects have come to their limits.
-    pub(super) fn warned(&mut self, heard: &Heard) {
+    /// The kernel says that projects have come to their limits. Returns what to tell of that.
+    pub(super) fn warned(&mut self, now: Instant, heard: &Heard) -> Vec<Event> {
         self.done.quota_warnings += heard.warnings.len() as u64;
-        for tree in self.trees.values() {
+        let mut events = Vec::new();
+        for tree in self.trees.values_mut() {
             let Some(Way::Project { id, .. }) = tree.layer.as_ref().map(|layer| &layer.way) else {
                 continue;
             };
             let dev = tree.subject.dev();
-            let about_it = |warning: &Warning| warning.project == *id && warning.device == dev;
-            if heard.lost || heard.warnings.iter().any(about_it) {
-                self.schedule.urge(Instant::now(), tree.subject.id);
+            let about_it = |warning: &&Warning| warning.project == *id && warning.device == dev;
+            let of_it: Vec<_> = heard.warnings.iter().filter(about_it).collect();
+            if heard.lost || !of_it.is_empty() {
+                self.schedule.urge(now, tree.subject.id);
+            }
+            let of = |kind| of_it.iter().any(|warning| warning.kind == kind);
+            let refused = if of(WarningKind::BytesAtHard) {
+                Some((Amount::Bytes, tree.limits.hard))
+            } else if of(WarningKind::InodesAtHard) {
+                Some((Amount::Inodes, tree.limits.inodes))
+            } else {
+                None
+            };
+            if let Some((of, Some(limit))) = refused.filter(|_| tree.limits.in_kernel) {
+                events.extend(tree.known.refused(now, tree.subject.id, of, limit));
             }
         }
+        events
     }
 
     fn look_at_all_tracked(&mut self) {

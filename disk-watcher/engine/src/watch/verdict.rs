@@ -18,7 +18,11 @@ pub(super) struct Known {
     pub(super) told_soft: bool,
     pub(super) told_breach: bool,
     trouble: Option<String>,
+    told_refused: Option<Instant>,
 }
+
+/// A task that tries again and again is told of once in so long.
+const REFUSED_AGAIN: Duration = Duration::from_secs(60);
 
 /// Growth is told over this time, or since the look before where that is longer ago.
 const RECENT: Duration = Duration::from_secs(1);
@@ -81,6 +85,22 @@ impl Known {
             tree: Some(tree),
             text: text?,
         })
+    }
+
+    /// The kernel has refused to let the tree grow.
+    pub(super) fn refused(
+        &mut self,
+        now: Instant,
+        tree: TreeId,
+        of: Amount,
+        limit: u64,
+    ) -> Option<Event> {
+        let recent = |then: Instant| now.saturating_duration_since(then) < REFUSED_AGAIN;
+        if self.told_refused.is_some_and(recent) {
+            return None;
+        }
+        self.told_refused = Some(now);
+        Some(Event::Refused { tree, of, limit })
     }
 
     /// The growth up to this sample, in bytes a second.

@@ -16,5 +16,6 @@ mod tree;
 mod usage;
 mod warnings;
 mod watched;
+mod watches;
 #[path = "../watching/mod.rs"]
 mod watching;

@@ -106,8 +106,11 @@ fn a_task_that_goes_on_at_its_limit_is_heard_once_and_what_did_not_fit_is_said_t
         lost,
     } = warnings.read().unwrap();
     assert!(lost, "the kernel keeps some hundreds");
+    let device = FileId::of(sandbox.root()).unwrap().dev;
     let own = |warning: &&Warning| {
-        warning.project == sandbox.id && warning.kind == WarningKind::BytesAtHard
+        warning.device == device
+            && warning.project == sandbox.id
+            && warning.kind == WarningKind::BytesAtHard
     };
     assert!(heard.iter().filter(own).count() <= 1, "{heard:?}");
     // What comes after is heard again.

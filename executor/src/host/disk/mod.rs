@@ -15,7 +15,7 @@ mod task;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use disk_engine::{Breach, Event, Settings, StartError, Tree, TreeId, Watch};
+use disk_engine::{Amount, Breach, Event, Settings, StartError, Tree, TreeId, Watch};
 use executor_core::{LimitKind, Limitation};
 use mesos_proto::Bytes;
 use mesos_proto::v1::Resource;
@@ -104,6 +104,15 @@ fn take(routes: &Routes, event: Event) {
                 owner.recovered(tree);
             }
         }
+        Event::Refused { tree, of, limit } => {
+            if let Some(Route { owner, what }) = route(tree) {
+                let id = owner.task_id();
+                warn!(
+                    "task '{id}' is refused to write more: {}",
+                    refused(&what, of, limit)
+                );
+            }
+        }
         Event::SoftLimit(breach) => {
             if let Some(Route { owner, what }) = route(breach.tree) {
                 let id = owner.task_id();
@@ -155,6 +164,18 @@ fn limitation(what: &What, breach: &Breach) -> Limitation {
         message,
         resources: resources.clone(),
     }
+}
+
+fn refused(what: &What, of: Amount, limit: u64) -> String {
+    let whose = match what {
+        What::Sandbox { .. } => "its directory".to_owned(),
+        What::Volume { id, .. } => format!("its volume '{id}'"),
+    };
+    let limit = match of {
+        Amount::Bytes => Bytes::new(limit).to_string(),
+        Amount::Inodes => format!("{limit} inodes"),
+    };
+    format!("{whose} may hold {limit}, and the file system sees to that")
 }
 
 /// On one line.

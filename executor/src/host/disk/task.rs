@@ -158,11 +158,10 @@ impl TaskDisk {
         let until = Instant::now() + KERNELS_PATIENCE;
         loop {
             let latest = self.disks.0.watch.latest(tree);
-            match latest.map(|measured| measured.sample.source) {
-                Some(Source::ProjectQuota) => return self.held_by_kernel(),
-                Some(Source::ChangeTracking | Source::Walk) => {
-                    return Err("its directory has no project quota of its own".to_owned());
-                }
+            match latest {
+                // In which way it was looked at says nothing: of one that is beyond a limit already the last look is a
+                // walk.
+                Some(_) => return self.held_by_kernel(),
                 None if Instant::now() >= until => {
                     return Err("the file system does not answer".to_owned());
                 }
@@ -178,9 +177,11 @@ impl TaskDisk {
         };
         let quota = ProjectQuota::probe(root.as_fd()).map_err(|error| error.to_string())?;
         let found = quota::project_of(root.as_fd()).map_err(|error| error.to_string())?;
-        let usage = found.project.map(|project| quota.usage(project));
-        let usage = usage.transpose().map_err(|error| error.to_string())?;
-        let held = usage.and_then(|usage| usage.limits.hard);
+        let Some(project) = found.project else {
+            return Err("its directory has no project quota of its own".to_owned());
+        };
+        let usage = quota.usage(project).map_err(|error| error.to_string())?;
+        let held = usage.limits.hard;
         match quota.is_enforced() && held.is_some_and(|held| Some(held) <= limits.hard) {
             true => Ok(()),
             false => Err("its project has another limit, or none".to_owned()),

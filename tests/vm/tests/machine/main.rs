@@ -1,6 +1,7 @@
 //! What runs in the virtual machine: one boot for all of it.
 #![forbid(unsafe_code)]
 
+mod disk_quotas;
 mod disk_watcher;
 mod kernel_tests;
 mod ordinary_user;
