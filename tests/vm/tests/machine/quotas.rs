@@ -14,7 +14,8 @@ fn the_engine_counts_and_limits_by_project_on_xfs_and_ext4() {
         Suite {
             package: "disk-engine",
             programs: &["quotas"],
-            arguments: &["--test-threads=2"],
+            // With what is measured on the way.
+            arguments: &["--test-threads=2", "--show-output"],
             prefix: "",
         },
     );
