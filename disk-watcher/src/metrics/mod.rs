@@ -6,7 +6,7 @@
 //!                                               └──> carbon: points of Graphite
 //! ```
 //!
-//! A [`Report`] is made when somebody asks, and the same is told to all who ask within half a second: nobody asking costs
+//! A [`disk_figures::Report`] is made when somebody asks, and the same is told to all who ask within half a second: nobody asking costs
 //! nothing.
 
 mod asker;
