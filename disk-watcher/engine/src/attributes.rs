@@ -13,6 +13,9 @@ use rustix::io::Errno;
 use crate::FileId;
 use crate::proc_text;
 
+/// When a file changed last, in seconds and nanoseconds.
+pub(crate) type Changed = (i64, u32);
+
 /// What one file is and holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attributes {
@@ -22,6 +25,8 @@ pub(crate) struct Attributes {
     /// When it was made, in seconds and nanoseconds: tells a directory from a later one that was given its inode.
     /// `None` where the file system does not remember.
     pub(crate) born: Option<(i64, u32)>,
+    /// When its content or anything else of it changed.
+    pub(crate) changed: Changed,
     pub(crate) is_dir: bool,
     pub(crate) nlink: u64,
     /// Allocated 512-byte blocks.
@@ -50,6 +55,7 @@ fn get(dir: BorrowedFd<'_>, name: &CStr, flags: AtFlags) -> Result<Attributes, E
         | StatxFlags::NLINK
         | StatxFlags::BLOCKS
         | StatxFlags::BTIME
+        | StatxFlags::CTIME
         | StatxFlags::MNT_ID;
     match rustix::fs::statx(dir, name, flags | AtFlags::STATX_DONT_SYNC, wanted) {
         Ok(found) => Ok(Attributes {
@@ -60,6 +66,7 @@ fn get(dir: BorrowedFd<'_>, name: &CStr, flags: AtFlags) -> Result<Attributes, E
             mount: (found.stx_mask & StatxFlags::MNT_ID.bits() != 0).then_some(found.stx_mnt_id),
             born: (found.stx_mask & StatxFlags::BTIME.bits() != 0)
                 .then_some((found.stx_btime.tv_sec, found.stx_btime.tv_nsec)),
+            changed: (found.stx_ctime.tv_sec, found.stx_ctime.tv_nsec),
             is_dir: FileType::from_raw_mode(found.stx_mode.into()).is_dir(),
             nlink: found.stx_nlink.into(),
             blocks: found.stx_blocks,
@@ -78,6 +85,10 @@ fn without_statx(dir: BorrowedFd<'_>, name: &CStr, flags: AtFlags) -> Result<Att
         },
         mount: None,
         born: None,
+        changed: (
+            found.st_ctime,
+            u32::try_from(found.st_ctime_nsec).unwrap_or(0),
+        ),
         is_dir: FileType::from_raw_mode(found.st_mode).is_dir(),
         nlink: found.st_nlink,
         blocks: u64::try_from(found.st_blocks).unwrap_or(0),

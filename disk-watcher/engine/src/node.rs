@@ -168,6 +168,7 @@ mod tests {
             id: FileId { dev: 1, ino },
             mount: Some(mount),
             born: None,
+            changed: (0, 0),
             is_dir: true,
             nlink: 2,
             blocks: 8,

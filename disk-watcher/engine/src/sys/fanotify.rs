@@ -1,10 +1,13 @@
 //! A fanotify group: what is marked, and its descriptor to read events from.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::{self, MaybeUninit};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+
+const IGNORE_BEFORE_6_0: libc::c_uint =
+    libc::FAN_MARK_IGNORED_MASK | libc::FAN_MARK_IGNORED_SURV_MODIFY;
 
 /// A group that reports directories by their handles (Linux 5.9). Its marks go with it.
 #[derive(Debug)]
@@ -87,6 +90,49 @@ impl Group {
     /// `ENOENT` when there is none.
     pub(crate) fn unmark_directory(&self, directory: BorrowedFd<'_>, mask: u64) -> io::Result<()> {
         self.mark(libc::FAN_MARK_REMOVE, mask, directory, None)
+    }
+
+    /// Reports no more writes to a file, of which this is any descriptor, an `O_PATH` one as well.
+    ///
+    /// # Errors
+    /// Where /proc is not mounted; `ENOSPC` or `ENOMEM` when there can be no more marks.
+    pub(crate) fn ignore_writes(&self, file: RawFd) -> io::Result<()> {
+        let add = libc::FAN_MARK_ADD;
+        match self.mark_by_descriptor(add | libc::FAN_MARK_IGNORE_SURV, file) {
+            // Linux before 6.0.
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                self.mark_by_descriptor(add | IGNORE_BEFORE_6_0, file)
+            }
+            done => done,
+        }
+    }
+
+    /// Reports writes to such a file again.
+    ///
+    /// # Errors
+    /// Where /proc is not mounted; `ENOENT` when they are reported.
+    pub(crate) fn heed_writes(&self, file: RawFd) -> io::Result<()> {
+        let remove = libc::FAN_MARK_REMOVE;
+        match self.mark_by_descriptor(remove | libc::FAN_MARK_IGNORE_SURV, file) {
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                self.mark_by_descriptor(remove | IGNORE_BEFORE_6_0, file)
+            }
+            done => done,
+        }
+    }
+
+    /// Takes back every mark on a file or a directory; those on file systems stay.
+    ///
+    /// # Errors
+    /// None that is known.
+    pub(crate) fn unmark_all(&self, any: BorrowedFd<'_>) -> io::Result<()> {
+        self.mark(libc::FAN_MARK_FLUSH, 0, any, None)
+    }
+
+    /// A descriptor that is open for nothing cannot be marked but by its link in /proc.
+    fn mark_by_descriptor(&self, flags: libc::c_uint, file: RawFd) -> io::Result<()> {
+        let link = CString::new(format!("/proc/self/fd/{file}"))?;
+        self.mark(flags, libc::FAN_MODIFY, self.0.as_fd(), Some(&link))
     }
 
     fn mark(

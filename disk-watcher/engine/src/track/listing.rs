@@ -7,8 +7,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, RawDir};
 use rustix::io::Errno;
 
+use super::parked::Notice;
 use super::table::{Content, Entry, Files, Linked};
-use crate::attributes::{self, Attributes};
+use crate::attributes::{self, Attributes, Changed};
 use crate::sys::{self, Handle};
 
 const FLAGS: i32 = libc::O_RDONLY
@@ -104,6 +105,7 @@ pub(super) fn list(
     directory: &Open,
     mount: &Mount,
     wanted: Wanted,
+    notice: &mut Notice<'_>,
     buffer: &mut Vec<u8>,
 ) -> Result<Found, Refusal> {
     let mut found = Found::default();
@@ -127,7 +129,11 @@ pub(super) fn list(
             match look(directory, name) {
                 Look::Directory => is_directory = true,
                 Look::Gone => {}
-                Look::File(file) => {
+                Look::File {
+                    entry: file,
+                    changed,
+                } => {
+                    notice.file(name, file, changed);
                     files += 1;
                     if files > wanted.most {
                         found.is_cut = true;
@@ -163,7 +169,7 @@ pub(super) fn inodes(
 
 /// What is under a name.
 pub(super) enum Look {
-    File(Entry),
+    File { entry: Entry, changed: Changed },
     Directory,
     Gone,
 }
@@ -173,25 +179,31 @@ pub(super) fn look(directory: &Open, name: &CStr) -> Look {
     let file = match attributes::at(directory.fd.as_fd(), name) {
         Ok(file) => file,
         Err(errno) if attributes::is_gone(errno) => return Look::Gone,
-        Err(_) => return Look::File(Entry::Unread),
+        Err(_) => {
+            return Look::File {
+                entry: Entry::Unread,
+                changed: Changed::default(),
+            };
+        }
     };
     let bytes = file.blocks * 512;
     if file.is_dir {
         return Look::Directory;
     }
-    Look::File(
-        if file.mount.is_some() && file.mount != directory.attributes.mount {
-            Entry::Mounted
-        } else if file.nlink > 1 {
-            Entry::Linked(Linked {
-                ino: file.id.ino,
-                bytes,
-                nlink: file.nlink,
-            })
-        } else {
-            Entry::Single { bytes }
-        },
-    )
+    let is_mount = file.mount.is_some() && file.mount != directory.attributes.mount;
+    let entry = match file.nlink {
+        _ if is_mount => Entry::Mounted,
+        2.. => Entry::Linked(Linked {
+            ino: file.id.ino,
+            bytes,
+            nlink: file.nlink,
+        }),
+        _ => Entry::Single { bytes },
+    };
+    Look::File {
+        entry,
+        changed: file.changed,
+    }
 }
 
 fn find_directory(found: &mut Found, parent: BorrowedFd<'_>, name: &CStr, ino: u64, mount: u64) {

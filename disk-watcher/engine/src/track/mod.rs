@@ -12,6 +12,7 @@
 //! there until the tree is read, and only then is it listed again. A directory that appears is walked by the same
 //! means, one that disappears is forgotten unless it appears elsewhere.
 //!
+//! A file that is written all the time is [parked](parked): what it costs its writer is worth more than the news.
 //! In a directory of many files each is [kept](named), and looked at alone when it changes.
 //!
 //! Kept on purpose: renames are told by both directories, so `FAN_RENAME` (Linux 5.17) would add nothing. What the
@@ -26,6 +27,7 @@ mod later;
 mod links;
 mod listing;
 mod named;
+mod parked;
 mod read;
 mod reconcile;
 mod sums;
@@ -47,6 +49,7 @@ pub use event::{Event as TrackEvent, Events as TrackEvents, FileSystemId, Malfor
 use hunt::Allowance;
 use later::Later;
 use listing::Mount;
+use parked::Parked;
 pub use reconcile::Drift;
 use reconcile::Progress;
 use sums::TreeIndex;
@@ -71,7 +74,7 @@ const EVENT_BYTES: usize = 64 * 1024;
 /// Room for the entries of one system call.
 const LISTING_BYTES: usize = 256 * 1024;
 
-/// How much memory tracking may take.
+/// How much memory tracking may take, and when it looks closer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Directories and files with several links of all trees together, about 300 bytes each. A tree that would bring more is refused.
@@ -82,6 +85,9 @@ pub struct Bounds {
     /// Files of large directories of all trees together, about 70 bytes each. Of what would bring more, all files are
     /// looked at when one changes.
     pub files: usize,
+    /// So many times in a row something happened in a directory when its tree was read, before the file in it that was
+    /// written last is [parked](Tracker::parked).
+    pub busy: u8,
     /// Bytes of events that are read at once. The kernel's queue has no bound of its own; when it holds more than
     /// this, it is thrown away, and everything is looked at again.
     pub event_bytes: usize,
@@ -93,6 +99,7 @@ impl Default for Bounds {
             size: 1 << 20,
             large: 512,
             files: 1 << 19,
+            busy: 8,
             event_bytes: 64 << 20,
         }
     }
@@ -116,6 +123,7 @@ pub struct Tracker {
     table: Table,
     later: Later,
     allowance: Allowance,
+    parked: Vec<Parked>,
     events: Vec<u8>,
     listing: Vec<u8>,
 }
@@ -141,6 +149,8 @@ struct Tracked {
     /// Files of which another name may have been counted before they had several.
     suspects: Vec<Linked>,
     progress: Option<Progress>,
+    /// How many times it was read.
+    reads: u32,
 }
 
 /// What came of [`Tracker::drain`].
@@ -177,6 +187,7 @@ impl Tracker {
             table: Table::default(),
             later: Later::default(),
             allowance: Allowance::new(),
+            parked: Vec::new(),
             events: vec![0; EVENT_BYTES],
             listing: Vec::with_capacity(LISTING_BYTES),
         })
@@ -229,6 +240,7 @@ impl Tracker {
             outer,
             suspects: Vec::new(),
             progress: None,
+            reads: 0,
         };
         self.trees.insert(tree, tracked);
         self.by_index.insert(index, tree);
@@ -248,6 +260,7 @@ impl Tracker {
         }
         let on_same = |other: &Tracked| other.file_system == tracked.file_system;
         if !self.trees.values().any(on_same) {
+            self.release_all(tracked.file_system, &tracked.mount);
             self.file_systems[usize::from(tracked.file_system)] = None;
             // Where even that fails, events come in that nobody waits for, until the tracker ends.
             let _ = self
@@ -273,6 +286,8 @@ impl Tracker {
             self.start_over()?;
             drained.overflowed = true;
         }
+        // After the events: where one of them says that a parked file went is looked at when that is parked no more.
+        self.look_at_parked()?;
         if drained.overflowed {
             for tracked in self.trees.values() {
                 self.table.soil_all(tracked.index);
@@ -419,6 +434,7 @@ impl Tracker {
         self.group = group;
         self.named = Group::of_names().map_err(NoTracking::of_group)?;
         self.table.forget_files();
+        self.parked.clear();
         Ok(())
     }
 }

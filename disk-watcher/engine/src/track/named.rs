@@ -8,6 +8,7 @@
 use std::os::fd::AsFd;
 
 use super::listing::{self, Found, Look, Open, Refusal, Wanted};
+use super::parked::Notice;
 use super::table::{At, Directory};
 use super::{MASK, Mount, NoTracking, Tracker};
 use crate::TreeId;
@@ -22,6 +23,7 @@ impl Tracker {
         open: &Open,
         mount: &Mount,
         structure: bool,
+        reads: u32,
     ) -> Result<Found, Refusal> {
         let whole = Wanted {
             structure,
@@ -29,27 +31,35 @@ impl Tracker {
             most: usize::MAX,
         };
         let directory = self.table.get(at);
+        let Some(key) = directory.map(|found| found.key) else {
+            return Err(Refusal::Gone);
+        };
         let was_large = directory.is_some_and(Directory::is_large);
         let known = directory.map_or(0, |found| found.inodes() as usize);
+        let is_busy = self.table.is_busy(at, reads, self.bounds.busy);
+        let mut notice = Notice::of(key, &mut self.parked, is_busy && !was_large);
         let mut room = self.bounds.files.saturating_sub(self.table.kept());
         if was_large {
             room += known;
         } else {
             if room < known.max(self.bounds.large) {
-                return listing::list(open, mount, whole, &mut self.listing);
+                return listing::list(open, mount, whole, &mut notice, &mut self.listing);
             }
             let few = Wanted {
                 most: self.bounds.large,
                 ..whole
             };
-            let found = listing::list(open, mount, few, &mut self.listing)?;
+            let found = listing::list(open, mount, few, &mut notice, &mut self.listing)?;
             if !found.is_cut {
+                if let Some(newest) = notice.newest {
+                    self.park(key, open, newest);
+                }
                 return Ok(found);
             }
             if let Err(_cannot) = self.named.mark_directory(open.fd.as_fd(), MASK_OF_LARGE) {
                 // Listed whole each time, it is as right.
                 rewind(open)?;
-                return listing::list(open, mount, whole, &mut self.listing);
+                return listing::list(open, mount, whole, &mut notice, &mut self.listing);
             }
             rewind(open)?;
         }
@@ -58,7 +68,7 @@ impl Tracker {
             most: room,
             ..whole
         };
-        let found = listing::list(open, mount, each, &mut self.listing)?;
+        let found = listing::list(open, mount, each, &mut notice, &mut self.listing)?;
         let files = found.files.as_ref().map_or(0, |files| files.len());
         if !found.is_cut && files > self.bounds.large / 2 {
             return Ok(found);
@@ -66,7 +76,7 @@ impl Tracker {
         // What stays marked nevertheless is heard of by name, and listed as any other.
         let _ = self.named.unmark_directory(open.fd.as_fd(), MASK_OF_LARGE);
         rewind(open)?;
-        listing::list(open, mount, whole, &mut self.listing)
+        listing::list(open, mount, whole, &mut notice, &mut self.listing)
     }
 
     /// Looks at those files of a large directory that were named. `None`: they are not to be had one by one.
@@ -82,7 +92,7 @@ impl Tracker {
         let looked_at = names.len() as u64;
         let found = names.into_iter().map(|name| {
             let file = match listing::look(open, &name) {
-                Look::File(file) => Some(file),
+                Look::File { entry, .. } => Some(entry),
                 Look::Directory | Look::Gone => None,
             };
             (name, file)

@@ -45,7 +45,8 @@ impl Tracker {
     }
 
     fn read_waiting(&mut self, tree: TreeId) -> Result<(), NoTracking> {
-        let tracked = self.trees.get(&tree).ok_or(NoTracking::NotTracked)?;
+        let tracked = self.trees.get_mut(&tree).ok_or(NoTracking::NotTracked)?;
+        tracked.reads = tracked.reads.wrapping_add(1);
         let (index, file_system) = (tracked.index, tracked.file_system);
         let mount = tracked.mount.clone();
         // The kernel tells that a directory is gone when nobody holds it any more, and we hold this one.
@@ -83,7 +84,7 @@ impl Tracker {
             is_readable: true,
         };
         let tracked = self.trees.get(&tree).ok_or(NoTracking::NotTracked)?;
-        let mount = tracked.mount.clone();
+        let (mount, reads) = (tracked.mount.clone(), tracked.reads);
         let Some(directory) = self.table.get(at) else {
             return Ok(looked);
         };
@@ -96,7 +97,7 @@ impl Tracker {
                     looked.entries = names;
                     return Ok(looked);
                 }
-                self.list(at, &open, &mount, dirty.structure)
+                self.list(at, &open, &mount, dirty.structure, reads)
             }
             Err(refusal) => Err(refusal),
         };
@@ -141,7 +142,8 @@ impl Tracker {
         at: At,
         directories: &[(crate::Handle, u64)],
     ) -> Result<(), NoTracking> {
-        let tracked = self.trees.get(&tree).ok_or(NoTracking::NotTracked)?;
+        let tracked = self.trees.get_mut(&tree).ok_or(NoTracking::NotTracked)?;
+        tracked.reads = tracked.reads.wrapping_add(1);
         let (index, file_system) = (tracked.index, tracked.file_system);
         let mut missing: HashSet<At> = self.table.children(at).into_iter().collect();
         let mut inner = HashMap::new();

@@ -72,6 +72,9 @@ pub(super) struct Directory {
     /// In which queues of [`Later`](super::later::Later) it is, a bit each.
     pub(super) later: u8,
     pub(super) is_root: bool,
+    /// How many reads of its tree in a row something had happened in it, up to which.
+    busy: u8,
+    busy_until: u32,
 }
 
 impl Directory {
@@ -162,6 +165,8 @@ impl Table {
             dirty: Dirty::default(),
             later: 0,
             is_root: parent.is_none(),
+            busy: 0,
+            busy_until: 0,
         };
         let at = self.free.pop().unwrap_or_else(|| {
             self.directories.push(None);
@@ -244,6 +249,25 @@ impl Table {
                 return Some((at, std::mem::take(&mut directory.dirty)));
             }
         }
+    }
+
+    /// Counts that something had happened in a directory when its tree was read for that time. Whether that was so
+    /// many times in a row now.
+    pub(super) fn is_busy(&mut self, at: At, reads: u32, times: u8) -> bool {
+        let Some(directory) = self.get_mut(at) else {
+            return false;
+        };
+        if directory.busy_until.wrapping_add(1) == reads {
+            directory.busy = directory.busy.saturating_add(1);
+        } else if directory.busy_until != reads {
+            directory.busy = 1;
+        }
+        directory.busy_until = reads;
+        let is_busy = directory.busy >= times;
+        if is_busy {
+            directory.busy = 0;
+        }
+        is_busy
     }
 
     /// How many names of an inode are known, in all trees.

@@ -7,6 +7,7 @@ mod basics;
 mod hostile;
 mod image;
 mod large;
+mod parked;
 mod random;
 #[path = "../tree/mod.rs"]
 mod tree;

@@ -85,6 +85,7 @@ impl World {
         let (inside, outside) = (model(), model());
         let bounds = Bounds {
             large,
+            busy: 1, // whatever was written last is parked
             ..Bounds::default()
         };
         let mut tracker = Tracker::within(bounds).unwrap();

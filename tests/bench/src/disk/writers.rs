@@ -21,9 +21,19 @@ const DRAIN_EVERY: Duration = Duration::from_millis(100);
 type Operation = fn(&Path, u32);
 
 /// What to call it, how often in one round.
-const OPERATIONS: [(&str, u32, Operation); 5] = [
+const OPERATIONS: [(&str, u32, Operation); 7] = [
     ("append 64 B", 200_000, append),
+    (
+        "append 64 B, to a file that is parked soon",
+        8_000_000,
+        append,
+    ),
     ("overwrite 4 KiB", 200_000, overwrite),
+    (
+        "overwrite 4 KiB, of a file that is parked soon",
+        8_000_000,
+        overwrite,
+    ),
     ("create, write, close, unlink", 10_000, come_and_go),
     ("create, write, close", 10_000, create),
     ("pread 4 KiB", 200_000, read),
