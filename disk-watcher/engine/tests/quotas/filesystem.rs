@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,19 @@ const SOON: Duration = Duration::from_secs(30);
 
 /// Nobody's, on any Linux.
 pub(crate) const NOBODY: u32 = 65_534;
+
+/// Every subscriber hears of every file system: while one test floods them all, no other may count on being told.
+static WARNINGS: RwLock<()> = RwLock::new(());
+
+/// While this is held nobody floods those who hear the kernel's warnings.
+pub(crate) fn in_quiet() -> RwLockReadGuard<'static, ()> {
+    WARNINGS.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// While this is held nobody counts on hearing a warning.
+pub(crate) fn in_noise() -> RwLockWriteGuard<'static, ()> {
+    WARNINGS.write().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// What counts by project.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,9 @@ use disk_engine::FileId;
 use disk_engine::quota::{Heard, ProjectLimits, Warning, WarningKind, Warnings};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::filesystem::{FileSystem, Kind, Sandbox, as_nobody, eventually, write};
+use crate::filesystem::{
+    FileSystem, Kind, Sandbox, as_nobody, eventually, in_noise, in_quiet, write,
+};
 
 const MIB: u64 = 1 << 20;
 
@@ -41,6 +43,7 @@ fn limit(sandbox: &Sandbox) {
 
 #[test]
 fn a_soft_and_a_hard_limit_are_told_of_when_they_are_reached() {
+    let _guard = in_quiet();
     for kind in Kind::BOTH {
         let filesystem = FileSystem::new(kind);
         let (sandbox, other) = (filesystem.sandbox(5_001), filesystem.sandbox(5_002));
@@ -61,6 +64,7 @@ fn a_soft_and_a_hard_limit_are_told_of_when_they_are_reached() {
 
 #[test]
 fn a_warning_wakes_whoever_waits_for_one() {
+    let _guard = in_quiet();
     for kind in Kind::BOTH {
         let filesystem = FileSystem::new(kind);
         let sandbox = filesystem.sandbox(5_001);
@@ -80,6 +84,7 @@ fn a_warning_wakes_whoever_waits_for_one() {
 
 #[test]
 fn ext4_tells_when_usage_is_below_the_soft_limit_again() {
+    let _guard = in_quiet();
     let filesystem = FileSystem::new(Kind::Ext4);
     let sandbox = filesystem.sandbox(5_001);
     limit(&sandbox);
@@ -92,6 +97,7 @@ fn ext4_tells_when_usage_is_below_the_soft_limit_again() {
 
 #[test]
 fn a_task_that_goes_on_at_its_limit_is_heard_once_and_what_did_not_fit_is_said_to_be_lost() {
+    let _guard = in_noise();
     let filesystem = FileSystem::new(Kind::Xfs);
     let sandbox = filesystem.sandbox(5_001);
     limit(&sandbox);

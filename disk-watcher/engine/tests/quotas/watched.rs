@@ -47,7 +47,7 @@ fn put(path: &Path, project: &str) {
         succeed(
             "chattr",
             ["-p".as_ref(), project.as_ref(), path.as_os_str()],
-        )
+        );
     });
 }
 

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use disk_engine::quota::{ProjectId, ProjectLimits, ProjectQuota, ProjectUsage, project_of};
 use disk_engine::{Amount, Event, Limits, QuotaUse, Settings, Source, TreeId};
 
-use crate::filesystem::{FileSystem, Kind, as_nobody, eventually, everybodys, id, succeed, write};
+use crate::filesystem::{
+    FileSystem, Kind, as_nobody, eventually, everybodys, id, in_quiet, succeed, write,
+};
 use crate::tree::Tree;
 use crate::watching::{Watching, unlimited};
 
@@ -152,6 +154,7 @@ fn a_breach_is_told_soon_and_little_is_written_beyond_the_limit() {
 
 #[test]
 fn with_limits_in_the_kernel_a_write_is_refused_which_is_told_and_nothing_is_broken() {
+    let _guard = in_quiet();
     for kind in Kind::BOTH {
         let filesystem = FileSystem::new(kind);
         let directory = directory(&filesystem);
@@ -182,6 +185,7 @@ fn with_limits_in_the_kernel_a_write_is_refused_which_is_told_and_nothing_is_bro
 
 #[test]
 fn a_soft_limit_in_the_kernel_is_told_when_it_is_crossed() {
+    let _guard = in_quiet();
     for kind in Kind::BOTH {
         let filesystem = FileSystem::new(kind);
         let directory = directory(&filesystem);
