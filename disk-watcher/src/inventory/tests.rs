@@ -247,6 +247,8 @@ async fn containers_that_come_and_go_while_they_are_looked_for_are_all_told_of_i
             }
         }
         done.store(true, std::sync::atomic::Ordering::Release);
+        // Something is told after the end was said, whatever was told before.
+        make_run(&work_dir, "last", "c300");
     });
     let lost = |work_dir: &Path, known: &BTreeMap<Key, Arc<Subject>>| {
         let there = |key: &&Key| {
@@ -256,8 +258,8 @@ async fn containers_that_come_and_go_while_they_are_looked_for_are_all_told_of_i
                 .join(&run.container_id)
                 .is_dir()
         };
-        let all = (0..300).filter(|n| {
-            let run = run(&format!("e{}", n % 60), &format!("c{n}"));
+        let made = (0..300).map(|n| run(&format!("e{}", n % 60), &format!("c{n}")));
+        let all = made.chain([run("last", "c300")]).filter(|run| {
             work_dir
                 .join(run.executor.runs())
                 .join(&run.container_id)
