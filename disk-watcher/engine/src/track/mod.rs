@@ -12,7 +12,7 @@
 //! there until the tree is read, and only then is it listed again. A directory that appears is walked by the same
 //! means, one that disappears is forgotten unless it appears elsewhere.
 //!
-//! A file that is written all the time is [parked](parked): what it costs its writer is worth more than the news.
+//! A file that is written all the time is [parked]: what it costs its writer is worth more than the news.
 //! In a directory of many files each is [kept](named), and looked at alone when it changes.
 //!
 //! Kept on purpose: renames are told by both directories, so `FAN_RENAME` (Linux 5.17) would add nothing. What the
