@@ -2,7 +2,7 @@
 //!
 //! Two halves that meet in a [`Batch`] of encoded points:
 //!
-//! * pure: [`MetricPath`] (names that carbon stores as they are meant), [`app_name`] and [`Roster`]
+//! * pure: [`MetricPath`] (names that carbon stores as they are meant), [`app_name()`] and [`Roster`]
 //!   (names that do not change with every restart), [`PointTime`], [`Batch`] and [`encode_point`]
 //!   (the plaintext protocol, `path value timestamp\n`);
 //! * I/O: [`Sink`] (a bounded queue that never blocks who fills it) and the [`Connection`] it

@@ -23,7 +23,7 @@ pub struct Roster<T = ()> {
 /// An instance that lives.
 #[derive(Debug)]
 pub struct Member<T> {
-    /// See [`app_name`].
+    /// See [`app_name()`].
     pub app: Arc<str>,
     /// Unique among the living instances of the app.
     pub slot: u32,
