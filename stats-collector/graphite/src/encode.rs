@@ -12,6 +12,8 @@ use crate::MetricPath;
 pub enum Value {
     /// Written with every digit, also above 2^53.
     Integer(u64),
+    /// The same below zero.
+    Signed(i64),
     /// Written with the fewest digits that read back as the same number.
     Float(f64),
 }
@@ -25,6 +27,12 @@ impl From<u64> for Value {
 impl From<u32> for Value {
     fn from(value: u32) -> Self {
         Self::Integer(u64::from(value))
+    }
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Signed(value)
     }
 }
 
@@ -68,6 +76,7 @@ pub fn encode_point(
     out.extend_from_slice(path.as_str().as_bytes());
     let written = match value {
         Value::Integer(integer) => writeln!(out, " {integer} {timestamp}"),
+        Value::Signed(integer) => writeln!(out, " {integer} {timestamp}"),
         // Without an exponent 1e300 is 301 digits.
         Value::Float(float) if float != 0.0 && !(1e-5..1e16).contains(&float.abs()) => {
             writeln!(out, " {float:e} {timestamp}")
