@@ -195,6 +195,7 @@ fn sink_config(settings: &Settings) -> SinkConfig {
         connect_timeout: settings.timeout,
         write_timeout: settings.timeout,
         queue_bytes: settings.queue_bytes,
+        spool: None,
     }
 }
 

@@ -59,13 +59,16 @@ pub(crate) fn add_health(
 mod tests {
     use super::*;
 
-    const SINK: Counters = Counters {
-        pushed: 100,
-        written: 70,
-        resent: 5,
-        dropped: 20,
-        connections: 3,
-    };
+    fn sink() -> Counters {
+        Counters {
+            pushed: 100,
+            written: 70,
+            resent: 5,
+            dropped: 20,
+            connections: 3,
+            ..Counters::default()
+        }
+    }
 
     fn lines(scrape: Option<&Scrape>) -> String {
         let totals = Totals {
@@ -74,7 +77,7 @@ mod tests {
         };
         let base = MetricPath::parse("c").unwrap();
         let mut batch = Batch::default();
-        add_health(&mut batch, &base, scrape, &totals, &SINK, 60);
+        add_health(&mut batch, &base, scrape, &totals, &sink(), 60);
         String::from_utf8(batch.bytes().to_vec()).unwrap()
     }
 

@@ -39,6 +39,7 @@ pub(super) async fn ship(settings: CarbonSettings, asker: Asker) {
         connect_timeout: PATIENCE,
         write_timeout: PATIENCE,
         queue_bytes: QUEUE_BYTES,
+        spool: None,
     });
     let phase = phase(&host, interval);
     let mut points = Points::new(prefix.child(&host).child("disk"));

@@ -22,7 +22,9 @@ use tracing::{info, warn};
 use crate::Batch;
 use crate::backoff::Backoff;
 use crate::connection::{Address, Connection, ConnectionError};
+use crate::counters::Counters;
 use crate::queue::Queue;
+use crate::spool::{SpoolConfig, SpoolName};
 use crate::window::{Window, Written};
 
 /// With less than this waiting, the task still has something to write while more is being encoded.
@@ -43,33 +45,10 @@ pub struct SinkConfig {
     pub connect_timeout: Duration,
     /// How long one batch may take to be written.
     pub write_timeout: Duration,
-    /// How many bytes may wait while carbon is down or slow.
+    /// How many bytes may wait in memory while carbon is down or slow.
     pub queue_bytes: usize,
-}
-
-/// What happened so far, in points but for `connections`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Given to [`Sink::push`].
-    pub pushed: u64,
-    /// Handed to the kernel, each counted once.
-    pub written: u64,
-    /// Handed to the kernel again after a lost connection.
-    pub resent: u64,
-    /// Given up for newer ones since the queue was full.
-    pub dropped: u64,
-    /// Connections made.
-    pub connections: u64,
-}
-
-impl Counters {
-    /// Points neither written nor given up yet.
-    #[must_use]
-    pub fn waiting(&self) -> u64 {
-        self.pushed
-            .saturating_sub(self.written)
-            .saturating_sub(self.dropped)
-    }
+    /// Where points go that carbon does not take in time, under the name of this destination.
+    pub spool: Option<(SpoolConfig, SpoolName)>,
 }
 
 /// Why [`Sink::finish`] could not hand over everything.

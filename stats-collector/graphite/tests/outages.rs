@@ -30,6 +30,7 @@ fn sink(address: &Address) -> Sink {
         connect_timeout: LONG,
         write_timeout: LONG,
         queue_bytes: 64 << 20,
+        spool: None,
     })
 }
 
@@ -157,6 +158,7 @@ async fn a_carbon_that_stops_reading_is_left_and_gets_everything_later() {
         connect_timeout: LONG,
         write_timeout: Duration::from_millis(200),
         queue_bytes: 64 << 20,
+        spool: None,
     });
     let stuck = carbon.accept().await.unwrap().0;
     // More than the kernel's two buffers take.
@@ -220,6 +222,7 @@ async fn a_full_queue_gives_up_the_oldest_points_and_counts_them() {
         connect_timeout: LONG,
         write_timeout: LONG,
         queue_bytes: 30 * "p 100 1\n".len(),
+        spool: None,
     });
     for number in 100..200 {
         sink.push(point(number));
@@ -258,6 +261,7 @@ async fn a_carbon_that_never_reads_does_not_count_as_having_read() {
         connect_timeout: LONG,
         write_timeout: Duration::from_millis(100),
         queue_bytes: 1 << 20,
+        spool: None,
     });
     sink.push(point(1));
     let _never_read = carbon.accept().await.unwrap();

@@ -39,6 +39,7 @@ fn rig(replies: impl IntoIterator<Item = Reply>, options: &[&str]) -> Rig {
         connect_timeout: LONG,
         write_timeout: LONG,
         queue_bytes: settings.queue_bytes,
+        spool: None,
     });
     let collector = Collector::new(&settings);
     Rig {
