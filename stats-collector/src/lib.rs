@@ -18,6 +18,7 @@ pub mod daemon;
 mod disk_scrape;
 mod health;
 mod model;
+mod names;
 mod sample;
 mod series;
 pub mod settings;

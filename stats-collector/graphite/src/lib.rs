@@ -33,7 +33,7 @@ pub use batch::Batch;
 pub use connection::{Address, Connection, ConnectionError};
 pub use counters::{Counters, SpoolCounters};
 pub use encode::{EncodeError, Value, encode_point};
-pub use path::{COMPONENT_MAX, MetricPath, PathError};
+pub use path::{COMPONENT_MAX, MetricPath, PathError, component};
 pub use roster::{Member, Roster};
 pub use schedule::{PointTime, phase, until_next};
 pub use sink::{FinishError, Sink, SinkConfig};

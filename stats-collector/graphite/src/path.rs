@@ -70,23 +70,7 @@ impl MetricPath {
     /// [`COMPONENT_MAX`] is cut off, and nothing at all becomes `_`.
     pub fn push(&mut self, component: &str) -> &mut Self {
         self.0.push('.');
-        // Nearly all are: field names, slots and most apps.
-        let is_ready = (1..=COMPONENT_MAX).contains(&component.len())
-            && component.bytes().all(|b| is_plain(char::from(b)));
-        if is_ready {
-            self.0.push_str(component);
-            return self;
-        }
-        let start = self.0.len();
-        self.0.extend(
-            component
-                .chars()
-                .take(COMPONENT_MAX)
-                .map(|c| if is_plain(c) { c } else { '_' }),
-        );
-        if self.0.len() == start {
-            self.0.push('_');
-        }
+        push_component(&mut self.0, component);
         self
     }
 
@@ -119,6 +103,34 @@ impl MetricPath {
 impl fmt::Display for MetricPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// One component made from any text, see [`MetricPath::push`].
+#[must_use]
+pub fn component(text: &str) -> String {
+    let mut component = String::with_capacity(text.len().min(COMPONENT_MAX));
+    push_component(&mut component, text);
+    component
+}
+
+fn push_component(path: &mut String, component: &str) {
+    // Nearly all are: field names, slots and most apps.
+    let is_ready = (1..=COMPONENT_MAX).contains(&component.len())
+        && component.bytes().all(|b| is_plain(char::from(b)));
+    if is_ready {
+        path.push_str(component);
+        return;
+    }
+    let start = path.len();
+    path.extend(
+        component
+            .chars()
+            .take(COMPONENT_MAX)
+            .map(|c| if is_plain(c) { c } else { '_' }),
+    );
+    if path.len() == start {
+        path.push('_');
     }
 }
 
