@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use graphite::{FinishError, Sink, SinkConfig, phase, until_next};
+use graphite::{Destination, FinishError, Sink, SinkConfig, phase, until_next};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
@@ -191,7 +191,8 @@ impl Stop {
 
 fn sink_config(settings: &Settings) -> SinkConfig {
     SinkConfig {
-        address: settings.carbon.clone(),
+        destination: Destination::plaintext(settings.carbon.clone()),
+        fallbacks: Vec::new(),
         connect_timeout: settings.timeout,
         write_timeout: settings.timeout,
         queue_bytes: settings.queue_bytes,

@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use disk_figures::Points;
-use graphite::{Address, Batch, MetricPath, PointTime, Sink, SinkConfig, phase, until_next};
+use graphite::{
+    Address, Batch, Destination, MetricPath, PointTime, Sink, SinkConfig, phase, until_next,
+};
 use tokio::time::sleep;
 
 use super::Asker;
@@ -35,7 +37,8 @@ pub(super) async fn ship(settings: CarbonSettings, asker: Asker) {
         interval,
     } = settings;
     let sink = Sink::start(SinkConfig {
-        address,
+        destination: Destination::plaintext(address),
+        fallbacks: Vec::new(),
         connect_timeout: PATIENCE,
         write_timeout: PATIENCE,
         queue_bytes: QUEUE_BYTES,

@@ -1,6 +1,5 @@
 //! One TCP connection to carbon's plaintext listener.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use crate::Batch;
+use crate::destination::Address;
 
 /// Asked for as the kernel's send buffer, so that what lies there unseen stays within what is kept
 /// for resending.
@@ -19,25 +19,6 @@ pub(crate) const SEND_BUFFER: u32 = 256 * 1024;
 /// says nothing; left to itself our kernel would try for a quarter of an hour, and everything
 /// written since would lie in its buffer.
 const SILENCE: Duration = Duration::from_secs(30);
-
-/// Where carbon listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
-    /// A host name, or an IP address (IPv6 without brackets).
-    pub host: String,
-    /// The port of `LINE_RECEIVER_PORT`, by default 2003.
-    pub port: u16,
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "tcp://[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "tcp://{}:{}", self.host, self.port)
-        }
-    }
-}
 
 /// What went wrong between us and carbon.
 #[derive(Debug, thiserror::Error)]

@@ -19,7 +19,9 @@ mod backoff;
 mod batch;
 mod connection;
 mod counters;
+mod destination;
 mod encode;
+mod fleet;
 mod path;
 mod queue;
 mod roster;
@@ -30,9 +32,13 @@ mod window;
 
 pub use app_name::app_name;
 pub use batch::Batch;
-pub use connection::{Address, Connection, ConnectionError};
+pub use connection::{Connection, ConnectionError};
 pub use counters::{Counters, SpoolCounters};
+pub use destination::{Address, Destination, Protocol, Transport};
 pub use encode::{EncodeError, Value, encode_point};
+pub use fleet::{
+    Delivery, Fleet, FleetConfig, FleetError, Hash, Replication, Route, UndeliveredError,
+};
 pub use path::{COMPONENT_MAX, MetricPath, PathError, component};
 pub use roster::{Member, Roster};
 pub use schedule::{PointTime, phase, until_next};

@@ -21,8 +21,9 @@ use tracing::{info, warn};
 
 use crate::Batch;
 use crate::backoff::Backoff;
-use crate::connection::{Address, Connection, ConnectionError};
+use crate::connection::{Connection, ConnectionError};
 use crate::counters::Counters;
+use crate::destination::Destination;
 use crate::queue::Queue;
 use crate::spool::{SpoolConfig, SpoolName};
 use crate::window::{Window, Written};
@@ -39,8 +40,10 @@ const HURRIED_PAUSE: Duration = Duration::from_millis(100);
 /// What a [`Sink`] needs to know.
 #[derive(Clone, Debug)]
 pub struct SinkConfig {
-    /// Where carbon listens.
-    pub address: Address,
+    /// Where points go.
+    pub destination: Destination,
+    /// Where else they may go, best first, while none of those before can be reached.
+    pub fallbacks: Vec<Destination>,
     /// How long a connection attempt may take, looking up the name included.
     pub connect_timeout: Duration,
     /// How long one batch may take to be written.
@@ -281,7 +284,7 @@ impl Courier {
             }
             let config = &self.config;
             match Connection::open(
-                &config.address,
+                &config.destination.address,
                 config.connect_timeout,
                 config.write_timeout,
             )
@@ -292,7 +295,7 @@ impl Courier {
                     state.counters.connections += 1;
                     info!(
                         waiting = state.counters.waiting(),
-                        "connected to {}", config.address
+                        "connected to {}", config.destination
                     );
                     drop(state);
                     self.shared.set_link(Link::Up);
@@ -301,7 +304,7 @@ impl Courier {
                 Err(error) => {
                     // Once an outage; its end is told by "connected".
                     if !complained {
-                        warn!("{} is out of reach: {error}", config.address);
+                        warn!("{} is out of reach: {error}", config.destination);
                         complained = true;
                     }
                     self.shared.set_link(Link::Down(error));

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use graphite::{Address, Batch, Counters, FinishError, MetricPath, Sink, SinkConfig};
+use graphite::{Address, Batch, Counters, Destination, FinishError, MetricPath, Sink, SinkConfig};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -26,7 +26,8 @@ async fn listen_again(address: &Address) -> TcpListener {
 
 fn sink(address: &Address) -> Sink {
     Sink::start(SinkConfig {
-        address: address.clone(),
+        destination: Destination::plaintext(address.clone()),
+        fallbacks: Vec::new(),
         connect_timeout: LONG,
         write_timeout: LONG,
         queue_bytes: 64 << 20,
@@ -154,7 +155,8 @@ async fn a_connection_that_dies_in_the_middle_of_a_batch_loses_nothing() {
 async fn a_carbon_that_stops_reading_is_left_and_gets_everything_later() {
     let (carbon, address) = listen().await;
     let sink = Sink::start(SinkConfig {
-        address: address.clone(),
+        destination: Destination::plaintext(address.clone()),
+        fallbacks: Vec::new(),
         connect_timeout: LONG,
         write_timeout: Duration::from_millis(200),
         queue_bytes: 64 << 20,
@@ -218,7 +220,8 @@ async fn a_full_queue_gives_up_the_oldest_points_and_counts_them() {
     let (carbon, address) = listen().await;
     drop(carbon);
     let sink = Sink::start(SinkConfig {
-        address: address.clone(),
+        destination: Destination::plaintext(address.clone()),
+        fallbacks: Vec::new(),
         connect_timeout: LONG,
         write_timeout: LONG,
         queue_bytes: 30 * "p 100 1\n".len(),
@@ -257,7 +260,8 @@ async fn finishing_without_a_carbon_says_what_is_left_and_why() {
 async fn a_carbon_that_never_reads_does_not_count_as_having_read() {
     let (carbon, address) = listen().await;
     let sink = Sink::start(SinkConfig {
-        address,
+        destination: Destination::plaintext(address),
+        fallbacks: Vec::new(),
         connect_timeout: LONG,
         write_timeout: Duration::from_millis(100),
         queue_bytes: 1 << 20,

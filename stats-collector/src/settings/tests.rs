@@ -23,7 +23,7 @@ fn two_places_are_enough() {
     let settings = with(&[]).unwrap();
     assert_eq!(settings.mode, Mode::Every(Duration::from_secs(10)));
     assert_eq!(settings.agent.to_string(), "10.0.0.1:5051");
-    assert_eq!(settings.carbon.to_string(), "tcp://graphite:2003");
+    assert_eq!(settings.carbon.to_string(), "graphite:2003");
     assert_eq!(settings.prefix.as_str(), "mesos");
     assert_eq!(settings.host, "10.0.0.1");
     assert_eq!(settings.timeout, Duration::from_secs(5));

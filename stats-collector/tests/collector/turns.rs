@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use graphite::{Sink, SinkConfig};
+use graphite::{Destination, Sink, SinkConfig};
 use stats_collector::collector::{Collector, ScrapeError, Shipped, Stage};
 use stats_collector::settings::Args;
 
@@ -35,7 +35,8 @@ fn rig(replies: impl IntoIterator<Item = Reply>, options: &[&str]) -> Rig {
         .check()
         .unwrap();
     let sink = Sink::start(SinkConfig {
-        address: settings.carbon.clone(),
+        destination: Destination::plaintext(settings.carbon.clone()),
+        fallbacks: Vec::new(),
         connect_timeout: LONG,
         write_timeout: LONG,
         queue_bytes: settings.queue_bytes,
