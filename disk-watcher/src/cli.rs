@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command as Clap, FromArgMatches, Parser, Subcommand};
 
-use crate::agent::AgentAddress;
 use crate::config::{FILE_VARIABLE, Sources};
 use crate::explain::ExplainArgs;
 use crate::top::{DAEMON_SOCKET, TopArgs};
+use mesos_agent::AgentAddress;
 
 /// Disk usage of the sandboxes of a Mesos agent.
 #[derive(Debug, Parser)]

@@ -10,7 +10,6 @@ use disk_engine::{Completeness, Options};
 use disk_figures::Report;
 use mesos_proto::paths::RunPath;
 
-use crate::agent::AgentAddress;
 use crate::cli::SurveyArgs;
 use crate::directory::Directory;
 use crate::limits::RunLimits;
@@ -18,6 +17,7 @@ use crate::report::{self, Row, Watched};
 use crate::sandboxes::{self, Place, Sandbox, SandboxesError};
 use crate::tasks::RunTasks;
 use crate::{Outcome, agent, checkpoints, complain};
+use mesos_agent::AgentAddress;
 
 /// A daemon that is well answers at once.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -3,105 +3,46 @@
 //! It is asked for little and seldom: `GET_STATE` costs it a walk over its own memory, whereas `GET_CONTAINERS` has it
 //! measure every container, and is asked for one container at a time where that can be.
 
-mod address;
 mod containers;
-mod credential;
 mod facts;
-mod http;
 mod state;
-mod tls;
 
 use std::collections::HashMap;
 use std::io;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::Bytes;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
-use hyper::{Method, Request, StatusCode};
-use tokio_rustls::TlsConnector;
+use mesos_agent::tls::TlsError;
+use mesos_agent::{Access, AgentAddress, Bounds, Client, ClientError, Question};
 
-pub(crate) use address::AgentAddress;
 pub(crate) use containers::Container;
-pub(crate) use credential::CredentialError;
 pub(crate) use facts::{Facts, Isolation};
 pub(crate) use state::State;
-pub(crate) use tls::TlsError;
 
 use crate::limits::RunLimits;
 
-/// The v1 API (Mesos: docs/operator-http-api.md).
-const API: &str = "/slave(1)/api/v1";
+/// An agent with 10,000 tasks answers with about 25 MB.
+const BOUNDS: Bounds = Bounds {
+    time: Duration::from_secs(10),
+    bytes: 256 << 20,
+};
 
-/// How to reach an agent.
+/// A client of one agent. Each question goes over a connection of its own: agents are asked every few seconds, and one
+/// that was restarted meanwhile must not cost a failure.
 #[derive(Clone, Debug)]
-pub(crate) struct Access {
-    pub(crate) address: AgentAddress,
-    /// Holds a principal and its secret, or a token; for agents that authenticate those who ask.
-    pub(crate) credential_file: Option<PathBuf>,
-    /// Holds the certificates of those who may vouch for the agent's; for `https`.
-    pub(crate) ca_file: Option<PathBuf>,
-}
-
-/// A client of one agent.
-#[derive(Clone)]
 pub(crate) struct Agent {
-    access: Arc<Access>,
-    tls: Option<TlsConnector>,
-}
-
-impl std::fmt::Debug for Agent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Agent").field(&self.access.address).finish()
-    }
+    client: Client,
 }
 
 /// Why an agent did not tell what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AgentError {
-    #[error("cannot reach agent {agent}")]
-    Unreachable {
-        agent: AgentAddress,
-        source: io::Error,
-    },
-    #[error("agent {agent} did not answer within {} s", http::TIMEOUT.as_secs())]
-    TimedOut { agent: AgentAddress },
-    #[error("cannot talk HTTP with agent {agent}")]
-    Http {
-        agent: AgentAddress,
-        source: hyper::Error,
-    },
-    /// While it recovers, among others.
-    #[error("agent {agent} is not ready yet: {excerpt:?}")]
-    NotReady {
-        agent: AgentAddress,
-        excerpt: String,
-    },
-    #[error("agent {agent} answered {status} to {what}: {excerpt:?}")]
-    Refused {
-        agent: AgentAddress,
-        what: &'static str,
-        status: StatusCode,
-        excerpt: String,
-    },
-    #[error("cannot read the answer of agent {agent}")]
-    Body {
-        agent: AgentAddress,
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+    #[error(transparent)]
+    Client(#[from] ClientError),
     #[error("agent {agent} answered {what} with something else")]
     NotAnAnswer {
         agent: AgentAddress,
         what: &'static str,
         source: serde_json::Error,
-    },
-    #[error(transparent)]
-    Credential(#[from] CredentialError),
-    #[error("cannot make a request to agent {agent}")]
-    Request {
-        agent: AgentAddress,
-        source: hyper::http::Error,
     },
 }
 
@@ -110,21 +51,14 @@ impl Agent {
     ///
     /// # Errors
     /// When the address is `https` and the authorities to trust are not named or cannot be read.
-    pub(crate) fn new(access: Access) -> Result<Self, TlsError> {
-        let tls = access
-            .address
-            .is_tls()
-            .then(|| tls::connector(access.ca_file.as_deref()))
-            .transpose()?;
-        Ok(Self {
-            access: Arc::new(access),
-            tls,
-        })
+    pub(crate) fn new(address: AgentAddress, access: &Access) -> Result<Self, TlsError> {
+        let client = Client::new(address, access)?;
+        Ok(Self { client })
     }
 
     /// Where it is.
     pub(crate) fn address(&self) -> &AgentAddress {
-        &self.access.address
+        self.client.address()
     }
 
     /// Everything that the agent runs now.
@@ -133,9 +67,7 @@ impl Agent {
     /// When the agent cannot be reached, does not answer in time, recovers, or answers something else.
     pub(crate) async fn state(&self) -> Result<State, AgentError> {
         let what = "GET_STATE";
-        let body = self
-            .call(what, r#"{"type": "GET_STATE"}"#.to_owned())
-            .await?;
+        let body = self.call(what, r#"{"type": "GET_STATE"}"#).await?;
         state::parse(&body).map_err(|source| self.not_an_answer(what, source))
     }
 
@@ -150,9 +82,8 @@ impl Agent {
     ) -> Result<Option<Container>, AgentError> {
         if nested.is_empty() {
             let what = "GET /containers";
-            let request =
-                self.request(Method::GET, &containers::path(container_id), Bytes::new())?;
-            let body = self.exchange(what, request).await?;
+            let path = containers::path(container_id);
+            let body = self.client.ask(Question::get(what, &path), BOUNDS).await?;
             containers::parse_one(&body, container_id)
                 .map_err(|source| self.not_an_answer(what, source))
         } else {
@@ -171,10 +102,10 @@ impl Agent {
     /// As [`Agent::state`].
     pub(crate) async fn containers(&self, nested: bool) -> Result<Vec<Container>, AgentError> {
         let what = "GET_CONTAINERS";
-        let body = format!(
+        let call = format!(
             r#"{{"type": "{what}", "get_containers": {{"show_nested": {nested}, "show_standalone": false}}}}"#
         );
-        let body = self.call(what, body).await?;
+        let body = self.call(what, &call).await?;
         containers::parse(&body).map_err(|source| self.not_an_answer(what, source))
     }
 
@@ -184,9 +115,7 @@ impl Agent {
     /// As [`Agent::state`].
     pub(crate) async fn facts(&self) -> Result<Facts, AgentError> {
         let what = "GET_FLAGS";
-        let body = self
-            .call(what, r#"{"type": "GET_FLAGS"}"#.to_owned())
-            .await?;
+        let body = self.call(what, r#"{"type": "GET_FLAGS"}"#).await?;
         facts::parse(&body).map_err(|source| self.not_an_answer(what, source))
     }
 
@@ -194,57 +123,12 @@ impl Agent {
     ///
     /// # Errors
     /// When the agent cannot be reached, does not answer in time, or refuses. `what` is named in the message.
-    pub(crate) async fn call(&self, what: &'static str, body: String) -> Result<Bytes, AgentError> {
-        let request = self.request(Method::POST, API, body.into())?;
-        self.exchange(what, request).await
-    }
-
-    fn request(
-        &self,
-        method: Method,
-        path: &str,
-        body: Bytes,
-    ) -> Result<Request<Full<Bytes>>, AgentError> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(HOST, self.address().authority())
-            .header(ACCEPT, HeaderValue::from_static("application/json"));
-        if !body.is_empty() {
-            request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        }
-        if let Some(path) = &self.access.credential_file {
-            request = request.header(AUTHORIZATION, credential::authorization(path)?);
-        }
-        request
-            .body(Full::new(body))
-            .map_err(|source| AgentError::Request {
-                agent: self.address().clone(),
-                source,
-            })
-    }
-
-    async fn exchange(
+    pub(crate) async fn call(
         &self,
         what: &'static str,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Bytes, AgentError> {
-        let (status, body) = http::exchange(self.address(), self.tls.as_ref(), request).await?;
-        let excerpt = || String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
-        let agent = self.address().clone();
-        match status {
-            StatusCode::OK | StatusCode::ACCEPTED => Ok(body),
-            StatusCode::SERVICE_UNAVAILABLE => Err(AgentError::NotReady {
-                agent,
-                excerpt: excerpt(),
-            }),
-            status => Err(AgentError::Refused {
-                agent,
-                what,
-                status,
-                excerpt: excerpt(),
-            }),
-        }
+        call: &str,
+    ) -> Result<Vec<u8>, ClientError> {
+        self.client.ask(Question::call(what, call), BOUNDS).await
     }
 
     fn not_an_answer(&self, what: &'static str, source: serde_json::Error) -> AgentError {
@@ -275,11 +159,7 @@ pub(crate) enum LimitsError {
 /// # Errors
 /// When the agent cannot be reached, does not answer in time, or answers something else.
 pub(crate) fn limits(address: &AgentAddress) -> Result<HashMap<String, RunLimits>, LimitsError> {
-    let agent = Agent::new(Access {
-        address: address.clone(),
-        credential_file: None,
-        ca_file: None,
-    })?;
+    let agent = Agent::new(address.clone(), &Access::default())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -305,6 +185,3 @@ pub fn read_any_answer(body: &[u8]) {
     drop(containers::parse_one(body, "c"));
     drop(facts::parse(body));
 }
-
-#[cfg(test)]
-mod tests;

@@ -14,8 +14,8 @@ use super::error::{ConfigError, Origin, Problem};
 use super::keys::{self, Key, nearest};
 use super::raw::{Given, Raw, RawRule, Value};
 use super::{Agent, Carbon, Config, Count, Engine, LimitSettings, Method, Output, Quota};
-use crate::agent::AgentAddress;
 use crate::policy::{Mode, Pattern, Policy, Rule};
+use mesos_agent::AgentAddress;
 
 const BOOL: &str = "true or false";
 const DURATION: &str = "a length of time with its unit, such as \"5secs\" or \"500ms\"";

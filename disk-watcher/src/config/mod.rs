@@ -23,9 +23,9 @@ use tracing::level_filters::LevelFilter;
 
 pub use error::{ConfigError, ConfigErrors};
 
-use crate::agent::AgentAddress;
 use crate::policy::Policy;
 use error::{Origin, Problem};
+use mesos_agent::AgentAddress;
 use raw::Raw;
 
 pub(crate) use keys::FILE_VARIABLE;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use mesos_agent::Access;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::{AbortHandle, spawn_blocking};
 
 use super::Event;
-use crate::agent::{Access, Agent, Facts, Isolation};
+use crate::agent::{Agent, Facts, Isolation};
 use crate::config::{Config, Quota, Sources};
 use crate::enforce::decide::Outcome;
 use crate::enforce::{self, Order, Report, with_causes};
@@ -18,7 +19,7 @@ use crate::inventory::{self, Inventory, Verifier};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
     #[error(transparent)]
-    Tls(#[from] crate::agent::TlsError),
+    Tls(#[from] mesos_agent::tls::TlsError),
     #[error(transparent)]
     WorkDir(#[from] crate::directory::DirectoryError),
     #[error(transparent)]
@@ -52,12 +53,15 @@ impl Looking {
         round: u64,
         events: UnboundedSender<Event>,
     ) -> Result<Self, StartError> {
-        let access = config.agent.as_ref().map(|agent| Access {
-            address: agent.address.clone(),
-            credential_file: agent.credential_file.clone(),
-            ca_file: agent.ca_file.clone(),
+        let agent = config.agent.as_ref().map(|agent| {
+            let access = Access {
+                credential_file: agent.credential_file.clone(),
+                ca_file: agent.ca_file.clone(),
+                identity: None,
+            };
+            Agent::new(agent.address.clone(), &access)
         });
-        let agent = access.map(Agent::new).transpose()?;
+        let agent = agent.transpose()?;
         let mut inventory = Inventory::open(inventory::Settings {
             work_dir: config.work_dir.clone(),
             agent: agent.clone(),

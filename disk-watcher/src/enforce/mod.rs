@@ -196,7 +196,7 @@ async fn by_agent(listed: Listed, order: &Order) -> Result<(), String> {
             .map(Some)?,
         None => None,
     };
-    let killed = agent.call(what, call.to_string()).await;
+    let killed = agent.call(what, &call.to_string()).await;
     killed.map_err(|error| with_causes(&error))?;
     if let Some((held, first)) = held {
         // They are of a container that the agent has killed: what is gone is gone.

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use mesos_agent::Access;
 use mesos_proto::v1::TaskState::{TaskFailed, TaskKilled, TaskRunning};
 use test_support::{FrameworkOptions, RealMesos, Scheduler, binaries, task};
 
 use super::*;
-use crate::agent::{Access, Isolation};
+use crate::agent::Isolation;
 
 /// Long enough for anything that should come at once on a busy machine.
 const SOON: Duration = Duration::from_secs(60);
@@ -70,7 +71,7 @@ impl Scene {
     fn call(&self, what: &'static str, call: &serde_json::Value) {
         let answer = self
             .runtime
-            .block_on(agent_of(&self.mesos).call(what, call.to_string()));
+            .block_on(agent_of(&self.mesos).call(what, &call.to_string()));
         answer.unwrap_or_else(|error| panic!("{error}"));
     }
 
@@ -97,12 +98,7 @@ fn is_listed(known: &BTreeMap<Key, Arc<Subject>>) -> bool {
 }
 
 fn agent_of(mesos: &RealMesos) -> Agent {
-    Agent::new(Access {
-        address: mesos.agent_url().parse().unwrap(),
-        credential_file: None,
-        ca_file: None,
-    })
-    .unwrap()
+    Agent::new(mesos.agent_url().parse().unwrap(), &Access::default()).unwrap()
 }
 
 fn open(runtime: &tokio::runtime::Runtime, mesos: &RealMesos) -> Inventory {

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use mesos_agent::Access;
 use mesos_proto::paths::{ExecutorPath, Id, RunPath};
 use mesos_proto::v1;
 use prost::Message;
 use serde_json::{Value, json};
 
 use super::super::{Change, Inventory, Key, Settings, Subject, Trouble};
-use crate::agent::{Access, Agent};
+use crate::agent::Agent;
 
 /// Long enough on the slowest machine; whoever waits so long has failed.
 const SOON: Duration = Duration::from_secs(60);
@@ -64,12 +65,8 @@ impl FakeAgent {
     }
 
     pub(super) fn client(&self) -> Agent {
-        Agent::new(Access {
-            address: format!("http://{}", self.address).parse().unwrap(),
-            credential_file: None,
-            ca_file: None,
-        })
-        .unwrap()
+        let address = format!("http://{}", self.address).parse().unwrap();
+        Agent::new(address, &Access::default()).unwrap()
     }
 }
 
