@@ -77,7 +77,11 @@ pub(crate) fn start(programs: &Path, console: File) -> Child {
         .args(drive(&file("root.img"), "root"))
         .args(drive(programs.to_str().expect("a plain path"), "programs"))
         .args(["-kernel", &file("vmlinuz"), "-append"])
-        .arg("console=ttyS0 root=/dev/nvme0n1 rw quiet panic=-1")
+        // A kernel whose processors are stuck for 40 s gives up, and QEMU with it, having told where they are.
+        .arg(
+            "console=ttyS0 root=/dev/nvme0n1 rw loglevel=5 panic=-1 watchdog_thresh=20 softlockup_panic=1 \
+             softlockup_all_cpu_backtrace=1",
+        )
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(console)

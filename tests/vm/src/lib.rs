@@ -6,11 +6,13 @@
 mod boot;
 mod inner_tests;
 mod machine;
+mod machines;
 mod programs;
 mod service;
 
 pub use inner_tests::{Outcome, Suite, assert_passed, run_inner_tests};
 pub use machine::{Machine, Output};
+pub use machines::Machines;
 pub use service::Service;
 
 /// The serial line by which the machine is told what to run.

@@ -22,6 +22,9 @@ const SCRIPT: Duration = Duration::from_secs(120);
 /// How much longer the machine may take to say how a script ended, before it is held to hang.
 const ANSWER: Duration = Duration::from_secs(60);
 
+/// The end of the last words of a kernel that is told to panic at a soft lockup (Linux: kernel/watchdog.c).
+const LOCKED_UP: &str = "softlockup: hung tasks";
+
 /// How much of the console a failure shows, in bytes.
 const CONSOLE_SHOWN: usize = 20_000;
 
@@ -103,22 +106,20 @@ impl Machine {
         self.run_within(SCRIPT, script)
     }
 
+    /// As [`Machine::run`], for who cleans up: a machine that is gone needs none, and gives nothing.
+    pub fn run_if_up(&self, script: &str) -> Option<Output> {
+        let answered = self.request(SCRIPT, script).ok()?;
+        answered.recv_timeout(SCRIPT + ANSWER).ok()
+    }
+
     /// As [`Machine::run`], with another time limit.
     ///
     /// # Panics
     /// As there.
     pub fn run_within(&self, limit: Duration, script: &str) -> Output {
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let (answer, answered) = mpsc::channel();
-        match lock(&self.waiting).as_mut() {
-            Some(waiting) => waiting.insert(id, answer),
-            None => self.fail("it is gone", script),
-        };
-        let request = json!({"id": id, "script": script, "seconds": limit.as_secs()});
-        let request = format!("{request}\n");
-        if let Err(error) = lock(&self.requests).write_all(request.as_bytes()) {
-            self.fail(&error.to_string(), script);
-        }
+        let answered = self
+            .request(limit, script)
+            .unwrap_or_else(|why| self.fail(&why, script));
         self.await_answer(&answered, limit + ANSWER, script)
     }
 
@@ -178,6 +179,33 @@ impl Machine {
         &self.programs
     }
 
+    /// Sends a script; what it gives comes by the channel.
+    fn request(&self, limit: Duration, script: &str) -> Result<Receiver<Output>, String> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let (answer, answered) = mpsc::channel();
+        match lock(&self.waiting).as_mut() {
+            Some(waiting) => waiting.insert(id, answer),
+            None => return Err("it is gone".to_owned()),
+        };
+        let request = json!({"id": id, "script": script, "seconds": limit.as_secs()});
+        let request = format!("{request}\n");
+        let sent = lock(&self.requests).write_all(request.as_bytes());
+        sent.map(|()| answered).map_err(|error| error.to_string())
+    }
+
+    /// Whether its kernel gave up since its processors were stuck.
+    pub(crate) fn has_locked_up(&self) -> bool {
+        let (_, console) = self.console();
+        String::from_utf8_lossy(&console).contains(LOCKED_UP)
+    }
+
+    fn console(&self) -> (std::io::Result<usize>, Vec<u8>) {
+        let mut console = Vec::new();
+        let mut file = lock(&self.console);
+        let read = file.rewind().and_then(|()| file.read_to_end(&mut console));
+        (read, console)
+    }
+
     fn await_answer(&self, answered: &Receiver<Output>, limit: Duration, script: &str) -> Output {
         match answered.recv_timeout(limit) {
             Ok(output) => output,
@@ -189,9 +217,7 @@ impl Machine {
     }
 
     fn fail(&self, why: &str, script: &str) -> ! {
-        let mut console = Vec::new();
-        let mut file = lock(&self.console);
-        let read = file.rewind().and_then(|()| file.read_to_end(&mut console));
+        let (read, console) = self.console();
         let shown = &console[console.len().saturating_sub(CONSOLE_SHOWN)..];
         panic!(
             "the virtual machine: {why}; it was to run:\n{script}\nits console ({read:?} bytes):\n{}",

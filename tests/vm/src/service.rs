@@ -80,7 +80,7 @@ impl Drop for Service<'_> {
     fn drop(&mut self) {
         // One that has ended is known no more.
         let stop = format!("systemctl stop {0} 2>/dev/null; rm -rf /tmp/{0}", self.name);
-        let _ = self.machine.run(&stop);
+        let _ = self.machine.run_if_up(&stop);
     }
 }
 

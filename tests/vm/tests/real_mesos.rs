@@ -2,7 +2,7 @@
 //! machine of its own, since these tests want nothing of any executor to be left in the whole machine.
 #![forbid(unsafe_code)]
 
-use vm_tests::{Machine, Suite, assert_passed, run_inner_tests};
+use vm_tests::{Machines, Suite, assert_passed, run_inner_tests};
 
 /// Each has a custom executor that a real agent fetches and starts.
 const TESTS: [&str; 3] = [
@@ -11,17 +11,20 @@ const TESTS: [&str; 3] = [
     "children_that_left_the_tasks_session_end_with_it",
 ];
 
+static MACHINE: Machines = Machines::new(env!("CARGO_BIN_EXE_vm-guest"));
+
 #[test]
 fn its_tasks_are_limited_and_killed_as_on_v1() {
-    let machine = Machine::boot(env!("CARGO_BIN_EXE_vm-guest"));
-    let outcomes = run_inner_tests(
-        &machine,
-        Suite {
-            package: "mesos-tests",
-            programs: &["ends"],
-            arguments: &[&["--test-threads=1"], &TESTS[..]].concat(),
-            prefix: "MESOS_AGENT_TOOLKIT_LAUNCHERS=posix",
-        },
-    );
-    assert_passed(&outcomes, TESTS.len());
+    MACHINE.outlive(|| {
+        let outcomes = run_inner_tests(
+            &MACHINE,
+            Suite {
+                package: "mesos-tests",
+                programs: &["ends"],
+                arguments: &[&["--test-threads=1"], &TESTS[..]].concat(),
+                prefix: "MESOS_AGENT_TOOLKIT_LAUNCHERS=posix",
+            },
+        );
+        assert_passed(&outcomes, TESTS.len());
+    });
 }

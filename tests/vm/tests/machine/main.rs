@@ -9,9 +9,6 @@ mod project_ids;
 mod quotas;
 mod systemd;
 
-use std::sync::LazyLock;
+use vm_tests::Machines;
 
-use vm_tests::Machine;
-
-/// A machine that did not boot fails every test at once.
-static MACHINE: LazyLock<Machine> = LazyLock::new(|| Machine::boot(env!("CARGO_BIN_EXE_vm-guest")));
+static MACHINE: Machines = Machines::new(env!("CARGO_BIN_EXE_vm-guest"));

@@ -9,15 +9,17 @@ const AT_LEAST: usize = 45;
 
 #[test]
 fn the_engine_counts_and_limits_by_project_on_xfs_and_ext4() {
-    let outcomes = run_inner_tests(
-        &MACHINE,
-        Suite {
-            package: "disk-engine",
-            programs: &["quotas"],
-            // With what is measured on the way.
-            arguments: &["--test-threads=2", "--show-output"],
-            prefix: "",
-        },
-    );
-    assert_passed(&outcomes, AT_LEAST);
+    MACHINE.outlive(|| {
+        let outcomes = run_inner_tests(
+            &MACHINE,
+            Suite {
+                package: "disk-engine",
+                programs: &["quotas"],
+                // With what is measured on the way.
+                arguments: &["--test-threads=2", "--show-output"],
+                prefix: "",
+            },
+        );
+        assert_passed(&outcomes, AT_LEAST);
+    });
 }
