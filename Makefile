@@ -75,6 +75,7 @@ setup: ## Install the Debian packages and set up the real Mesos that the tests a
 .PHONY: foreign
 foreign: setup
 	@tests/setup/pymesos >/dev/null
+	@tests/setup/graphite-pypi >/dev/null
 	@tests/setup/mesos-framework >/dev/null
 
 .PHONY: machine

@@ -1,15 +1,17 @@
-//! A real Graphite: Debian's carbon-cache and graphite-web.
+//! A real Graphite, carbon-cache and graphite-web: Debian's, or PyPI's.
+
+mod programs;
+mod queries;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use bytes::Bytes;
-use serde_json::Value;
+pub use programs::Packager;
+use programs::Programs;
 
-use crate::http::{self, HttpError};
 use crate::keeper::Keeper;
 use crate::{free_port, poll_until};
 
@@ -18,6 +20,7 @@ const START: Duration = Duration::from_secs(60);
 
 /// carbon-cache and graphite-web on free loopback ports, with storage of their own. Gone when it is dropped.
 pub struct Graphite {
+    programs: Programs,
     carbon_port: u16,
     pickle_port: u16,
     web_port: u16,
@@ -25,18 +28,22 @@ pub struct Graphite {
 }
 
 impl Graphite {
+    /// Debian's, as [`Graphite::of`].
+    ///
+    /// # Panics
+    /// As [`Graphite::of`].
+    pub fn start() -> Self {
+        Self::of(Packager::Debian)
+    }
+
     /// Starts both and waits until they answer. Series are kept at one point a second for an hour, and new ones are made
     /// without a limit.
     ///
     /// # Panics
-    /// When Debian's graphite-carbon and graphite-web are not installed, or do not come up.
-    pub fn start() -> Self {
-        assert!(
-            Path::new("/usr/bin/carbon-cache").exists()
-                && Path::new("/usr/bin/graphite-manage").exists(),
-            "Graphite is not installed: run tests/setup/debian-packages"
-        );
+    /// When graphite-carbon and graphite-web are not installed, or do not come up.
+    pub fn of(packager: Packager) -> Self {
         let graphite = Self {
+            programs: Programs::of(packager),
             carbon_port: free_port(),
             pickle_port: free_port(),
             web_port: free_port(),
@@ -59,6 +66,7 @@ impl Graphite {
             fs::create_dir_all(self.path(directory)).expect("a new directory");
         }
         let query_port = free_port();
+        let content = self.programs.root.display();
         let (carbon, pickle, web) = (self.carbon_port, self.pickle_port, self.web_port);
         let files = [
             (
@@ -81,7 +89,7 @@ impl Graphite {
                 "local_settings.py",
                 format!(
                     "SECRET_KEY = 'for a test on loopback'\nALLOWED_HOSTS = ['*']\nTIME_ZONE = 'UTC'\n\
-                     GRAPHITE_ROOT = '/usr/share/graphite-web'\nCONF_DIR = '{root}/conf'\n\
+                     GRAPHITE_ROOT = '{content}'\nCONF_DIR = '{root}/conf'\n\
                      STORAGE_DIR = '{root}/storage'\nLOG_DIR = '{root}/storage/log/webapp'\n\
                      STANDARD_DIRS = ['{root}/storage/whisper']\nCARBONLINK_HOSTS = ['127.0.0.1:{query_port}']\n\
                      DATABASES = {{'default': {{'ENGINE': 'django.db.backends.sqlite3', 'NAME': '{root}/graphite.db'}}}}\n"
@@ -96,8 +104,11 @@ impl Graphite {
     fn start_carbon(&self) {
         let configuration = format!("--config={}", self.path("conf/carbon.conf").display());
         let logs = format!("--logdir={}", self.path("storage/log").display());
+        let python = self.programs.python.display().to_string();
+        let program = self.programs.carbon_cache.display().to_string();
         let command = [
-            "/usr/bin/carbon-cache",
+            &python,
+            &program,
             &configuration,
             &logs,
             "--nodaemon",
@@ -122,7 +133,9 @@ impl Graphite {
             .to_string();
         // The database has the tags and what people save; it must be there for a render.
         let script = format!(
-            "/usr/bin/graphite-manage migrate --run-syncdb && exec /usr/bin/python3 '{server}' {}",
+            "'{}' migrate --run-syncdb && exec '{}' '{server}' {}",
+            self.programs.django_admin.display(),
+            self.programs.python.display(),
             self.web_port
         );
         self.keeper.run(
@@ -177,97 +190,4 @@ impl Graphite {
     fn web_authority(&self) -> String {
         format!("127.0.0.1:{}", self.web_port)
     }
-
-    /// The series of a target as `/render` gives them, `[{"target": .., "datapoints": [[value or null, time], ..]}, ..]`.
-    /// `from` is in Graphite's words: `-10min`.
-    ///
-    /// # Errors
-    /// When Graphite refuses the target or does not answer.
-    pub fn render_json(&self, target: &str, from: &str) -> Result<Value, HttpError> {
-        self.get_json(&format!(
-            "/render?format=json&target={}&from={}",
-            encoded(target),
-            encoded(from)
-        ))
-    }
-
-    /// The values of a target that are not null, of all its series, oldest first.
-    ///
-    /// # Errors
-    /// As [`Graphite::render_json`].
-    pub fn points(&self, target: &str, from: &str) -> Result<Vec<f64>, HttpError> {
-        let series = self.render_json(target, from)?;
-        let rows = series.as_array().into_iter().flatten();
-        let points = rows.flat_map(|row| row["datapoints"].as_array().into_iter().flatten());
-        Ok(points.filter_map(|point| point[0].as_f64()).collect())
-    }
-
-    /// A graph of these targets as a PNG, 1000 by 500 pixels. More arguments of `/render` are given as name and value.
-    ///
-    /// # Errors
-    /// As [`Graphite::render_json`].
-    pub fn render_png(
-        &self,
-        targets: &[&str],
-        from: &str,
-        more: &[(&str, &str)],
-    ) -> Result<Bytes, HttpError> {
-        let mut path = format!(
-            "/render?format=png&width=1000&height=500&from={}",
-            encoded(from)
-        );
-        for (name, value) in targets
-            .iter()
-            .map(|target| ("target", *target))
-            .chain(more.iter().copied())
-        {
-            path.push_str(&format!("&{name}={}", encoded(value)));
-        }
-        self.get(&path)
-    }
-
-    /// What `/metrics/find` answers: the nodes that match the query, one level of it.
-    ///
-    /// # Errors
-    /// When Graphite does not answer.
-    pub fn find(&self, query: &str) -> Result<Value, HttpError> {
-        self.get_json(&format!("/metrics/find?query={}", encoded(query)))
-    }
-
-    /// A file that carbon is creating at this very moment has no header yet, and Graphite answers with its own error:
-    /// asked again a moment later it has.
-    fn get(&self, path: &str) -> Result<Bytes, HttpError> {
-        let mut tries = 0;
-        loop {
-            match http::get(&self.web_authority(), path) {
-                Err(HttpError::Refused { status, .. })
-                    if status.is_server_error() && tries < 20 =>
-                {
-                    tries += 1;
-                }
-                answer => return answer,
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    fn get_json(&self, path: &str) -> Result<Value, HttpError> {
-        let answer = self.get(path)?;
-        serde_json::from_slice(&answer).map_err(|source| HttpError::Exchange {
-            authority: self.web_authority(),
-            source: Box::new(source),
-        })
-    }
-}
-
-/// Percent-encoded for a query.
-fn encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                char::from(byte).to_string()
-            }
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
 }

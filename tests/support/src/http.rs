@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper::header::HeaderMap;
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
@@ -163,8 +163,25 @@ async fn send(
 
 /// Gets a whole document.
 pub(crate) fn get(authority: &str, path: &str) -> Result<Bytes, HttpError> {
+    exchange(authority, "GET", path, HeaderMap::new(), Vec::new())
+}
+
+/// Posts what a form says and gets the whole answer.
+pub(crate) fn post_form(authority: &str, path: &str, form: &str) -> Result<Bytes, HttpError> {
+    let encoding = HeaderValue::from_static("application/x-www-form-urlencoded");
+    let headers = HeaderMap::from_iter([(CONTENT_TYPE, encoding)]);
+    exchange(authority, "POST", path, headers, form.as_bytes().to_vec())
+}
+
+fn exchange(
+    authority: &str,
+    method: &str,
+    path: &str,
+    headers: HeaderMap,
+    body: Vec<u8>,
+) -> Result<Bytes, HttpError> {
     RUNTIME.block_on(async {
-        let response = open(authority, "GET", path, HeaderMap::new(), Vec::new()).await?;
+        let response = open(authority, method, path, headers, body).await?;
         Ok(response
             .into_body()
             .collect()

@@ -34,13 +34,13 @@ mod tasks;
 
 pub use file_server::FileServer;
 pub use foreign::ForeignScheduler;
-pub use graphite::Graphite;
+pub use graphite::{Graphite, Packager};
 pub use http::HttpError;
 pub use keeper::remove_all_fixtures;
 pub use leftovers::{Leftover, Leftovers, Scope};
 pub use mesos::{Launcher, RealMesos, Settings, real_mesos};
 pub use scheduler::{ExecutorFailure, FrameworkOptions, Scheduler, SchedulerError, Update};
-pub use setup::pymesos;
+pub use setup::{graphite_pypi, pymesos};
 pub use tasks::{ExecutorBuilder, TaskBuilder, executor, resource, task};
 
 use std::path::Path;

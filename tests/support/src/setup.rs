@@ -28,3 +28,11 @@ pub(crate) fn directory(script: &str) -> PathBuf {
 pub fn pymesos() -> PathBuf {
     directory("pymesos")
 }
+
+/// A Python environment, `bin/python` in it, that has carbon, whisper and graphite-web as they are on PyPI.
+///
+/// # Panics
+/// When it cannot be set up.
+pub fn graphite_pypi() -> PathBuf {
+    directory("graphite-pypi")
+}

@@ -1,15 +1,24 @@
 //! What the Graphite of the fixtures does.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::io::Write;
 use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
-use test_support::Graphite;
+use test_support::{Graphite, Packager};
 
 #[test]
-fn a_point_is_taken_found_and_rendered() {
-    let graphite = Graphite::start();
+fn a_point_is_taken_found_and_rendered_by_debians_graphite() {
+    is_taken_found_and_rendered(&Graphite::of(Packager::Debian));
+}
+
+#[test]
+fn a_point_is_taken_found_and_rendered_by_pypis_graphite() {
+    is_taken_found_and_rendered(&Graphite::of(Packager::Pypi));
+}
+
+fn is_taken_found_and_rendered(graphite: &Graphite) {
     let now = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap()
