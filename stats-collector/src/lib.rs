@@ -19,6 +19,7 @@ mod disk_scrape;
 mod health;
 mod model;
 mod names;
+mod output;
 mod sample;
 mod series;
 pub mod settings;

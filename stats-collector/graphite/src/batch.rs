@@ -18,9 +18,16 @@ impl Batch {
     /// Adds one point; `timestamp` is in seconds since the epoch. A value that is not finite is
     /// left out and counted, see [`Batch::refused`].
     pub fn add(&mut self, path: &MetricPath, value: impl Into<Value>, timestamp: u64) {
-        match encode_point(&mut self.bytes, path, value.into(), timestamp) {
-            Ok(()) => self.points += 1,
-            Err(_) => self.refused += 1,
+        let path = path.as_str().as_bytes();
+        self.add_named(|out| out.extend_from_slice(path), value.into(), timestamp);
+    }
+
+    /// Adds one point as [`Batch::add`] does, whose series' whole name is what `name` appends: in the characters of a
+    /// [`MetricPath`], or with Graphite's tags behind that.
+    pub fn add_named(&mut self, name: impl FnOnce(&mut Vec<u8>), value: Value, timestamp: u64) {
+        match encode_point(&mut self.bytes, name, value, timestamp) {
+            true => self.points += 1,
+            false => self.refused += 1,
         }
     }
 
@@ -52,6 +59,12 @@ impl Batch {
     pub(crate) fn compact(mut self) -> Self {
         self.bytes.shrink_to_fit();
         self
+    }
+
+    /// The encoded lines, as they are written.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
 
     /// The encoded lines.

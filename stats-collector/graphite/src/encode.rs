@@ -5,8 +5,6 @@
 
 use std::io::Write;
 
-use crate::MetricPath;
-
 /// The value of a point.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value {
@@ -16,6 +14,17 @@ pub enum Value {
     Signed(i64),
     /// Written with the fewest digits that read back as the same number.
     Float(f64),
+}
+
+impl Value {
+    /// Whether it is a number that there is: neither infinite nor NaN.
+    #[must_use]
+    pub fn is_finite(self) -> bool {
+        match self {
+            Self::Integer(_) | Self::Signed(_) => true,
+            Self::Float(float) => float.is_finite(),
+        }
+    }
 }
 
 impl From<u64> for Value {
@@ -42,59 +51,73 @@ impl From<f64> for Value {
     }
 }
 
-/// Why a point is not sent.
-#[derive(Debug, thiserror::Error, PartialEq)]
-pub enum EncodeError {
-    /// Carbon would store an infinity, which spoils every graph over it, and drop NaN unsaid.
-    #[error("value {value} of {path} is not finite")]
-    NotFinite {
-        /// The series.
-        path: String,
-        /// Infinity or NaN.
-        value: f64,
-    },
-}
-
-/// Appends one point to `out`. `timestamp` is in seconds since the epoch.
+/// Appends one point to `out`, named by what `name` appends. `timestamp` is in seconds since the epoch.
 ///
-/// # Errors
-/// [`EncodeError::NotFinite`]; `out` is then as it was.
+/// False, and `out` as it was, for a value that is not finite: carbon would store an infinity, which spoils every graph
+/// over it, and drop NaN unsaid.
+#[must_use]
 pub fn encode_point(
     out: &mut Vec<u8>,
-    path: &MetricPath,
+    name: impl FnOnce(&mut Vec<u8>),
     value: Value,
     timestamp: u64,
-) -> Result<(), EncodeError> {
-    if let Value::Float(float) = value
-        && !float.is_finite()
-    {
-        return Err(EncodeError::NotFinite {
-            path: path.to_string(),
-            value: float,
-        });
+) -> bool {
+    if !value.is_finite() {
+        return false;
     }
-    out.extend_from_slice(path.as_str().as_bytes());
+    name(out);
+    out.push(b' ');
+    encode_value(out, value);
+    out.push(b' ');
+    encode_integer(out, timestamp);
+    out.push(b'\n');
+    true
+}
+
+/// Appends a value as carbon's and Prometheus's texts and JSON have it, which differ in nothing but what is not finite:
+/// integers with every digit, floats with the fewest digits that read back as the same number.
+pub fn encode_value(out: &mut Vec<u8>, value: Value) {
     let written = match value {
-        Value::Integer(integer) => writeln!(out, " {integer} {timestamp}"),
-        Value::Signed(integer) => writeln!(out, " {integer} {timestamp}"),
+        Value::Integer(integer) => return encode_integer(out, integer),
+        Value::Signed(integer) => write!(out, "{integer}"),
         // Without an exponent 1e300 is 301 digits.
         Value::Float(float) if float != 0.0 && !(1e-5..1e16).contains(&float.abs()) => {
-            writeln!(out, " {float:e} {timestamp}")
+            write!(out, "{float:e}")
         }
-        Value::Float(float) => writeln!(out, " {float} {timestamp}"),
+        Value::Float(float) => write!(out, "{float}"),
     };
     written.expect("a Vec takes every byte");
-    Ok(())
+}
+
+/// What the machinery of format strings does, in a third of its time: most of a sample are integers.
+fn encode_integer(out: &mut Vec<u8>, mut integer: u64) {
+    /// Of `u64::MAX`.
+    const DIGITS: usize = 20;
+    let mut digits = [0; DIGITS];
+    let mut start = DIGITS;
+    loop {
+        start -= 1;
+        // Less than ten.
+        digits[start] = b'0' + (integer % 10) as u8;
+        integer /= 10;
+        if integer == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn name(out: &mut Vec<u8>) {
+        out.extend_from_slice(b"a.b");
+    }
+
     fn line(value: impl Into<Value>) -> String {
         let mut out = Vec::new();
-        let path = MetricPath::parse("a.b").unwrap();
-        encode_point(&mut out, &path, value.into(), 1_795_253_796).unwrap();
+        assert!(encode_point(&mut out, name, value.into(), 1_795_253_796));
         String::from_utf8(out).unwrap()
     }
 
@@ -119,6 +142,12 @@ mod tests {
     fn integers_keep_every_digit() {
         assert_eq!(line(u64::MAX), "a.b 18446744073709551615 1795253796\n");
         assert_eq!(line((1_u64 << 53) + 1), "a.b 9007199254740993 1795253796\n");
+        assert_eq!(line(i64::MIN), "a.b -9223372036854775808 1795253796\n");
+        for value in (0..20).map(|power| 10_u64.pow(power)) {
+            for value in [value - 1, value, value + 1] {
+                assert_eq!(line(value), format!("a.b {value} 1795253796\n"));
+            }
+        }
     }
 
     #[test]
@@ -143,11 +172,9 @@ mod tests {
 
     #[test]
     fn what_is_not_finite_is_refused_and_leaves_no_trace() {
-        let path = MetricPath::parse("a.b").unwrap();
         for value in [f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
             let mut out = b"before".to_vec();
-            let refused = encode_point(&mut out, &path, Value::Float(value), 1);
-            assert!(matches!(refused, Err(EncodeError::NotFinite { .. })));
+            assert!(!encode_point(&mut out, name, Value::Float(value), 1));
             assert_eq!(out, b"before");
         }
     }

@@ -35,7 +35,7 @@ pub use batch::Batch;
 pub use connection::{Connection, ConnectionError};
 pub use counters::{Counters, SpoolCounters};
 pub use destination::{Address, Destination, Protocol, Transport};
-pub use encode::{EncodeError, Value, encode_point};
+pub use encode::{Value, encode_point, encode_value};
 pub use fleet::{
     Delivery, Fleet, FleetConfig, FleetError, Hash, Replication, Route, UndeliveredError,
 };
