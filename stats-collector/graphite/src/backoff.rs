@@ -7,7 +7,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// Waits that double from 250 ms to 30 s, each shortened by a random part of up to half, so that a
 /// cluster's agents do not all come back to a restarted carbon at the same instant.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Backoff {
     next: Duration,
 }

@@ -9,7 +9,7 @@ use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use crate::Batch;
-use crate::destination::Address;
+use crate::destination::{Address, Destination};
 
 /// Asked for as the kernel's send buffer, so that what lies there unseen stays within what is kept
 /// for resending.
@@ -19,6 +19,15 @@ pub(crate) const SEND_BUFFER: u32 = 256 * 1024;
 /// says nothing; left to itself our kernel would try for a quarter of an hour, and everything
 /// written since would lie in its buffer.
 const SILENCE: Duration = Duration::from_secs(30);
+
+/// How long carbon is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// For a connection, looking up the name included.
+    pub connect: Duration,
+    /// For one batch to be written.
+    pub write: Duration,
+}
 
 /// What went wrong between us and carbon.
 #[derive(Debug, thiserror::Error)]
@@ -97,25 +106,25 @@ pub struct Connection {
 
 impl Connection {
     /// Connects to the first of the host's addresses that answers. The name is looked up each time,
-    /// so that a carbon which moves is found again. `connect_timeout` bounds it all.
+    /// so that a carbon which moves is found again. [`Timeouts::connect`] bounds it all.
     ///
     /// # Errors
     /// [`ConnectionError::LookUp`], [`ConnectionError::Connect`] or
     /// [`ConnectionError::ConnectTimeout`].
     pub async fn open(
-        address: &Address,
-        connect_timeout: Duration,
-        write_timeout: Duration,
+        destination: &Destination,
+        timeouts: Timeouts,
     ) -> Result<Self, ConnectionError> {
-        let attempt = timeout(connect_timeout, connect(address)).await;
+        let address = &destination.address;
+        let attempt = timeout(timeouts.connect, connect(address)).await;
         let (stream, peer) = attempt.map_err(|_| ConnectionError::ConnectTimeout {
             address: address.clone(),
-            after: connect_timeout,
+            after: timeouts.connect,
         })??;
         Ok(Self {
             stream,
             peer,
-            write_timeout,
+            write_timeout: timeouts.write,
         })
     }
 

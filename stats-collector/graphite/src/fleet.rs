@@ -115,6 +115,25 @@ struct Member {
     sink: Sink,
 }
 
+impl Member {
+    fn start(first: &Destination, others: &[Destination], config: &FleetConfig) -> Self {
+        let ways = std::iter::once(first).chain(others);
+        let to: Vec<_> = ways.map(Destination::to_string).collect();
+        let name = SpoolName::of(&first.address, first.instance.as_deref());
+        Self {
+            to: to.join(", else "),
+            sink: Sink::start(SinkConfig {
+                destination: first.clone(),
+                fallbacks: others.to_vec(),
+                connect_timeout: config.connect_timeout,
+                write_timeout: config.write_timeout,
+                queue_bytes: config.queue_bytes,
+                spool: config.spool.clone().map(|spool| (spool, name)),
+            }),
+        }
+    }
+}
+
 impl Fleet {
     /// Starts a task for each destination, which connects at once.
     ///
@@ -124,24 +143,17 @@ impl Fleet {
     /// # Panics
     /// If there is no tokio runtime.
     pub fn start(config: FleetConfig) -> Result<Self, FleetError> {
-        if config.destinations.is_empty() {
+        let FleetConfig { destinations, .. } = &config;
+        let Some((first, others)) = destinations.split_first() else {
             return Err(FleetError::NoDestination);
-        }
-        let member = |destination: Destination| {
-            let name = SpoolName::of(&destination.address, destination.instance.as_deref());
-            Member {
-                to: destination.to_string(),
-                sink: Sink::start(SinkConfig {
-                    destination,
-                    fallbacks: Vec::new(),
-                    connect_timeout: config.connect_timeout,
-                    write_timeout: config.write_timeout,
-                    queue_bytes: config.queue_bytes,
-                    spool: config.spool.clone().map(|spool| (spool, name)),
-                }),
+        };
+        let members = match config.route {
+            Route::Failover => vec![Member::start(first, others, &config)],
+            Route::All | Route::Ring { .. } => {
+                let alone = |destination| Member::start(destination, &[], &config);
+                destinations.iter().map(alone).collect()
             }
         };
-        let members = config.destinations.iter().cloned().map(member).collect();
         Ok(Self { members })
     }
 

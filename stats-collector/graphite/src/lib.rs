@@ -28,11 +28,12 @@ mod roster;
 mod schedule;
 mod sink;
 mod spool;
+mod ways;
 mod window;
 
 pub use app_name::app_name;
 pub use batch::Batch;
-pub use connection::{Connection, ConnectionError};
+pub use connection::{Connection, ConnectionError, Timeouts};
 pub use counters::{Counters, SpoolCounters};
 pub use destination::{Address, Destination, Protocol, Transport};
 pub use encode::{Value, encode_point, encode_value};

@@ -10,7 +10,6 @@
 //! and onto the wire. Carbon being down, slow or gone shows only in [`Counters`] and in the log;
 //! whoever pushes is never held up.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,19 +19,16 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
 use crate::Batch;
-use crate::backoff::Backoff;
-use crate::connection::{Connection, ConnectionError};
+use crate::connection::{Connection, ConnectionError, Timeouts};
 use crate::counters::Counters;
 use crate::destination::Destination;
 use crate::queue::Queue;
 use crate::spool::{SpoolConfig, SpoolName};
+use crate::ways::Ways;
 use crate::window::{Window, Written};
 
 /// With less than this waiting, the task still has something to write while more is being encoded.
 const LOW_WATER: usize = 4 * Batch::FULL;
-
-/// A connection that held this long was a good one: the next attempt need not wait.
-const GOOD_CONNECTION: Duration = Duration::from_secs(10);
 
 /// The wait between attempts once time is short.
 const HURRIED_PAUSE: Duration = Duration::from_millis(100);
@@ -134,11 +130,14 @@ impl Sink {
             work: Notify::new(),
             progress: Notify::new(),
         });
+        let timeouts = Timeouts {
+            connect: config.connect_timeout,
+            write: config.write_timeout,
+        };
         let courier = Courier {
-            config,
+            ways: Ways::new(config.destination, config.fallbacks, timeouts),
             shared: Arc::clone(&shared),
             window: Window::default(),
-            backoff: Backoff::new(),
         };
         Self {
             shared,
@@ -234,10 +233,9 @@ impl Shared {
 
 /// The task behind a [`Sink`].
 struct Courier {
-    config: SinkConfig,
+    ways: Ways,
     shared: Arc<Shared>,
     window: Window,
-    backoff: Backoff,
 }
 
 /// What to do next on an open connection.
@@ -262,11 +260,12 @@ impl Courier {
             };
             warn!(
                 waiting = self.shared.lock().counters.waiting(),
-                "lost carbon: {lost}"
+                "lost {}: {lost}",
+                self.ways.destination()
             );
             self.window.rewind();
-            if connected_at.elapsed() >= GOOD_CONNECTION {
-                self.backoff.reset();
+            self.ways.lost(&lost, connected_at.elapsed());
+            if self.ways.due() <= Instant::now() {
                 self.shared.set_link(Link::Connecting);
             } else {
                 self.shared.set_link(Link::Down(lost));
@@ -282,29 +281,16 @@ impl Courier {
             if matches!(self.next(), Next::Finish) {
                 return None;
             }
-            let config = &self.config;
-            match Connection::open(
-                &config.destination.address,
-                config.connect_timeout,
-                config.write_timeout,
-            )
-            .await
-            {
+            let hurried = self.shared.lock().finishing;
+            match self.ways.open(hurried).await {
                 Ok(connection) => {
-                    let mut state = self.shared.lock();
-                    state.counters.connections += 1;
-                    info!(
-                        waiting = state.counters.waiting(),
-                        "connected to {}", config.destination
-                    );
-                    drop(state);
-                    self.shared.set_link(Link::Up);
+                    self.connected();
                     return Some(connection);
                 }
                 Err(error) => {
                     // Once an outage; its end is told by "connected".
                     if !complained {
-                        warn!("{} is out of reach: {error}", config.destination);
+                        warn!("{} is out of reach: {error}", self.ways.destination());
                         complained = true;
                     }
                     self.shared.set_link(Link::Down(error));
@@ -314,9 +300,36 @@ impl Courier {
         }
     }
 
+    fn connected(&self) {
+        let mut state = self.shared.lock();
+        state.counters.connections += 1;
+        info!(
+            waiting = state.counters.waiting(),
+            "connected to {}",
+            self.ways.destination()
+        );
+        drop(state);
+        self.shared.set_link(Link::Up);
+    }
+
+    /// Goes on with a better carbon, and lets the one so far end well.
+    async fn move_to(&mut self, better: Connection, so_far: Connection) -> Connection {
+        self.connected();
+        match so_far.finish().await {
+            Ok(()) => self.window.confirmed(),
+            // What it may not have read, the better one gets.
+            Err(_) => self.window.rewind(),
+        }
+        better
+    }
+
     /// Moves batches until the connection is lost or everything is delivered.
     async fn serve(&mut self, mut connection: Connection) -> Result<(), ConnectionError> {
         loop {
+            if self.ways.is_better_known() {
+                let better = self.ways.better().await;
+                connection = self.move_to(better, connection).await;
+            }
             match self.next() {
                 Next::Write => {
                     while let Some(batch) = self.window.to_write() {
@@ -334,6 +347,9 @@ impl Courier {
                     tokio::select! {
                         () = self.shared.work.notified() => {}
                         lost = connection.lost() => return Err(lost),
+                        better = self.ways.better() => {
+                            connection = self.move_to(better, connection).await;
+                        }
                     }
                 }
                 Next::Finish => return connection.finish().await,
@@ -361,7 +377,7 @@ impl Courier {
 
     /// Waits before the next attempt, but hurries once finishing is asked for.
     async fn pause(&mut self) {
-        let until = Instant::now() + self.backoff.wait(random());
+        let until = self.ways.due();
         while !self.shared.lock().finishing {
             tokio::select! {
                 () = tokio::time::sleep_until(until) => return,
@@ -370,8 +386,4 @@ impl Courier {
         }
         sleep(HURRIED_PAUSE).await;
     }
-}
-
-fn random() -> u64 {
-    RandomState::new().hash_one(())
 }

@@ -73,6 +73,14 @@ impl Window {
         self.next = 0;
     }
 
+    /// Lets go of everything that was written: carbon is known to have read it.
+    pub(crate) fn confirmed(&mut self) {
+        for kept in self.batches.drain(..self.next) {
+            self.bytes -= kept.batch.bytes().len();
+        }
+        self.next = 0;
+    }
+
     /// Lets go of what is covered by enough newer bytes.
     fn forget_oldest(&mut self) {
         while self.next > 0
@@ -118,6 +126,17 @@ mod tests {
         assert_eq!(window.written(), None);
         window.rewind();
         assert_eq!(write_all(&mut window), [batch("a"), batch("b")]);
+    }
+
+    #[test]
+    fn what_carbon_confirmed_is_not_written_again() {
+        let mut window = Window::default();
+        window.push(batch("a"));
+        window.written();
+        window.push(batch("b"));
+        window.confirmed();
+        window.rewind();
+        assert_eq!(write_all(&mut window), [batch("b")]);
     }
 
     #[test]
