@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command as Clap, FromArgMatches, Parser, Subcommand};
+use mesos_agent::AgentAddress;
 
-use crate::config::{FILE_VARIABLE, Sources};
+use crate::config::Sources;
 use crate::explain::ExplainArgs;
 use crate::top::{DAEMON_SOCKET, TopArgs};
-use mesos_agent::AgentAddress;
 
 /// Disk usage of the sandboxes of a Mesos agent.
 #[derive(Debug, Parser)]
@@ -73,7 +73,6 @@ impl Args for RunArgs {
 impl FromArgMatches for RunArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let file = matches.get_one::<PathBuf>("config").cloned();
-        let file = file.or_else(|| std::env::var_os(FILE_VARIABLE).map(PathBuf::from));
         Ok(Self {
             sources: Sources::new(file, matches),
             is_check: matches.get_flag("check"),

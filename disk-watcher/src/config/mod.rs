@@ -4,34 +4,23 @@
 //! told at once, each thing with its place; a key that is not known is wrong, too.
 
 mod check;
-mod error;
 mod keys;
-mod raw;
 
-use std::fs::File;
-use std::io::Read;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Arg, ArgMatches};
 use graphite::MetricPath;
+use mesos_agent::AgentAddress;
 use mesos_proto::Bytes;
 use tracing::level_filters::LevelFilter;
 
-pub use error::{ConfigError, ConfigErrors};
+pub use settings::{ConfigError, ConfigErrors};
 
 use crate::policy::Policy;
-use error::{Origin, Problem};
-use mesos_agent::AgentAddress;
-use raw::Raw;
-
-pub(crate) use keys::FILE_VARIABLE;
-
-/// Far more than rules for every framework take.
-const LARGEST_FILE: u64 = 4 << 20;
+use keys::SCHEMA;
 
 /// Everything in its final form.
 #[derive(Clone, Debug, PartialEq)]
@@ -137,35 +126,25 @@ pub(crate) struct Carbon {
 }
 
 /// Where the configuration is said, to be read now and again on request.
-#[derive(Clone, Debug, Default)]
-pub struct Sources {
-    /// The file, if there is one.
-    pub file: Option<PathBuf>,
-    /// Keys as the file has them, with texts.
-    flags: Vec<(String, String)>,
+#[derive(Clone, Debug)]
+pub struct Sources(settings::Sources);
+
+impl Default for Sources {
+    /// The environment alone.
+    fn default() -> Self {
+        Self(settings::Sources::new(&SCHEMA, None, Vec::new()))
+    }
 }
 
 impl Sources {
     /// Flags for all keys, for `run`.
     pub(crate) fn arguments() -> impl Iterator<Item = Arg> {
-        keys::ALL.iter().map(|key| {
-            Arg::new(key.path)
-                .long(key.flag())
-                .value_name(key.value)
-                .help(key.help)
-        })
+        settings::Sources::arguments(&SCHEMA)
     }
 
     /// What the flags of [`Sources::arguments`] say.
     pub(crate) fn new(file: Option<PathBuf>, matches: &ArgMatches) -> Self {
-        let flags = keys::ALL.iter().filter_map(|key| {
-            let text = matches.get_one::<String>(key.path)?;
-            Some((key.path.to_owned(), text.clone()))
-        });
-        Self {
-            file,
-            flags: flags.collect(),
-        }
+        Self(settings::Sources::from_matches(&SCHEMA, file, matches))
     }
 
     /// Reads and checks all of it, with the environment as it is now.
@@ -173,20 +152,7 @@ impl Sources {
     /// # Errors
     /// Everything that is wrong.
     pub fn load(&self) -> Result<Config, ConfigErrors> {
-        // A variable of ours that is no text is refused by the check of its value.
-        let variables = std::env::vars_os().map(|(name, value)| {
-            let text = |part: std::ffi::OsString| part.to_string_lossy().into_owned();
-            (text(name), text(value))
-        });
-        let mut errors = Vec::new();
-        let content = self.file.as_deref().and_then(|path| {
-            read(path)
-                .map(|text| (path, text))
-                .map_err(|problem| errors.push(of_file(path, problem)))
-                .ok()
-        });
-        let content = content.as_ref().map(|(path, text)| (*path, text.as_str()));
-        self.check(content, variables, errors)
+        self.0.load(check::config).map(|(config, _)| config)
     }
 
     /// As [`Sources::load`], with a file and variables that are given.
@@ -198,56 +164,8 @@ impl Sources {
         file: (&Path, &str),
         variables: impl Iterator<Item = (String, String)>,
     ) -> Result<Config, ConfigErrors> {
-        self.check(Some(file), variables, Vec::new())
-    }
-
-    fn check(
-        &self,
-        file: Option<(&Path, &str)>,
-        variables: impl Iterator<Item = (String, String)>,
-        mut errors: Vec<ConfigError>,
-    ) -> Result<Config, ConfigErrors> {
-        let mut raw = Raw::default();
-        if let Some((path, text)) = file {
-            raw.add_file(path, text, &mut errors);
-        }
-        raw.add_environment(variables, &mut errors);
-        let flags = self.flags.iter();
-        raw.add_flags(flags.map(|(key, text)| (key.as_str(), text.as_str())));
-        // With a file that is no TOML, all else would be missing.
-        let is_readable = errors.iter().all(|error| {
-            !matches!(
-                error.problem,
-                Problem::Unreadable(_)
-                    | Problem::TooLong(_)
-                    | Problem::NotText
-                    | Problem::Syntax(_)
-            )
-        });
-        let checked = is_readable.then(|| check::config(&raw, &mut errors));
-        match checked.flatten() {
-            Some(config) if errors.is_empty() => Ok(config),
-            _ => Err(ConfigErrors(errors)),
-        }
-    }
-}
-
-fn read(path: &Path) -> Result<String, Problem> {
-    let file = File::open(path).map_err(Problem::Unreadable)?;
-    let mut content = Vec::new();
-    let read = file.take(LARGEST_FILE + 1).read_to_end(&mut content);
-    read.map_err(Problem::Unreadable)?;
-    if content.len() as u64 > LARGEST_FILE {
-        return Err(Problem::TooLong(LARGEST_FILE));
-    }
-    String::from_utf8(content).map_err(|_| Problem::NotText)
-}
-
-fn of_file(path: &Path, problem: Problem) -> ConfigError {
-    let path = Arc::new(path.to_owned());
-    ConfigError {
-        origin: Origin::File { path, line: 1 },
-        problem,
+        let loaded = self.0.load_from(file, variables, check::config);
+        loaded.map(|(config, _)| config)
     }
 }
 

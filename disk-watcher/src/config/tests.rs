@@ -21,10 +21,7 @@ fn load_all(
             .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
             .collect()
     };
-    let sources = Sources {
-        file: None,
-        flags: owned(flags),
-    };
+    let sources = Sources(settings::Sources::new(&SCHEMA, None, owned(flags)));
     sources.load_from((Path::new(FILE), text), owned(variables).into_iter())
 }
 
@@ -387,10 +384,7 @@ fn a_file_that_cannot_be_read_is_told_once() {
     let directory = tempfile::tempdir().unwrap();
     let load = |path: &Path| {
         let file = Some(path.to_owned());
-        let sources = Sources {
-            file,
-            flags: Vec::new(),
-        };
+        let sources = Sources(settings::Sources::new(&SCHEMA, file, Vec::new()));
         sources.load().unwrap_err().to_string()
     };
     let absent = directory.path().join("absent");
