@@ -31,6 +31,17 @@ impl Batch {
         }
     }
 
+    /// Adds one line of another batch, its line feed included.
+    pub(crate) fn add_line(&mut self, line: &[u8]) {
+        self.bytes.extend_from_slice(line);
+        self.points += 1;
+    }
+
+    /// Its lines, each with its line feed.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes.split_inclusive(|&byte| byte == b'\n')
+    }
+
     /// Whether it has reached [`Batch::FULL`].
     #[must_use]
     pub fn is_full(&self) -> bool {

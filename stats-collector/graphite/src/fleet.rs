@@ -8,14 +8,14 @@
 //!
 //! Nothing here waits for a carbon: one that is slow or away fills its own queue and nobody else's.
 
-use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use crate::Batch;
 use crate::counters::Counters;
-use crate::destination::Destination;
+use crate::destination::{Destination, Protocol, Transport};
+use crate::ring::{Hash, Replication, Ring, RingError};
 use crate::sink::{FinishError, Sink, SinkConfig};
 use crate::spool::{SpoolConfig, SpoolName};
 
@@ -26,33 +26,13 @@ pub enum Route {
     All,
     /// To the first that can be reached, in the order given; back to an earlier one once it is there again.
     Failover,
-    /// To those that the series' name falls to, as the carbons and relays in front of the same storage would choose.
+    /// To those that the series' name falls to.
     Ring {
         /// How names are spread.
         hash: Hash,
         /// On how many of them.
         replication: Replication,
     },
-}
-
-/// How a ring spreads names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hash {
-    /// Carbon's own, by MD5 (carbon.conf: `ROUTER_HASH_TYPE = carbon_ch`, its default).
-    CarbonCh,
-    /// Carbon's by FNV-1a (carbon.conf: `ROUTER_HASH_TYPE = fnv1a_ch`).
-    Fnv1aCh,
-    /// carbon-c-relay's `jump_fnv1a_ch`.
-    JumpFnv1a,
-}
-
-/// How many destinations of a ring keep the same point.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Replication {
-    /// How many (carbon.conf: `REPLICATION_FACTOR`).
-    pub factor: NonZeroUsize,
-    /// Whether no two of them may be on the same host (carbon.conf: `DIVERSE_REPLICAS`).
-    pub diverse: bool,
 }
 
 /// What a [`Fleet`] needs to know.
@@ -78,6 +58,21 @@ pub enum FleetError {
     /// Nowhere to ship to.
     #[error("there is no destination")]
     NoDestination,
+    /// The same port of the same host, under the same instance.
+    #[error("{destination} is there twice")]
+    Twice {
+        /// Which.
+        destination: String,
+    },
+    /// Carbon takes nothing but lines in datagrams (carbon: `lib/carbon/protocols.py`, `MetricDatagramReceiver`).
+    #[error("{destination}: carbon takes no pickle over UDP")]
+    PickledDatagrams {
+        /// Which.
+        destination: String,
+    },
+    /// The destinations make no ring.
+    #[error(transparent)]
+    Ring(#[from] RingError),
 }
 
 /// How it stands with one destination.
@@ -107,6 +102,8 @@ fn told(failed: &[(String, FinishError)]) -> String {
 #[derive(Debug)]
 pub struct Fleet {
     members: Vec<Member>,
+    /// Without one every member gets everything.
+    ring: Option<Ring>,
 }
 
 #[derive(Debug)]
@@ -147,6 +144,11 @@ impl Fleet {
         let Some((first, others)) = destinations.split_first() else {
             return Err(FleetError::NoDestination);
         };
+        check(destinations)?;
+        let ring = match config.route {
+            Route::Ring { hash, replication } => Some(Ring::new(destinations, hash, replication)?),
+            Route::All | Route::Failover => None,
+        };
         let members = match config.route {
             Route::Failover => vec![Member::start(first, others, &config)],
             Route::All | Route::Ring { .. } => {
@@ -154,16 +156,33 @@ impl Fleet {
                 destinations.iter().map(alone).collect()
             }
         };
-        Ok(Self { members })
+        Ok(Self { members, ring })
     }
 
     /// Queues a batch. Never waits; a destination's oldest batches go if it has no room.
     pub fn push(&self, batch: Batch) {
-        if let Some((last, others)) = self.members.split_last() {
+        if let Some(ring) = &self.ring {
+            self.share_out(&batch, ring);
+        } else if let Some((last, others)) = self.members.split_last() {
             for member in others {
                 member.sink.push(batch.clone());
             }
             last.sink.push(batch);
+        }
+    }
+
+    fn share_out(&self, batch: &Batch, ring: &Ring) {
+        let mut shares = vec![Batch::default(); self.members.len()];
+        let mut chosen = Vec::new();
+        for line in batch.lines() {
+            let series = line.split(|&byte| byte == b' ').next().unwrap_or(line);
+            ring.choose(series, &mut chosen);
+            for &member in &chosen {
+                shares[member].add_line(line);
+            }
+        }
+        for (member, share) in self.members.iter().zip(shares) {
+            member.sink.push(share);
         }
     }
 
@@ -216,20 +235,57 @@ impl Fleet {
     }
 }
 
+fn check(destinations: &[Destination]) -> Result<(), FleetError> {
+    for (index, one) in destinations.iter().enumerate() {
+        let destination = one.to_string();
+        let same = |other: &Destination| {
+            (&other.address, &other.instance) == (&one.address, &one.instance)
+        };
+        if destinations[..index].iter().any(same) {
+            return Err(FleetError::Twice { destination });
+        }
+        if matches!(one.transport, Transport::Udp) && one.protocol == Protocol::Pickle {
+            return Err(FleetError::PickledDatagrams { destination });
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Address;
 
-    #[test]
-    fn a_fleet_without_a_ship_is_none() {
+    fn destination(port: u16) -> Destination {
+        let host = "graphite".to_owned();
+        Destination::plaintext(Address { host, port })
+    }
+
+    fn refused(destinations: Vec<Destination>) -> String {
         let config = FleetConfig {
-            destinations: Vec::new(),
+            destinations,
             route: Route::All,
             connect_timeout: Duration::from_secs(1),
             write_timeout: Duration::from_secs(1),
             queue_bytes: 1,
             spool: None,
         };
-        assert_eq!(Fleet::start(config).err(), Some(FleetError::NoDestination));
+        Fleet::start(config).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn destinations_that_contradict_themselves_are_refused_by_name() {
+        assert_eq!(refused(Vec::new()), "there is no destination");
+        let mut udp = destination(2003);
+        udp.transport = Transport::Udp;
+        assert_eq!(
+            refused(vec![destination(2003), destination(2103), udp.clone()]),
+            "udp://graphite:2003 is there twice"
+        );
+        udp.protocol = Protocol::Pickle;
+        assert_eq!(
+            refused(vec![udp]),
+            "pickle+udp://graphite:2003: carbon takes no pickle over UDP"
+        );
     }
 }

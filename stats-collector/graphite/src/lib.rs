@@ -24,6 +24,7 @@ mod encode;
 mod fleet;
 mod path;
 mod queue;
+mod ring;
 mod roster;
 mod schedule;
 mod sink;
@@ -37,10 +38,9 @@ pub use connection::{Connection, ConnectionError, Timeouts};
 pub use counters::{Counters, SpoolCounters};
 pub use destination::{Address, Destination, Protocol, Transport};
 pub use encode::{Value, encode_point, encode_value};
-pub use fleet::{
-    Delivery, Fleet, FleetConfig, FleetError, Hash, Replication, Route, UndeliveredError,
-};
+pub use fleet::{Delivery, Fleet, FleetConfig, FleetError, Route, UndeliveredError};
 pub use path::{COMPONENT_MAX, MetricPath, PathError, component};
+pub use ring::{Hash, Replication, RingError};
 pub use roster::{Member, Roster};
 pub use schedule::{PointTime, phase, until_next};
 pub use sink::{FinishError, Sink, SinkConfig};
