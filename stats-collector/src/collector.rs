@@ -9,7 +9,7 @@ use tracing::{debug, warn};
 use crate::agent::{AgentClient, REPLY_MAX};
 pub use crate::agent::{ScrapeError, Stage};
 use crate::disk_scrape::DiskScrape;
-use crate::health::{Scrape, Totals, add_health};
+use crate::health_old::{Scrape, Totals, add_health};
 use crate::model::{Counters, rates};
 use crate::sample::{self, Container};
 use crate::series::add_container;

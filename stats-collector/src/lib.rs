@@ -17,6 +17,7 @@ pub mod collector;
 pub mod daemon;
 mod disk_scrape;
 mod health;
+mod health_old;
 mod model;
 mod names;
 mod output;

@@ -3,9 +3,11 @@
 //! Nothing in here does I/O or looks at a clock.
 
 mod field;
+mod figure;
 mod rates;
 mod subject;
 
 pub(crate) use field::{Along, Field, Nature, Put, Unit};
+pub(crate) use figure::{Figure, put_figures};
 pub(crate) use rates::{Counters, Rates, rates};
 pub(crate) use subject::{Kind, Origin, Subject};
