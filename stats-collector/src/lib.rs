@@ -22,6 +22,8 @@ mod model;
 mod names;
 mod output;
 mod sample;
+mod schedule;
+mod scrape;
 mod series;
 pub mod settings;
 #[allow(unsafe_code)]
