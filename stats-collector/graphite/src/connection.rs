@@ -1,31 +1,26 @@
-//! One TCP connection to carbon's plaintext listener.
+//! One connection to carbon, whatever it travels over and speaks.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpSocket, TcpStream, lookup_host};
-use tokio::time::timeout;
+use tokio::net::lookup_host;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::Batch;
-use crate::destination::{Address, Destination};
-
-/// Asked for as the kernel's send buffer, so that what lies there unseen stays within what is kept
-/// for resending.
-pub(crate) const SEND_BUFFER: u32 = 256 * 1024;
-
-/// How long what was written may stay unacknowledged by carbon's kernel. A host that lost its power
-/// says nothing; left to itself our kernel would try for a quarter of an hour, and everything
-/// written since would lie in its buffer.
-const SILENCE: Duration = Duration::from_secs(30);
+use crate::destination::{Destination, Protocol};
+use crate::pickle;
+use crate::transport::{self, Discarded, Wire};
 
 /// How long carbon is waited for.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// For a connection, looking up the name included.
+    /// For a connection, looking up the name and the handshake included.
     pub connect: Duration,
-    /// For one batch to be written.
+    /// For the next piece of a batch to be taken.
     pub write: Duration,
 }
 
@@ -39,6 +34,14 @@ pub enum ConnectionError {
         host: String,
         /// The resolver's answer.
         cause: io::Error,
+    },
+    /// The resolver did not answer.
+    #[error("look up host {host:?}: no answer within {after:?}")]
+    LookUpTimeout {
+        /// The name asked for.
+        host: String,
+        /// The time given.
+        after: Duration,
     },
     /// The name is known but has no address.
     #[error("host {host:?} has no address")]
@@ -54,12 +57,20 @@ pub enum ConnectionError {
         /// The kernel's answer.
         cause: io::Error,
     },
+    /// It answers, but TLS does not come about: a certificate that is not to be trusted, of another name, or no TLS.
+    #[error("TLS with {peer}: {cause}")]
+    Handshake {
+        /// The last address tried.
+        peer: SocketAddr,
+        /// What is wrong.
+        cause: io::Error,
+    },
     /// Neither yes nor no.
-    #[error("no connection to {address} within {after:?}")]
+    #[error("connect to {peer}: no answer within {after:?}")]
     ConnectTimeout {
-        /// Where to.
-        address: Address,
-        /// The time given.
+        /// The last address tried.
+        peer: SocketAddr,
+        /// The time given to it.
         after: Duration,
     },
     /// Carbon, or something between, ended the connection.
@@ -99,33 +110,61 @@ pub enum ConnectionError {
 /// An open connection. Carbon never writes to it, so the only thing to read is its end.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    wire: Wire,
+    protocol: Protocol,
     peer: SocketAddr,
     write_timeout: Duration,
+    /// The batch as its protocol has it.
+    message: Vec<u8>,
 }
 
 impl Connection {
     /// Connects to the first of the host's addresses that answers. The name is looked up each time,
-    /// so that a carbon which moves is found again. [`Timeouts::connect`] bounds it all.
+    /// so that a carbon which moves is found again. [`Timeouts::connect`] bounds it all, and one
+    /// address that is silent leaves as much of it to each of the others.
     ///
     /// # Errors
-    /// [`ConnectionError::LookUp`], [`ConnectionError::Connect`] or
-    /// [`ConnectionError::ConnectTimeout`].
+    /// The variants of [`ConnectionError`] that tell of looking up, connecting and handshakes.
     pub async fn open(
         destination: &Destination,
         timeouts: Timeouts,
     ) -> Result<Self, ConnectionError> {
-        let address = &destination.address;
-        let attempt = timeout(timeouts.connect, connect(address)).await;
-        let (stream, peer) = attempt.map_err(|_| ConnectionError::ConnectTimeout {
-            address: address.clone(),
-            after: timeouts.connect,
-        })??;
-        Ok(Self {
-            stream,
-            peer,
-            write_timeout: timeouts.write,
-        })
+        let host = destination.address.host.as_str();
+        let until = Instant::now() + timeouts.connect;
+        let found = timeout_at(until, lookup_host((host, destination.address.port)));
+        let peers: Vec<_> = match found.await {
+            Ok(Ok(peers)) => peers.collect(),
+            Ok(Err(cause)) => {
+                let host = host.to_owned();
+                return Err(ConnectionError::LookUp { host, cause });
+            }
+            Err(_) => {
+                return Err(ConnectionError::LookUpTimeout {
+                    host: host.to_owned(),
+                    after: timeouts.connect,
+                });
+            }
+        };
+        let mut last = ConnectionError::NoAddress {
+            host: host.to_owned(),
+        };
+        for (left, &peer) in (1..=peers.len() as u32).rev().zip(&peers) {
+            let after = until.saturating_duration_since(Instant::now()) / left;
+            let opened = timeout(after, transport::open(&destination.transport, peer)).await;
+            match opened.unwrap_or(Err(ConnectionError::ConnectTimeout { peer, after })) {
+                Ok(wire) => {
+                    return Ok(Self {
+                        wire,
+                        protocol: destination.protocol,
+                        peer,
+                        write_timeout: timeouts.write,
+                        message: Vec::new(),
+                    });
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
     }
 
     /// The other end.
@@ -140,8 +179,16 @@ impl Connection {
     /// After any error the connection is of no more use: part of the batch may have been written.
     pub async fn write(&mut self, batch: &Batch) -> Result<(), ConnectionError> {
         // The first write after carbon went away would still succeed; its end is there to be read.
-        self.check_open()?;
-        match timeout(self.write_timeout, self.stream.write_all(batch.bytes())).await {
+        self.check_open().await?;
+        let bytes = match self.protocol {
+            Protocol::Plaintext => batch.bytes(),
+            Protocol::Pickle => {
+                self.message.clear();
+                pickle::encode(&mut self.message, batch);
+                &self.message
+            }
+        };
+        match self.wire.write(bytes, self.write_timeout).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(cause)) => Err(self.broken(cause)),
             Err(_) => Err(ConnectionError::WriteTimeout {
@@ -152,26 +199,22 @@ impl Connection {
     }
 
     /// Waits until the connection is lost, and says how.
-    pub async fn lost(&self) -> ConnectionError {
-        loop {
-            if let Err(cause) = self.stream.readable().await {
-                return self.broken(cause);
-            }
-            if let Err(lost) = self.check_open() {
-                return lost;
-            }
-        }
+    pub async fn lost(&mut self) -> ConnectionError {
+        poll_fn(|context| self.poll_lost(context)).await
     }
 
     /// Announces the end and waits until carbon has closed its side too. It does so once it has
     /// read everything; had it gone away with something unread, the kernel would say "reset". This
-    /// is the one acknowledgement that can be had.
+    /// is the one acknowledgement that can be had, and over UDP there is not even that.
     ///
     /// # Errors
     /// [`ConnectionError::Unconfirmed`] if it takes longer than the write timeout,
     /// [`ConnectionError::Broken`] if something certainly was not read.
     pub async fn finish(mut self) -> Result<(), ConnectionError> {
-        if let Err(cause) = self.stream.shutdown().await {
+        let Wire::Stream(stream) = &mut self.wire else {
+            return self.check_open().await;
+        };
+        if let Err(cause) = stream.shutdown().await {
             return Err(self.broken(cause));
         }
         match timeout(self.write_timeout, self.lost()).await {
@@ -184,14 +227,25 @@ impl Connection {
         }
     }
 
-    /// Reads what there is, without waiting, and throws it away.
-    fn check_open(&self) -> Result<(), ConnectionError> {
-        let mut discarded = [0; 512];
-        match self.stream.try_read(&mut discarded) {
-            Ok(0) => Err(ConnectionError::Closed { peer: self.peer }),
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(cause) => Err(self.broken(cause)),
+    async fn check_open(&mut self) -> Result<(), ConnectionError> {
+        poll_fn(|context| match self.poll_lost(context) {
+            Poll::Ready(lost) => Poll::Ready(Err(lost)),
+            Poll::Pending => Poll::Ready(Ok(())),
+        })
+        .await
+    }
+
+    /// Reads what there is and throws it away, to the end if that is there.
+    fn poll_lost(&mut self, context: &mut Context<'_>) -> Poll<ConnectionError> {
+        loop {
+            match self.wire.poll_discard(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(Discarded::Something)) => {}
+                Poll::Ready(Ok(Discarded::End)) => {
+                    return Poll::Ready(ConnectionError::Closed { peer: self.peer });
+                }
+                Poll::Ready(Err(cause)) => return Poll::Ready(self.broken(cause)),
+            }
         }
     }
 
@@ -201,34 +255,4 @@ impl Connection {
             cause,
         }
     }
-}
-
-async fn connect(address: &Address) -> Result<(TcpStream, SocketAddr), ConnectionError> {
-    let host = || address.host.clone();
-    let peers = lookup_host((address.host.as_str(), address.port))
-        .await
-        .map_err(|cause| ConnectionError::LookUp {
-            host: host(),
-            cause,
-        })?;
-    let mut last = ConnectionError::NoAddress { host: host() };
-    for peer in peers {
-        match connect_to(peer).await {
-            Ok(stream) => return Ok((stream, peer)),
-            Err(cause) => last = ConnectionError::Connect { peer, cause },
-        }
-    }
-    Err(last)
-}
-
-async fn connect_to(peer: SocketAddr) -> io::Result<TcpStream> {
-    let socket = match peer {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    socket.set_send_buffer_size(SEND_BUFFER)?;
-    // A batch is whole: waiting for more would only hold back its tail.
-    socket.set_nodelay(true)?;
-    socket2::SockRef::from(&socket).set_tcp_user_timeout(Some(SILENCE))?;
-    socket.connect(peer).await
 }

@@ -44,7 +44,7 @@ pub struct FleetConfig {
     pub route: Route,
     /// How long a connection attempt may take, looking up the name included.
     pub connect_timeout: Duration,
-    /// How long one batch may take to be written.
+    /// How long carbon may take nothing more of what is written.
     pub write_timeout: Duration,
     /// How many bytes may wait in memory for each destination while it is away or slow.
     pub queue_bytes: usize,

@@ -23,12 +23,14 @@ mod destination;
 mod encode;
 mod fleet;
 mod path;
+mod pickle;
 mod queue;
 mod ring;
 mod roster;
 mod schedule;
 mod sink;
 mod spool;
+mod transport;
 mod ways;
 mod window;
 

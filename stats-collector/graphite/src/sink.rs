@@ -42,7 +42,7 @@ pub struct SinkConfig {
     pub fallbacks: Vec<Destination>,
     /// How long a connection attempt may take, looking up the name included.
     pub connect_timeout: Duration,
-    /// How long one batch may take to be written.
+    /// How long carbon may take nothing more of what is written.
     pub write_timeout: Duration,
     /// How many bytes may wait in memory while carbon is down or slow.
     pub queue_bytes: usize,

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::Batch;
 
 /// How many bytes written last are kept. It covers what can lie unread in our kernel's buffer
-/// ([`crate::connection::SEND_BUFFER`], which Linux doubles) and in that of a carbon that has
+/// ([`crate::transport::SEND_BUFFER`], which Linux doubles) and in that of a carbon that has
 /// fallen behind.
 pub(crate) const RESEND_BYTES: usize = 1024 * 1024;
 

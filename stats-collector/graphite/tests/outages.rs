@@ -25,14 +25,18 @@ async fn listen_again(address: &Address) -> TcpListener {
 }
 
 fn sink(address: &Address) -> Sink {
-    Sink::start(SinkConfig {
+    Sink::start(config(address))
+}
+
+fn config(address: &Address) -> SinkConfig {
+    SinkConfig {
         destination: Destination::plaintext(address.clone()),
         fallbacks: Vec::new(),
         connect_timeout: LONG,
         write_timeout: LONG,
         queue_bytes: 64 << 20,
         spool: None,
-    })
+    }
 }
 
 /// A batch of one point.
@@ -174,6 +178,32 @@ async fn a_carbon_that_stops_reading_is_left_and_gets_everything_later() {
     assert_eq!(reader.await.unwrap(), lines(0..points));
     assert!(counters.resent > 0);
     assert_eq!(counters.written, points as u64);
+}
+
+#[tokio::test]
+async fn one_that_reads_ever_so_slowly_is_not_left_as_long_as_it_reads() {
+    let (carbon, address) = listen().await;
+    let sink = Sink::start(SinkConfig {
+        write_timeout: Duration::from_millis(400),
+        ..config(&address)
+    });
+    let path = MetricPath::parse("p").unwrap();
+    let (mut large, mut points) = (Batch::default(), 0);
+    while large.bytes().len() < 10 << 20 {
+        large.add(&path, points as u64, 1);
+        points += 1;
+    }
+    sink.push(large);
+    let mut stream = carbon.accept().await.unwrap().0;
+    let (mut received, mut chunk) = (Vec::new(), vec![0; 512 * 1024]);
+    while received.len() < 10 << 20 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let read = stream.read(&mut chunk).await.unwrap();
+        received.extend_from_slice(&chunk[..read]);
+    }
+    drop(stream);
+    assert_eq!(whole_lines(&received).len(), points);
+    assert_eq!(sink.counters().connections, 1);
 }
 
 #[tokio::test]
