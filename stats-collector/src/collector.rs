@@ -10,9 +10,9 @@ use crate::agent::{AgentClient, REPLY_MAX};
 pub use crate::agent::{ScrapeError, Stage};
 use crate::disk_scrape::DiskScrape;
 use crate::health_old::{Scrape, Totals, add_health};
-use crate::model::{Counters, rates};
-use crate::sample::{self, Container};
-use crate::series::add_container;
+use crate::model::{Memory, container};
+use crate::sample::{self, Container, StatisticsError};
+use crate::series::Points;
 use crate::settings::{Mode, Settings};
 use crate::task_scrape::TaskScrape;
 
@@ -21,7 +21,7 @@ use crate::task_scrape::TaskScrape;
 #[derive(Debug)]
 pub struct Collector {
     client: AgentClient,
-    roster: Roster<Option<Counters>>,
+    roster: Roster<Memory>,
     /// `<prefix>.<host>.containers`
     containers: MetricPath,
     tasks: TaskScrape,
@@ -52,8 +52,8 @@ enum Skip {
     NoIdentity,
     #[error("it has no statistics")]
     NoStatistics,
-    #[error("its statistics cannot be read: {0}")]
-    Unreadable(#[from] serde_json::Error),
+    #[error(transparent)]
+    Unreadable(#[from] StatisticsError),
     #[error("its sample is from no possible time: {0}")]
     Time(f64),
 }
@@ -120,7 +120,8 @@ impl Collector {
         let started = Instant::now();
         let reply = self.client.containers().await?;
         let took = started.elapsed();
-        let listed = sample::parse(reply).map_err(|cause| ScrapeError::Json { agent, cause })?;
+        let listed =
+            sample::containers(reply).map_err(|cause| ScrapeError::Json { agent, cause })?;
         let ids = listed.iter();
         self.roster
             .take_in(ids.map(|one| (&*one.container_id, &*one.executor_id)));
@@ -198,7 +199,7 @@ impl Collector {
 fn add_one(
     batch: &mut Batch,
     base: &mut MetricPath,
-    roster: &mut Roster<Option<Counters>>,
+    roster: &mut Roster<Memory>,
     container: &Container<'_>,
     time: PointTime,
 ) -> Result<(), Skip> {
@@ -210,13 +211,14 @@ fn add_one(
         .of(sample.timestamp)
         .ok_or(Skip::Time(sample.timestamp))?;
 
-    let counters = Counters::from(&sample);
-    let before = member.memory.replace(counters);
-    let rates = before.map_or_else(Default::default, |before| rates(&before, &counters));
-
     let mark = base.mark();
     base.push(&member.app).push(&member.slot.to_string());
-    add_container(batch, base, &sample, &rates, timestamp);
+    let mut points = Points {
+        batch,
+        base,
+        timestamp,
+    };
+    container::write(&sample, &mut member.memory, &mut points);
     base.rewind(mark);
     Ok(())
 }

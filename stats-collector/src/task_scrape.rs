@@ -8,17 +8,25 @@ use task_figures::Run;
 use tokio::task::spawn_blocking;
 use tracing::warn;
 
-use crate::model::{Counters, rates};
+use crate::model::{Field, Memory, Nature, Put, Unit};
 use crate::sample::Container;
-use crate::series::add_task;
+use crate::series::Points;
 use crate::tasks;
+
+static CPUS_USED: Field = Field {
+    name: "cpus_used",
+    along: None,
+    nature: Nature::Gauge,
+    unit: Unit::Cores,
+    help: "Processors in use on average: the difference of cpu_seconds over the time between.",
+};
 
 /// What is remembered of tasks from one turn to the next.
 #[derive(Debug)]
 pub(crate) struct TaskScrape {
     /// `<prefix>.<host>.tasks`
     base: MetricPath,
-    roster: Roster<Option<Counters>>,
+    roster: Roster<Memory>,
     /// None when tasks are not wanted.
     work_dir: Option<PathBuf>,
 }
@@ -64,13 +72,22 @@ impl TaskScrape {
             let (Some(member), Some(timestamp)) = (self.roster.call(id), time.of(*at)) else {
                 continue;
             };
-            let counters = Counters::of_cpu(*at, task.usage.cpu_seconds);
-            let before = member.memory.replace(counters);
-            let rates = before.map_or_else(Default::default, |before| rates(&before, &counters));
+            let mut since = member.memory.since(*at);
+            let seconds = task.usage.cpu_seconds;
+            let used = seconds.and_then(|secs| since.per_second(&CPUS_USED, None, secs));
             let mark = self.base.mark();
             self.base.push(&member.app).push(&member.slot.to_string());
-            let values = tasks::values(task);
-            add_task(batch, &mut self.base, &values, &rates, timestamp);
+            let mut points = Points {
+                batch,
+                base: &mut self.base,
+                timestamp,
+            };
+            for (name, value) in tasks::values(task) {
+                points.add([name].into_iter(), value);
+            }
+            if let Some(used) = used {
+                points.put(&CPUS_USED, None, used.into());
+            }
             self.base.rewind(mark);
         }
     }

@@ -79,10 +79,10 @@ fn once_ships_one_sample_says_so_and_exits_with_0() {
     let told = stderr(&output);
     assert_eq!(output.status.code(), Some(0), "{told}");
     assert!(
-        told.contains("shipped 2 containers (0 skipped), 48 points"),
+        told.contains("shipped 2 containers (0 skipped), 58 points"),
         "{told}"
     );
-    assert_eq!(carbon.container_lines().len(), 48);
+    assert_eq!(carbon.container_lines().len(), 58);
     assert_eq!(agent.requests().len(), 1);
     let path = "mesos.127_0_0_1.containers.idle.0.mem_rss_bytes 7716864 1795253796";
     assert!(carbon.lines().iter().any(|line| line == path));
@@ -90,7 +90,7 @@ fn once_ships_one_sample_says_so_and_exits_with_0() {
         carbon
             .lines()
             .iter()
-            .any(|line| { line.starts_with("mesos.127_0_0_1.collector.points 48 ") })
+            .any(|line| { line.starts_with("mesos.127_0_0_1.collector.points 58 ") })
     );
 }
 

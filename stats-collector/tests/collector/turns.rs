@@ -185,7 +185,11 @@ async fn a_container_without_sense_is_skipped_and_the_others_are_shipped() {
         ("a", "sane", sane),
         ("b", "empty", "null"),
         ("c", "timeless", r#"{"threads":1}"#),
-        ("d", "typed", r#"{"timestamp":1000,"threads":"many"}"#),
+        (
+            "d",
+            "typed",
+            r#"{"timestamp":1000,"threads":"many","processes":2}"#,
+        ),
         ("e", "early", r#"{"timestamp":-1,"threads":1}"#),
         ("a", "twice", sane),
         ("", "nameless", sane),
@@ -194,12 +198,16 @@ async fn a_container_without_sense_is_skipped_and_the_others_are_shipped() {
     let shipped = rig.turn().await.unwrap();
     assert_eq!(
         (shipped.listed, shipped.containers, shipped.points),
-        (7, 1, 1)
+        (7, 2, 2)
     );
     let lines = rig.container_lines().await;
     assert_eq!(
         lines,
-        ["mesos.agent1_example.containers.sane.0.threads 1 1000"]
+        [
+            "mesos.agent1_example.containers.sane.0.threads 1 1000",
+            // One field that is odd spoils no other.
+            "mesos.agent1_example.containers.typed.0.processes 2 1000",
+        ]
     );
 }
 
