@@ -13,7 +13,9 @@
 //! [`collector`] is that turn, [`daemon`] repeats it, [`settings`] is what a person chose.
 
 mod agent;
+mod cli;
 pub mod collector;
+mod config;
 pub mod daemon;
 mod disk_scrape;
 mod health;
@@ -21,6 +23,7 @@ mod health_old;
 mod model;
 mod names;
 mod output;
+mod program;
 mod sample;
 mod schedule;
 mod scrape;
@@ -31,4 +34,5 @@ mod sys;
 mod task_scrape;
 mod tasks;
 
-pub use sys::use_builtin_resolver;
+pub use program::run;
+use sys::use_builtin_resolver;

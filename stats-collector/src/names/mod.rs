@@ -19,6 +19,7 @@ mod settings;
 
 pub(crate) use ceiling::{Ceiling, Over, Tally};
 pub(crate) use head::{Head, Name};
+pub(crate) use kinds::KINDS;
 pub(crate) use naming::{Naming, NamingError};
 pub(crate) use registry::{Entry, Identity, Registry};
 pub(crate) use selection::{Selection, SelectionError};

@@ -129,12 +129,13 @@ fn wrong_options_are_all_told_and_exit_with_2() {
         .unwrap();
     let told = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{told}");
-    for option in ["--agent", "--graphite", "--interval", "--prefix"] {
-        assert_eq!(
-            told.matches(&format!(": {option}")).count(),
-            1,
-            "{option}: {told}"
-        );
+    for wrong in [
+        "agent.ca_file is missing: want ",
+        "graphite.address is missing: want where carbon listens",
+        "--interval: interval = \"ten\": want ",
+        "--prefix: names.prefix = \"\": want ",
+    ] {
+        assert_eq!(told.matches(wrong).count(), 1, "{wrong}: {told}");
     }
 }
 

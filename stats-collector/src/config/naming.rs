@@ -1,0 +1,133 @@
+//! What series are called, out of what was said.
+
+use std::path::PathBuf;
+
+use graphite::MetricPath;
+use mesos_agent::AgentAddress;
+use settings::value::{self, list, parsed, text};
+use settings::{Check, Key, Said, Value};
+
+use super::keys;
+use crate::model::Kind;
+use crate::names::{FieldRules, Form, KINDS, LabelRule, NamesSettings};
+
+const PATTERNS: &str = "a list of patterns of fields, such as [\"cpus_*\", \"mem_*_bytes\"]";
+
+/// What was said of names.
+pub(super) fn names(
+    said: &Said,
+    check: &mut Check<'_>,
+    agent: Option<&AgentAddress>,
+    state_dir: Option<PathBuf>,
+) -> Option<NamesSettings> {
+    let dots = "names of letters, digits, - and _, with dots between them";
+    let prefix = check.optional(keys::NAMES_PREFIX, dots, |value| {
+        MetricPath::parse(text(value)?).ok()
+    });
+    let prefix = prefix.or_else(|| MetricPath::parse("mesos").ok())?;
+    let host = check.optional(keys::NAMES_HOST, "a name", |value| {
+        text(value)
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+    });
+    let host = host.or_else(|| agent.map(|agent| agent.host().to_owned()));
+    let mut names = defaults(prefix, host.unwrap_or_else(own_name));
+    names.form = form(check);
+    if let Some(tags) = check.optional(keys::NAMES_TAGS, "a list of variables", list) {
+        if names.form == Form::Path {
+            let why = "a path has no tags";
+            check.conflict(keys::NAMES_TAGS, "names.form = \"path\"", why);
+        }
+        names.tags = tags;
+    }
+    let labels = check.optional(keys::NAMES_LABELS, "a list of KEY or KEY=TAG", labels);
+    names.labels = labels.unwrap_or_default();
+    let reuse = check.duration(keys::NAMES_SLOT_REUSE_AFTER, names.slot_reuse_after, None);
+    names.slot_reuse_after = reuse;
+    let most = |value: &Value| parsed::<usize>(value).filter(|most| *most > 0);
+    let count = "a count over 0";
+    names.most_series = check.value(keys::NAMES_MOST_SERIES, count, most, names.most_series);
+    names.fields = rules(check, keys::FIELDS_ALLOW, keys::FIELDS_DENY);
+    for entry in said.entries(keys::KINDS) {
+        let mut check = check.of(entry);
+        let (template, rules) = (
+            check.optional(keys::KIND_TEMPLATE, "a template", |value| {
+                text(value).map(str::to_owned)
+            }),
+            rules(&mut check, keys::KIND_ALLOW, keys::KIND_DENY),
+        );
+        let Some(kind) = check.required(keys::KIND_NAME, &kinds(), kind) else {
+            continue;
+        };
+        names
+            .templates
+            .extend(template.map(|template| (kind, template)));
+        if rules != FieldRules::default() {
+            names.fields_by_kind.push((kind, rules));
+        }
+    }
+    names.state_file = state_dir.map(|directory| directory.join("slots.json"));
+    Some(names)
+}
+
+fn defaults(prefix: MetricPath, host: String) -> NamesSettings {
+    NamesSettings {
+        prefix,
+        host,
+        form: Form::Path,
+        templates: Vec::new(),
+        tags: ["host", "app", "slot", "framework"]
+            .map(str::to_owned)
+            .into(),
+        labels: Vec::new(),
+        slot_reuse_after: std::time::Duration::from_secs(60),
+        state_file: None,
+        fields: FieldRules::default(),
+        fields_by_kind: Vec::new(),
+        most_series: 1_000_000,
+    }
+}
+
+/// As the system has it.
+fn own_name() -> String {
+    let system = rustix::system::uname();
+    system.nodename().to_string_lossy().into_owned()
+}
+
+fn form(check: &mut Check<'_>) -> Form {
+    let allowed = "\"path\" or \"tags\"";
+    let form = |value: &Value| match text(value)? {
+        "path" => Some(Form::Path),
+        "tags" => Some(Form::Tags),
+        _ => None,
+    };
+    check.value(keys::NAMES_FORM, allowed, form, Form::Path)
+}
+
+fn labels(value: &Value) -> Option<Vec<LabelRule>> {
+    let rules = list(value)?.into_iter().map(|rule| {
+        let (label, tag) = rule.rsplit_once('=').unwrap_or((&rule, &rule));
+        (!label.is_empty() && !tag.is_empty()).then(|| LabelRule {
+            label: label.to_owned(),
+            tag: tag.to_owned(),
+        })
+    });
+    rules.collect()
+}
+
+fn rules(check: &mut Check<'_>, allow: &'static Key, deny: &'static Key) -> FieldRules {
+    FieldRules {
+        allow: check.value(allow, PATTERNS, list, Vec::new()),
+        deny: check.value(deny, PATTERNS, list, Vec::new()),
+    }
+}
+
+fn kind(value: &Value) -> Option<Kind> {
+    let name = value::text(value)?;
+    KINDS.into_iter().find(|kind| kind.dotted() == name)
+}
+
+fn kinds() -> String {
+    let names: Vec<_> = KINDS.into_iter().map(Kind::dotted).collect();
+    format!("one of {}", names.join(", "))
+}

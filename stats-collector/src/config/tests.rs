@@ -1,0 +1,47 @@
+use std::path::Path;
+
+use settings::{ConfigErrors, Said, Sources};
+
+use super::*;
+use crate::names::{FieldRules, Form, LabelRule};
+use crate::scrape::List;
+
+const FILE: &str = "/etc/collector.toml";
+
+fn load_all(
+    text: &str,
+    variables: &[(&str, &str)],
+    flags: &[(&str, &str)],
+) -> Result<(Config, Said), ConfigErrors> {
+    let owned = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+            .collect()
+    };
+    let sources = Sources::new(&SCHEMA, None, owned(flags));
+    sources.load_from(
+        (Path::new(FILE), text),
+        owned(variables).into_iter(),
+        |said, check| config(Purpose::Ship, said, check),
+    )
+}
+
+fn load(text: &str) -> Result<Config, ConfigErrors> {
+    load_all(text, &[], &[]).map(|(config, _)| config)
+}
+
+const CARBON: &str = "graphite.address = 'tcp://carbon:2003'\n";
+
+#[test]
+fn a_carbon_is_all_that_has_to_be_said() {
+    let config = load(CARBON).unwrap();
+    assert_eq!(config.interval, Duration::from_secs(10));
+    assert_eq!(config.agent.address, None);
+    assert_eq!(config.agent.timeout, Duration::from_secs(5));
+    let fleet = config.output.graphite.unwrap();
+    assert_eq!(fleet.destinations.len(), 1);
+    assert_eq!(fleet.destinations[0].to_string(), "tcp://carbon:2003");
+    assert_eq!(fleet.queue_bytes, 32 << 20);
+    assert_eq!(config.names.prefix.as_str(), "mesos");
+}
