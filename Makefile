@@ -35,7 +35,7 @@ test: lint setup foreign machine dist fuzz ## Lint, then run every test: unit, f
 	cargo test --locked --workspace -- --test-threads=2
 
 .PHONY: bench
-bench: setup foreign dist ## Measure the executor, its sandboxes and disk usage beside peers; prints tables in Markdown
+bench: setup foreign dist ## Measure executor, sandboxes, disk usage and collector beside peers; prints tables in Markdown
 	@tests/setup/debian-packages crun e2fsprogs
 	@tests/setup/disk-peers >/dev/null
 	@echo '== measuring: some minutes, on a quiet machine'

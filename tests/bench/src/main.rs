@@ -1,12 +1,13 @@
 //! What the executor costs, beside a peer without a sandbox on the same real Mesos in the same run, and what a sandbox
 //! costs beside others that make one, and what it costs to watch disks. Prints tables in Markdown and asserts nothing:
-//! figures are for people. With an argument, `mesos`, `sandbox` or `disk`, one of them; with a second, such as
+//! figures are for people. With an argument, `mesos`, `sandbox`, `disk` or `collector`, one of them; with a second, such as
 //! `disk walks`, one table of it.
 //!
 //! What cannot be measured panics with the reason, as a fixture does.
 #![forbid(unsafe_code)]
 
 mod bursts;
+mod collector;
 mod commands;
 mod disk;
 mod idle;
@@ -24,16 +25,25 @@ use sides::Side;
 fn main() {
     // Its sandboxes' inits are of this program.
     ::sandbox::init::dispatch(&[]);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [floor, agent, carbon] = &arguments[..]
+        && floor == "floor"
+    {
+        collector::run_floor(agent, carbon);
+    }
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split(' ').next().unwrap_or_default().to_owned();
     println!("{}; load {load} at the start.\n", machine());
-    let only = std::env::args().nth(1);
-    let is_wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
+    let table = arguments.get(1).map(String::as_str);
+    let is_wanted = |part: &str| arguments.first().is_none_or(|only| only == part);
     if is_wanted("sandbox") {
         sandbox::measure();
     }
     if is_wanted("disk") {
-        disk::measure(std::env::args().nth(2).as_deref());
+        disk::measure(table);
+    }
+    if is_wanted("collector") {
+        collector::measure(table);
     }
     if is_wanted("mesos") {
         under_mesos();
