@@ -1,7 +1,7 @@
 //! What is known at one moment, for monitoring systems and for the views.
 //!
 //! ```text
-//!   the daemon's loop ──answers──> Asker ──Report──> http:   GET /metrics, Prometheus
+//!   the daemon's loop ──answers──> Asker ──Report──> prometheus: GET /metrics, Prometheus
 //!     (on request only)                         ├──> socket: a line of JSON, for mesos-stats-collector and the views
 //!                                               └──> carbon: points of Graphite
 //! ```
@@ -11,7 +11,6 @@
 
 mod asker;
 mod carbon;
-mod http;
 mod outputs;
 mod prometheus;
 mod snapshot;

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use super::socket::Socket;
-use super::{Asker, CarbonSettings, carbon, http};
+use super::{Asker, CarbonSettings, carbon};
 
 /// Which there are.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,7 +53,7 @@ impl Outputs {
             let listener = TcpListener::bind(address).await;
             let listener =
                 listener.map_err(|source| OutputError::Prometheus { address, source })?;
-            tasks.spawn(http::serve(listener, asker.clone()));
+            tasks.spawn(exposition::serve(listener, asker.clone()));
         }
         if let Some(path) = &settings.socket {
             let socket = Socket::bind(path).map_err(|source| OutputError::Socket {

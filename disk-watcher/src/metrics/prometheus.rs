@@ -1,65 +1,64 @@
-//! Prometheus's text exposition, version 0.0.4 (Prometheus: docs/instrumenting/exposition_formats.md).
+//! A report as Prometheus is told it.
 
 use std::collections::HashSet;
-use std::fmt::Write;
+use std::sync::Arc;
 
 use disk_figures::{Figure, Identity, OWN_SERIES, Report, SUBJECT_SERIES, Subject, Type};
+use exposition::{Family, Labels, Page, Source};
+use graphite::{Value, encode_value};
 
-/// What the text is.
-pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+use super::Asker;
+
+impl Source for Asker {
+    async fn page(&self) -> Option<Arc<Page>> {
+        let report = self.report().await?;
+        Some(Arc::new(page(&report)))
+    }
+
+    async fn is_well(&self) -> bool {
+        self.report().await.is_some()
+    }
+}
 
 /// `mesos_disk_<series>{labels}` of each directory, and `mesos_disk_watcher_<series>` of the daemon, a counter with
 /// `_total` behind it.
-pub(super) fn exposition(report: &Report) -> String {
-    let mut text = String::new();
+fn page(report: &Report) -> Page {
     let labelled = labelled(&report.subjects);
-    for series in SUBJECT_SERIES {
+    let of_subjects = SUBJECT_SERIES.iter().map(|series| {
         let name = format!("mesos_disk_{}", series.name);
-        let mut has_head = false;
+        let mut family = Family::new(&name, of(series.of), series.help);
         for (labels, subject) in &labelled {
-            let Some(figure) = (series.value)(subject) else {
-                continue;
-            };
-            if !std::mem::replace(&mut has_head, true) {
-                head(&mut text, &name, series.help, series.of);
-            }
-            sample(&mut text, &name, labels, figure);
+            add(&mut family, labels, (series.value)(subject));
         }
-    }
-    for series in OWN_SERIES {
-        let Some(figure) = (series.value)(report) else {
-            continue;
-        };
-        let end = match series.of {
-            Type::Gauge => "",
-            Type::Counter => "_total",
-        };
-        let name = format!("mesos_disk_watcher_{}{end}", series.name);
-        head(&mut text, &name, series.help, series.of);
-        sample(&mut text, &name, "", figure);
-    }
-    text
+        family
+    });
+    let own = OWN_SERIES.iter().map(|series| {
+        let name = format!("mesos_disk_watcher_{}", series.name);
+        let mut family = Family::new(&name, of(series.of), series.help);
+        add(&mut family, &Labels::default(), (series.value)(report));
+        family
+    });
+    Page::new(of_subjects.chain(own))
 }
 
-fn head(text: &mut String, name: &str, help: &str, of: Type) {
-    let of = match of {
-        Type::Gauge => "gauge",
-        Type::Counter => "counter",
-    };
-    let help = help.replace('\\', "\\\\").replace('\n', "\\n");
-    // Writing to a String cannot fail, here and below.
-    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {of}");
+fn of(of: Type) -> exposition::Type {
+    match of {
+        Type::Gauge => exposition::Type::Gauge,
+        Type::Counter => exposition::Type::Counter,
+    }
 }
 
-fn sample(text: &mut String, name: &str, labels: &str, figure: Figure) {
-    let _ = match figure {
-        Figure::Integer(value) => writeln!(text, "{name}{labels} {value}"),
-        Figure::Float(value) => writeln!(text, "{name}{labels} {value:?}"),
+fn add(family: &mut Family, labels: &Labels, figure: Option<Figure>) {
+    let value = match figure {
+        None => return,
+        Some(Figure::Integer(value)) => Value::Integer(value),
+        Some(Figure::Float(value)) => Value::Float(value),
     };
+    family.add(labels, |out| encode_value(out, value));
 }
 
 /// Each with its labels, which no other has: a scrape in which two series are alike is refused as a whole.
-fn labelled(subjects: &[Subject]) -> Vec<(String, &Subject)> {
+fn labelled(subjects: &[Subject]) -> Vec<(Labels, &Subject)> {
     let mut taken = HashSet::new();
     let subjects = subjects.iter().map(|subject| {
         let mut labels = labels(subject, None);
@@ -72,7 +71,7 @@ fn labelled(subjects: &[Subject]) -> Vec<(String, &Subject)> {
     subjects.collect()
 }
 
-fn labels(subject: &Subject, path: Option<&str>) -> String {
+fn labels(subject: &Subject, path: Option<&str>) -> Labels {
     let identity = &subject.identity;
     let Identity {
         kind,
@@ -105,24 +104,7 @@ fn labels(subject: &Subject, path: Option<&str>) -> String {
         ("mode", subject.mode.map_or("", disk_figures::Mode::name)),
         ("path", path.unwrap_or_default()),
     ];
-    let mut text = String::new();
-    // A label without a value is the same as none.
-    for (name, value) in labels.into_iter().filter(|(_, value)| !value.is_empty()) {
-        text.push(if text.is_empty() { '{' } else { ',' });
-        text.push_str(name);
-        text.push_str("=\"");
-        for character in value.chars() {
-            match character {
-                '\\' => text.push_str("\\\\"),
-                '"' => text.push_str("\\\""),
-                '\n' => text.push_str("\\n"),
-                other => text.push(other),
-            }
-        }
-        text.push('"');
-    }
-    text.push('}');
-    text
+    labels.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -164,7 +146,8 @@ mod tests {
     fn exposed(subjects: Vec<Subject>) -> String {
         let mut report = Report::at(1000.0);
         report.subjects = subjects;
-        exposition(&report)
+        let text = page(&report).chunks(exposition::Format::Text).concat();
+        String::from_utf8(text).unwrap()
     }
 
     #[test]

@@ -1,12 +1,11 @@
-//! The endpoint for Prometheus: `GET /metrics`, and `GET /health` for whoever wants to know that the daemon is well.
+//! The endpoint: `GET /metrics`, and `GET /health` for whoever wants to know that the daemon is well.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, VARY};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -15,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
-use super::{Asker, prometheus};
+use crate::{Chunks, Format, Page};
 
 /// Who connects while so many are being answered is not heard.
 const MOST_CLIENTS: usize = 8;
@@ -32,8 +31,17 @@ const LONGEST_HEAD: usize = 16 * 1024;
 /// After an error of the kernel's: it may have no descriptors left.
 const AFTER_AN_ERROR: Duration = Duration::from_secs(1);
 
+/// Who knows what there is to tell. Each clone knows the same.
+pub trait Source: Clone + Send + Sync + 'static {
+    /// Everything, or nothing if the daemon does not answer.
+    fn page(&self) -> impl Future<Output = Option<Arc<Page>>> + Send;
+
+    /// Whether the daemon is well.
+    fn is_well(&self) -> impl Future<Output = bool> + Send;
+}
+
 /// Answers whoever connects, for ever.
-pub(super) async fn serve(listener: TcpListener, asker: Asker) {
+pub async fn serve(listener: TcpListener, source: impl Source) {
     let clients = Arc::new(Semaphore::new(MOST_CLIENTS));
     loop {
         let Ok((client, _)) = listener.accept().await else {
@@ -44,19 +52,20 @@ pub(super) async fn serve(listener: TcpListener, asker: Asker) {
         let Ok(place) = Arc::clone(&clients).try_acquire_owned() else {
             continue;
         };
-        let asker = asker.clone();
+        let source = source.clone();
         tokio::spawn(async move {
             let _place = place;
-            let _ = timeout(PATIENCE, answer(client, asker)).await;
+            // Who does not read is not told the rest.
+            let _ = timeout(PATIENCE, answer(client, source)).await;
         });
     }
 }
 
 /// What goes wrong is the client's own trouble.
-async fn answer(client: TcpStream, asker: Asker) {
+async fn answer(client: TcpStream, source: impl Source) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let asker = asker.clone();
-        async move { Ok::<_, Infallible>(respond(request.method(), request.uri().path(), &asker).await) }
+        let source = source.clone();
+        async move { Ok::<_, Infallible>(respond(&request, &source).await) }
     });
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -67,30 +76,49 @@ async fn answer(client: TcpStream, asker: Asker) {
         .await;
 }
 
-async fn respond(method: &Method, path: &str, asker: &Asker) -> Response<Full<Bytes>> {
+async fn respond(request: &Request<Incoming>, source: &impl Source) -> Response<Chunks> {
+    let path = request.uri().path();
     if !matches!(path, "/metrics" | "/health") {
         return plain(StatusCode::NOT_FOUND, "see /metrics and /health\n");
     }
-    if !matches!(*method, Method::GET | Method::HEAD) {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET\n");
     }
-    let Some(report) = asker.report().await else {
-        return plain(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the daemon does not answer\n",
-        );
-    };
     if path == "/health" {
-        return plain(StatusCode::OK, "ok\n");
+        return match source.is_well().await {
+            true => plain(StatusCode::OK, "ok\n"),
+            false => unwell(),
+        };
     }
-    let mut response = Response::new(prometheus::exposition(&report).into());
-    let kind = HeaderValue::from_static(prometheus::CONTENT_TYPE);
-    response.headers_mut().insert(CONTENT_TYPE, kind);
+    let Some(page) = source.page().await else {
+        return unwell();
+    };
+    let format = preferred(request.headers());
+    let mut response = Response::new(page.chunks(format).into());
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static(format.content_type()),
+    );
+    headers.insert(VARY, HeaderValue::from_static("accept"));
     response
 }
 
-fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Bytes::from_static(text.as_bytes()).into());
+fn preferred(headers: &HeaderMap) -> Format {
+    let accepts = headers.get_all(ACCEPT).iter();
+    let accepts: Vec<_> = accepts.filter_map(|one| one.to_str().ok()).collect();
+    Format::preferred(&accepts.join(","))
+}
+
+fn unwell() -> Response<Chunks> {
+    plain(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the daemon does not answer\n",
+    )
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Chunks> {
+    let mut response = Response::new(text.into());
     *response.status_mut() = status;
     let kind = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);
@@ -99,27 +127,38 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
 
 #[cfg(test)]
 mod tests {
-    use disk_figures::Report;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use crate::{Family, Labels, Type};
+
+    /// Knows one number, or does not answer.
+    #[derive(Clone, Copy)]
+    struct Daemon {
+        is_well: bool,
+    }
+
+    impl Source for Daemon {
+        async fn page(&self) -> Option<Arc<Page>> {
+            let mut looks = Family::new("looks", Type::Counter, "Looks.");
+            looks.add(&Labels::default(), |out| out.push(b'7'));
+            self.is_well.then(|| Arc::new(Page::new([looks])))
+        }
+
+        async fn is_well(&self) -> bool {
+            self.is_well
+        }
+    }
 
     async fn got(request: &str, is_well: bool) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (asker, mut asked) = Asker::new();
-        let serving = tokio::spawn(serve(listener, asker));
-        let answering = tokio::spawn(async move {
-            while is_well && let Some(ask) = asked.recv().await {
-                ask.answer(Report::at(1000.0));
-            }
-        });
+        let serving = tokio::spawn(serve(listener, Daemon { is_well }));
         let mut client = TcpStream::connect(address).await.unwrap();
         client.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
         serving.abort();
-        answering.abort();
         answer
     }
 
@@ -128,18 +167,33 @@ mod tests {
         let metrics = got("GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n", true).await;
         assert!(metrics.starts_with("HTTP/1.1 200 OK\r\n"), "{metrics}");
         assert!(metrics.contains("text/plain; version=0.0.4"), "{metrics}");
-        assert!(
-            metrics.contains("\nmesos_disk_watcher_subjects 0\n"),
-            "{metrics}"
-        );
+        let body = "# HELP looks_total Looks.\n# TYPE looks_total counter\nlooks_total 7\n";
+        assert!(metrics.ends_with(&format!("\r\n\r\n{body}")), "{metrics}");
+        let length = format!("content-length: {}\r\n", body.len());
+        assert!(metrics.contains(&length), "{metrics}");
         let health = got("GET /health HTTP/1.1\r\nhost: x\r\n\r\n", true).await;
         assert!(health.ends_with("\r\n\r\nok\n"), "{health}");
     }
 
     #[tokio::test]
-    async fn a_daemon_whose_loop_has_ended_is_not_well() {
-        let health = got("GET /health HTTP/1.1\r\nhost: x\r\n\r\n", false).await;
-        assert!(health.starts_with("HTTP/1.1 503 "), "{health}");
+    async fn who_asks_for_openmetrics_is_told_it_to_its_end() {
+        let request = "GET /metrics HTTP/1.1\r\nhost: x\r\naccept: application/openmetrics-text\r\n\
+                       accept: text/plain;q=0.5\r\n\r\n";
+        let metrics = got(request, true).await;
+        assert!(
+            metrics.contains("application/openmetrics-text; version=1.0.0"),
+            "{metrics}"
+        );
+        assert!(metrics.ends_with("looks_total 7\n# EOF\n"), "{metrics}");
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_does_not_answer_is_not_well() {
+        for path in ["/health", "/metrics"] {
+            let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+            let answer = got(&request, false).await;
+            assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        }
     }
 
     #[tokio::test]
@@ -164,8 +218,7 @@ mod tests {
     async fn one_who_says_nothing_is_let_go() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (asker, _asked) = Asker::new();
-        let serving = tokio::spawn(serve(listener, asker));
+        let serving = tokio::spawn(serve(listener, Daemon { is_well: true }));
         let mut clients = Vec::new();
         for _ in 0..=MOST_CLIENTS {
             clients.push(TcpStream::connect(address).await.unwrap());
