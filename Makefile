@@ -41,6 +41,10 @@ bench: setup foreign dist ## Measure executor, sandboxes, disk usage and collect
 	@echo '== measuring: some minutes, on a quiet machine'
 	@cargo run --quiet --locked --release --package bench
 
+.PHONY: dashboards
+dashboards: ## Write packaging/dashboards anew from what tests/dashboards says of them
+	@cargo run --quiet --locked --package dashboards
+
 .PHONY: fuzz
 fuzz: setup ## Fuzz whatever comes from outside, FUZZ_SECONDS for each target, guided by coverage
 	@tests/fuzz/run $(FUZZ_SECONDS)
