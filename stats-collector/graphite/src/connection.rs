@@ -1,9 +1,7 @@
 //! One connection to carbon, whatever it travels over and speaks.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
@@ -13,7 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::Batch;
 use crate::destination::{Destination, Protocol};
 use crate::pickle;
-use crate::transport::{self, Discarded, Wire};
+use crate::transport::{self, Wire};
 
 /// How long carbon is waited for.
 #[derive(Clone, Copy, Debug)]
@@ -145,10 +143,23 @@ impl Connection {
                 });
             }
         };
-        let mut last = ConnectionError::NoAddress {
+        let no_address = ConnectionError::NoAddress {
             host: host.to_owned(),
         };
-        for (left, &peer) in (1..=peers.len() as u32).rev().zip(&peers) {
+        Self::open_any(destination, &peers, until, timeouts.write)
+            .await
+            .map_err(|last| last.unwrap_or(no_address))
+    }
+
+    /// Tries one address after the other; the error is that of the last one, if there is one.
+    async fn open_any(
+        destination: &Destination,
+        peers: &[SocketAddr],
+        until: Instant,
+        write_timeout: Duration,
+    ) -> Result<Self, Option<ConnectionError>> {
+        let mut last = None;
+        for (left, &peer) in (1..=peers.len() as u32).rev().zip(peers) {
             let after = until.saturating_duration_since(Instant::now()) / left;
             let opened = timeout(after, transport::open(&destination.transport, peer)).await;
             match opened.unwrap_or(Err(ConnectionError::ConnectTimeout { peer, after })) {
@@ -157,11 +168,11 @@ impl Connection {
                         wire,
                         protocol: destination.protocol,
                         peer,
-                        write_timeout: timeouts.write,
+                        write_timeout,
                         message: Vec::new(),
                     });
                 }
-                Err(error) => last = error,
+                Err(error) => last = Some(error),
             }
         }
         Err(last)
@@ -200,7 +211,8 @@ impl Connection {
 
     /// Waits until the connection is lost, and says how.
     pub async fn lost(&mut self) -> ConnectionError {
-        poll_fn(|context| self.poll_lost(context)).await
+        let end = self.wire.end().await;
+        self.ended(end)
     }
 
     /// Announces the end and waits until carbon has closed its side too. It does so once it has
@@ -228,24 +240,16 @@ impl Connection {
     }
 
     async fn check_open(&mut self) -> Result<(), ConnectionError> {
-        poll_fn(|context| match self.poll_lost(context) {
-            Poll::Ready(lost) => Poll::Ready(Err(lost)),
-            Poll::Pending => Poll::Ready(Ok(())),
-        })
-        .await
+        match self.wire.has_ended().await {
+            None => Ok(()),
+            Some(end) => Err(self.ended(end)),
+        }
     }
 
-    /// Reads what there is and throws it away, to the end if that is there.
-    fn poll_lost(&mut self, context: &mut Context<'_>) -> Poll<ConnectionError> {
-        loop {
-            match self.wire.poll_discard(context) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(Discarded::Something)) => {}
-                Poll::Ready(Ok(Discarded::End)) => {
-                    return Poll::Ready(ConnectionError::Closed { peer: self.peer });
-                }
-                Poll::Ready(Err(cause)) => return Poll::Ready(self.broken(cause)),
-            }
+    fn ended(&self, end: io::Result<()>) -> ConnectionError {
+        match end {
+            Ok(()) => ConnectionError::Closed { peer: self.peer },
+            Err(cause) => self.broken(cause),
         }
     }
 
@@ -254,5 +258,62 @@ impl Connection {
             peer: self.peer,
             cause,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use socket2::{SockFilter, SockRef};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::Address;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    async fn open_any(peers: &[SocketAddr], time: Duration) -> Result<Connection, ConnectionError> {
+        let destination = Destination::plaintext(Address {
+            host: "carbon".to_owned(),
+            port: 2003,
+        });
+        Connection::open_any(&destination, peers, Instant::now() + time, LONG)
+            .await
+            .map_err(Option::unwrap)
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_silent_or_refuses_leaves_time_for_the_others_of_the_same_name() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // It hears nothing, and so does not even refuse.
+        let drop_all = [SockFilter::new(
+            (libc::BPF_RET | libc::BPF_K) as u16,
+            0,
+            0,
+            0,
+        )];
+        SockRef::from(&silent).attach_filter(&drop_all).unwrap();
+        let silent = silent.local_addr().unwrap();
+        let refusing = {
+            let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            gone.local_addr().unwrap()
+        };
+        let carbon = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let there = carbon.local_addr().unwrap();
+
+        let time = Duration::from_millis(600);
+        let connection = open_any(&[silent, refusing, there], time).await.unwrap();
+        assert_eq!(connection.peer(), there);
+        let error = open_any(&[refusing, silent], time).await.unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.starts_with(&format!("connect to {silent}: no answer within")),
+            "{text}"
+        );
+        let error = open_any(&[silent, refusing], time).await.unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.starts_with(&format!("connect to {refusing}: Connection refused")),
+            "{text}"
+        );
     }
 }

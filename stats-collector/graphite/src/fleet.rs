@@ -8,9 +8,12 @@
 //!
 //! Nothing here waits for a carbon: one that is slow or away fills its own queue and nobody else's.
 
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::Batch;
 use crate::counters::Counters;
@@ -18,6 +21,9 @@ use crate::destination::{Destination, Protocol, Transport};
 use crate::ring::{Hash, Replication, Ring, RingError};
 use crate::sink::{FinishError, Sink, SinkConfig};
 use crate::spool::{SpoolConfig, SpoolName};
+
+/// How long one of several is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Which destinations a point goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +116,8 @@ pub struct Fleet {
 struct Member {
     to: String,
     sink: Sink,
+    /// It did not catch up when it was last waited for.
+    is_slow: AtomicBool,
 }
 
 impl Member {
@@ -127,6 +135,7 @@ impl Member {
                 queue_bytes: config.queue_bytes,
                 spool: config.spool.clone().map(|spool| (spool, name)),
             }),
+            is_slow: AtomicBool::new(false),
         }
     }
 }
@@ -187,10 +196,16 @@ impl Fleet {
     }
 
     /// Waits until the carbons have caught up, so that a producer faster than they are need not fill their queues. Does
-    /// not wait for those out of reach.
+    /// not wait for those out of reach; and of several not long for one that is slower than the others, nor again until it
+    /// has caught up: its points queue, and theirs go on. How long to wait for all of them is the caller's to decide.
     pub async fn caught_up(&self) {
-        for member in &self.members {
-            member.sink.caught_up().await;
+        for Member { sink, is_slow, .. } in &self.members {
+            if self.members.len() == 1 {
+                sink.caught_up().await;
+            } else if !is_slow.load(Relaxed) || sink.has_caught_up() {
+                let in_time = timeout(PATIENCE, sink.caught_up()).await.is_ok();
+                is_slow.store(!in_time, Relaxed);
+            }
         }
     }
 
@@ -217,7 +232,7 @@ impl Fleet {
     /// [`UndeliveredError`] if anything may not have been read by then.
     pub async fn finish(self, deadline: Duration) -> Result<Counters, UndeliveredError> {
         let mut ends = JoinSet::new();
-        for Member { to, sink } in self.members {
+        for Member { to, sink, .. } in self.members {
             ends.spawn(async move { (to, sink.finish(deadline).await) });
         }
         let (mut total, mut failed) = (Counters::default(), Vec::new());

@@ -168,16 +168,19 @@ impl Sink {
     pub async fn caught_up(&self) {
         loop {
             let progress = self.shared.progress.notified();
-            {
-                let state = self.shared.lock();
-                if state.queue.bytes() < LOW_WATER || matches!(state.link, Link::Down(_)) {
-                    break;
-                }
+            if self.has_caught_up() {
+                break;
             }
             progress.await;
         }
         // With room to spare nothing above gave the task a turn.
         tokio::task::yield_now().await;
+    }
+
+    /// Whether [`Sink::caught_up`] would return at once.
+    pub(crate) fn has_caught_up(&self) -> bool {
+        let state = self.shared.lock();
+        state.queue.bytes() < LOW_WATER || matches!(state.link, Link::Down(_))
     }
 
     /// What happened so far.

@@ -1,13 +1,14 @@
 //! What bytes travel over: TCP, TLS over it, or datagrams.
 
 use std::fmt;
-use std::io;
+use std::future::poll_fn;
+use std::io::{self, ErrorKind::WouldBlock};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
@@ -44,12 +45,6 @@ pub(crate) enum Wire {
 pub(crate) trait Stream: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin> Stream for T {}
-
-/// What was there to be read.
-pub(crate) enum Discarded {
-    Something,
-    End,
-}
 
 /// Opens a way to this very address.
 pub(crate) async fn open(transport: &Transport, peer: SocketAddr) -> Result<Wire, ConnectionError> {
@@ -138,31 +133,49 @@ impl Wire {
         }
     }
 
-    /// Reads a piece of what there is.
-    pub(crate) fn poll_discard(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<io::Result<Discarded>> {
-        let mut discarded = [0; 512];
-        let mut buffer = ReadBuf::new(&mut discarded);
+    /// Waits until the other side has ended it, or it broke.
+    pub(crate) async fn end(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stream(stream) => poll_fn(|context| poll_end(stream, context)).await,
+            // The host has said that nobody listens, or why the last one could not go out.
+            Self::Datagrams(socket) => {
+                let error = || socket.take_error()?.map_or(Err(WouldBlock.into()), Err);
+                socket.async_io(Interest::ERROR, error).await
+            }
+        }
+    }
+
+    /// The same, if it has come to that.
+    pub(crate) async fn has_ended(&mut self) -> Option<io::Result<()>> {
         match self {
             Self::Stream(stream) => {
-                let read = ready!(Pin::new(stream).poll_read(context, &mut buffer));
-                let something = !buffer.filled().is_empty();
-                Poll::Ready(match read {
-                    Ok(()) if something => Ok(Discarded::Something),
-                    Ok(()) => Ok(Discarded::End),
-                    // The end without TLS's own word for it. There was nothing to be read that could be missing.
-                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                        Ok(Discarded::End)
-                    }
-                    Err(error) => Err(error),
+                poll_fn(|context| match poll_end(stream, context) {
+                    Poll::Ready(end) => Poll::Ready(Some(end)),
+                    Poll::Pending => Poll::Ready(None),
                 })
+                .await
             }
-            Self::Datagrams(socket) => {
-                let received = ready!(socket.poll_recv(context, &mut buffer));
-                Poll::Ready(received.map(|()| Discarded::Something))
+            Self::Datagrams(socket) => match socket.take_error() {
+                Ok(None) => None,
+                Ok(Some(error)) | Err(error) => Some(Err(error)),
+            },
+        }
+    }
+}
+
+/// Reads what there is and throws it away, until there is no more to come.
+fn poll_end(stream: &mut dyn Stream, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    let mut discarded = [0; 512];
+    loop {
+        let mut buffer = ReadBuf::new(&mut discarded);
+        match ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer)) {
+            Ok(()) if !buffer.filled().is_empty() => {}
+            Ok(()) => return Poll::Ready(Ok(())),
+            // Without TLS's own word for it; there was nothing to be read that could be missing.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Poll::Ready(Ok(()));
             }
+            Err(error) => return Poll::Ready(Err(error)),
         }
     }
 }
@@ -187,8 +200,6 @@ fn datagrams(mut lines: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
-
     use socket2::{SockFilter, SockRef};
     use tokio::net::TcpListener;
 
@@ -217,7 +228,7 @@ mod tests {
 
         let end = async |mut wire: Wire| {
             wire.write(b"a 1 1\n", LONG).await.unwrap().unwrap();
-            poll_fn(|context| wire.poll_discard(context)).await
+            wire.end().await
         };
         let (gone, there) = tokio::join!(
             timeout(LONG, end(half_open)),
