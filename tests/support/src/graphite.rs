@@ -76,6 +76,7 @@ impl Graphite {
                      CONF_DIR = {root}/conf\nLOG_DIR = {root}/storage/log\nPID_DIR = {root}/run\nUSER =\n\
                      LINE_RECEIVER_INTERFACE = 127.0.0.1\nLINE_RECEIVER_PORT = {carbon}\n\
                      PICKLE_RECEIVER_INTERFACE = 127.0.0.1\nPICKLE_RECEIVER_PORT = {pickle}\n\
+                     ENABLE_UDP_LISTENER = True\nUDP_RECEIVER_INTERFACE = 127.0.0.1\nUDP_RECEIVER_PORT = {carbon}\n\
                      CACHE_QUERY_INTERFACE = 127.0.0.1\nCACHE_QUERY_PORT = {query_port}\n\
                      MAX_CREATES_PER_MINUTE = inf\nMAX_UPDATES_PER_SECOND = inf\nMAX_CACHE_SIZE = inf\n\
                      GRAPHITE_URL = http://127.0.0.1:{web}\nENABLE_LOGROTATION = False\n"
@@ -172,7 +173,7 @@ impl Graphite {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    /// `127.0.0.1:PORT`, where carbon takes the plaintext protocol over TCP.
+    /// `127.0.0.1:PORT`, where carbon takes the plaintext protocol over TCP, and over UDP.
     pub fn carbon(&self) -> String {
         format!("127.0.0.1:{}", self.carbon_port)
     }

@@ -22,6 +22,9 @@ pub enum Hash {
     CarbonCh,
     /// Carbon's by FNV-1a, of the instance alone (carbon.conf: `ROUTER_HASH_TYPE = fnv1a_ch`). carbon-c-relay takes
     /// `host:port` where there is no instance; that has to be written here as the instance.
+    ///
+    /// Of two places that coincide on either circle carbon-c-relay forgets one, where carbon moves it on. So it puts a few
+    /// series elsewhere, most of them second copies.
     Fnv1aCh,
     /// carbon-c-relay's `jump_fnv1a_ch`. Destinations with an instance come first, in the order of their instances; the
     /// others follow in the order given.
