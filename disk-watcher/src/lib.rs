@@ -9,7 +9,6 @@ pub mod config;
 mod daemon;
 mod directory;
 mod enforce;
-mod escape;
 mod events;
 mod explain;
 mod inventory;

@@ -13,8 +13,9 @@ use disk_figures::{Identity, Kind, Measured, Report, Source, Subject};
 use mesos_proto::Bytes;
 use mesos_proto::paths::RunPath;
 use serde::Serialize;
+use terminal::units::{growth, in_units, percent};
+use terminal::{escaped, text};
 
-use crate::escape::{escaped, text};
 use crate::sandboxes::Place;
 
 /// One sandbox, measured.
@@ -242,41 +243,6 @@ fn watched_cells(watched: Option<&Measured>) -> [String; 3] {
 
 fn unknown() -> String {
     "-".to_owned()
-}
-
-/// Bytes a second, with a sign.
-pub(crate) fn growth(bytes_per_second: f64) -> String {
-    let amount = in_units(bytes_per_second.abs() as u64);
-    match bytes_per_second {
-        rate if rate >= 1.0 => format!("+{amount}/s"),
-        rate if rate <= -1.0 => format!("-{amount}/s"),
-        _ => "0 B/s".to_owned(),
-    }
-}
-
-/// Rounded up, so that only what is within the limit shows as 100 % or less.
-pub(crate) fn percent(share: f64) -> String {
-    if share < 100.0 {
-        format!("{}%", (share * 100.0).ceil())
-    } else {
-        ">9999%".to_owned()
-    }
-}
-
-/// In the largest unit that leaves a number of at least 1, with one decimal.
-pub(crate) fn in_units(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let mut amount = bytes as f64 / 1024.0;
-    let mut unit = 0;
-    // What would be rounded to 1024.0 is 1.0 of the next unit.
-    while amount >= 1023.95 && unit + 1 < UNITS.len() {
-        amount /= 1024.0;
-        unit += 1;
-    }
-    format!("{amount:.1} {}", UNITS[unit])
 }
 
 /// A row: [`Subject`]'s keys, with these beside and instead.

@@ -6,9 +6,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use disk_engine::{Completeness, Options, Series, Usage};
+use terminal::escaped;
 
 use crate::cli::UsageArgs;
-use crate::escape::escaped;
 use crate::{Outcome, complain};
 
 /// Prints `bytes<TAB>path` for each path, the path as it was given, byte for byte.

@@ -12,13 +12,13 @@ use disk_engine::Breach;
 use rustix::fs::{FileType, Mode, OFlags, fstat, openat};
 use rustix::io::Errno;
 use task_figures::breach::{Answer, Command, DiskBreach, LONGEST_LINE, NoCommand, SOCKET};
+use terminal::escaped;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::processes;
 use crate::directory::{Directory, DirectoryError};
-use crate::escape::escaped;
 use crate::inventory::{Key, Process, Subject};
 
 /// For the whole exchange: the executor looks for itself before it answers.

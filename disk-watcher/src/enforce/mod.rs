@@ -20,12 +20,12 @@ use std::time::Duration;
 
 use disk_engine::{Breach, Source};
 use mesos_proto::paths::RunPath;
+use terminal::escaped;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use crate::agent::Agent;
 use crate::directory::Directory;
-use crate::escape::escaped;
 use crate::events::How;
 use crate::inventory::{Key, Listed, Subject};
 use decide::Outcome;

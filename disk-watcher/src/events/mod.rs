@@ -13,10 +13,10 @@ use std::path::Path;
 use disk_engine::{Amount, Breach, Source};
 use disk_figures::Identity;
 use serde::Serialize;
+use terminal::{escaped, text};
 
 pub(crate) use log::{EventLog, EventLogError};
 
-use crate::escape::{escaped, text};
 use crate::inventory::Subject;
 use crate::metrics::{identity, source};
 use crate::policy::Mode;

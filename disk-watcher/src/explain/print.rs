@@ -4,10 +4,10 @@ use std::io::{self, Write};
 
 use disk_engine::Completeness;
 use disk_figures::Subject;
+use terminal::escaped;
+use terminal::units::{growth, in_units, percent};
 
 use super::answer::Answer;
-use crate::escape::escaped;
-use crate::report::{growth, in_units, percent};
 
 /// Writes it, of each list at most so many rows.
 pub(super) fn write(answer: &Answer, rows: usize, out: &mut impl Write) -> io::Result<()> {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant, SystemTime};
 use disk_engine::{Completeness, Limits, Measured};
 use disk_figures::{Daemon, Engine, FileSystem, Identity, Kind, Report};
 use mesos_proto::paths::Id;
+use terminal::text;
 
-use crate::escape::text;
 use crate::inventory::{Key, Subject};
 use crate::policy::Mode;
 

@@ -6,10 +6,10 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use disk_figures::{Kind, Report, Source, Subject};
+use terminal::escaped;
+use terminal::units::{age, growth, in_units, percent};
 
 use super::Sort;
-use crate::escape::escaped;
-use crate::report::{growth, in_units, percent};
 
 /// Who measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,17 +206,6 @@ fn name(subject: &Subject) -> String {
             plain(framework),
             plain(&identity.executor_id)
         ),
-    }
-}
-
-/// In the unit that fits.
-pub(crate) fn age(seconds: f64) -> String {
-    match seconds {
-        s if s < 1.0 => format!("{:.0}ms", s * 1000.0),
-        s if s < 120.0 => format!("{s:.0}s"),
-        s if s < 7_200.0 => format!("{:.0}min", s / 60.0),
-        s if s < 172_800.0 => format!("{:.0}h", s / 3_600.0),
-        s => format!("{:.0}d", s / 86_400.0),
     }
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 
 /// `name` with everything escaped that could break a line, steer a terminal or pose as something else: control
 /// characters, bytes that are no UTF-8, and backslashes, so that the escapes are unambiguous.
-pub(crate) fn escaped(name: &OsStr) -> String {
+pub fn escaped(name: &OsStr) -> String {
     let mut text = String::with_capacity(name.len());
     for chunk in name.as_bytes().utf8_chunks() {
         for character in chunk.valid().chars() {
@@ -26,7 +26,7 @@ pub(crate) fn escaped(name: &OsStr) -> String {
 }
 
 /// A name as it is, for JSON and for labels, which have their own escapes; only where it is no UTF-8 it is [`escaped`].
-pub(crate) fn text(name: &OsStr) -> String {
+pub fn text(name: &OsStr) -> String {
     name.to_str().map_or_else(|| escaped(name), str::to_owned)
 }
 
