@@ -46,6 +46,11 @@ impl Family {
         }
     }
 
+    /// What it is called in OpenMetrics.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// What its samples are called.
     pub fn sample_name(&self) -> String {
         format!("{}{}", self.name, self.suffix())

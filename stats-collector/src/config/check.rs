@@ -1,5 +1,6 @@
 //! From what was said to what is meant: every value, then what they mean together.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tracing::level_filters::LevelFilter;
 use super::carbons::Carbons;
 use super::naming::names;
 use super::{Config, Purpose, keys};
-use crate::output::OutputSettings;
+use crate::output::{OutputSettings, Place};
 use crate::scrape::{AgentSettings, List};
 
 /// The configuration, if everything is there that it cannot do without.
@@ -22,7 +23,19 @@ pub(crate) fn config(purpose: Purpose, said: &Said, check: &mut Check<'_>) -> Op
     let agent = agent(check, timeout);
     let state_dir = state_dir(check);
     let graphite = Carbons::new(said, timeout, state_dir.clone()).read(check);
-    if purpose == Purpose::Ship && graphite.is_none() && is_silent(said, check) {
+    let prometheus = check.optional(
+        keys::OUTPUT_PROMETHEUS,
+        "an address to listen on, such as \"127.0.0.1:9106\"",
+        parsed::<SocketAddr>,
+    );
+    let json = check.optional(
+        keys::OUTPUT_JSON,
+        "the absolute path of a file, or \"-\"",
+        place,
+    );
+    let others = [keys::OUTPUT_PROMETHEUS, keys::OUTPUT_JSON];
+    let has_other = others.iter().any(|key| check.is_given(key));
+    if purpose == Purpose::Ship && graphite.is_none() && !has_other && is_silent(said, check) {
         let allowed = "where carbon listens, tcp://HOST:PORT; --dry-run shows what would be sent";
         check.missing(keys::GRAPHITE_ADDRESS, allowed);
     }
@@ -44,10 +57,19 @@ pub(crate) fn config(purpose: Purpose, said: &Said, check: &mut Check<'_>) -> Op
         names: names?,
         output: OutputSettings {
             graphite,
+            prometheus,
+            json,
             dry_run: purpose == Purpose::Show,
             patience: timeout,
         },
     })
+}
+
+fn place(value: &Value) -> Option<Place> {
+    match text(value)? {
+        "-" => Some(Place::Stdout),
+        _ => absolute(value).map(Place::File),
+    }
 }
 
 /// Whether no carbon was named, as opposed to one that is wrong and told already.

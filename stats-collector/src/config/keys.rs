@@ -51,6 +51,8 @@ settings::keys! {
     GRAPHITE_SPOOL_REPLAY = "graphite.spool.replay", "COUNT", "10000", "How many points a second go from the spool to a carbon at most, beside live ones";
     GRAPHITE_SPOOL_HOLD = "graphite.spool.hold", "DURATION", "10secs", "How long a point may wait in memory for a carbon that is slow before it goes to the spool; as much is lost when the program is killed";
     GRAPHITE_SPOOL_SYNC = "graphite.spool.sync", "DURATION", "5secs", "How long the spool may lie in the kernel's memory alone; as much more is lost with the machine's power";
+    OUTPUT_PROMETHEUS = "output.prometheus", "ADDRESS:PORT", "", "Where Prometheus is answered: GET /metrics, as text or OpenMetrics, without a password; a loopback address, if others are not to see";
+    OUTPUT_JSON = "output.json", "FILE", "", "Where a line of JSON is written for each container, task and so on in each turn, or - for standard output";
     NAMES_PREFIX = "names.prefix", "PATH", "mesos", "What every series begins with; may have dots", short "prefix";
     NAMES_HOST = "names.host", "NAME", "the host of agent.address, else the system's name", "The agent's name in series; dots become _", short "host";
     NAMES_FORM = "names.form", "FORM", "path", "path: <prefix>.<host>.<kind>.<app>.<slot>.<field>; tags: <prefix>.<kind>.<field>;host=...;app=..., for Graphite 1.1";

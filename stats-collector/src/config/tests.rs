@@ -45,3 +45,18 @@ fn a_carbon_is_all_that_has_to_be_said() {
     assert_eq!(fleet.queue_bytes, 32 << 20);
     assert_eq!(config.names.prefix.as_str(), "mesos");
 }
+
+#[test]
+fn prometheus_or_lines_of_json_are_outputs_enough() {
+    let config = load("[output]\nprometheus = '127.0.0.1:9106'\n").unwrap();
+    assert!(config.output.graphite.is_none());
+    assert_eq!(config.output.prometheus.unwrap().port(), 9106);
+    let config = load("output.json = '-'\n").unwrap();
+    assert_eq!(config.output.json, Some(crate::output::Place::Stdout));
+    let error = load("[output]\nprometheus = ':9106'\njson = 'relative'\n").unwrap_err();
+    let text = error.to_string();
+    for key in ["output.prometheus", "output.json"] {
+        assert!(text.contains(key), "{text}");
+    }
+    assert!(!text.contains("graphite.address"), "{text}");
+}

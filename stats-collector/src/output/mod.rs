@@ -12,9 +12,12 @@
 //! the time it is given; who is slow for longer loses points, which are counted.
 
 mod carbon;
+mod json;
 mod outlet;
+mod page;
 mod printer;
 mod writer;
 
 pub(crate) use outlet::{Outlet, OutletCounters, OutputError, OutputSettings};
+pub(crate) use printer::Place;
 pub(crate) use writer::Writer;

@@ -1,14 +1,18 @@
 //! All outputs at once.
 
 use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
 use std::time::Duration;
 
 use graphite::{Delivery, Fleet, FleetConfig, FleetError, PointTime, UndeliveredError, Value};
-use tokio::task::yield_now;
+use tokio::net::TcpListener;
+use tokio::task::{AbortHandle, yield_now};
 use tokio::time::{Instant, timeout_at};
 
 use super::Writer;
 use super::carbon::Carbon;
+use super::json::Json;
+use super::page::{LastPage, PageMaker};
 use super::printer::{Place, Printer};
 use crate::model::{Kind, Subject};
 use crate::names::{Ceiling, Head, Name, Selection};
@@ -18,6 +22,10 @@ use crate::names::{Ceiling, Head, Name, Selection};
 pub(crate) struct OutputSettings {
     /// The carbons; None: no Graphite.
     pub(crate) graphite: Option<FleetConfig>,
+    /// Where Prometheus is told; None: nowhere.
+    pub(crate) prometheus: Option<SocketAddr>,
+    /// Where lines of JSON go; None: there are none.
+    pub(crate) json: Option<Place>,
     /// Shows on standard output what carbon would be sent, and starts no other output.
     pub(crate) dry_run: bool,
     /// The most time of a turn in which who is slow is waited for.
@@ -30,6 +38,22 @@ pub(crate) enum OutputError {
     /// The carbons make no sense together.
     #[error("ship to Graphite: {0}")]
     Graphite(#[from] FleetError),
+    /// The address cannot be had.
+    #[error("listen on {address} for Prometheus: {source}")]
+    Prometheus {
+        /// Which.
+        address: SocketAddr,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The file cannot be had.
+    #[error("write lines of JSON to {place}: {source}")]
+    Json {
+        /// Which.
+        place: Place,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// Standard output cannot be had for a dry run.
     #[error("write to standard output: {0}")]
     Stdout(io::Error),
@@ -44,6 +68,8 @@ pub(crate) struct OutletCounters {
     pub(crate) refused: u64,
     /// Subjects left out since they are of a time that Graphite cannot hold.
     pub(crate) untimely: u64,
+    /// Numbers that lines of JSON should have had, and could not be written.
+    pub(crate) lines_lost: u64,
 }
 
 /// Takes all numbers of a turn to every output that is on.
@@ -57,12 +83,26 @@ pub(crate) struct Outlet {
     give_up: Option<Instant>,
     untimely: u64,
     ways: Ways,
+    /// Tells Prometheus, until it is dropped.
+    _telling: Option<Telling>,
+}
+
+/// A task that ends when this is dropped.
+#[derive(Debug)]
+struct Telling(AbortHandle);
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// The outputs that are on.
 #[derive(Debug, Default)]
 pub(super) struct Ways {
     carbon: Option<Carbon>,
+    page: Option<PageMaker>,
+    json: Option<Json>,
     points: u64,
     pub(super) refused: u64,
 }
@@ -78,24 +118,36 @@ impl Outlet {
         ceiling: Ceiling,
         time: PointTime,
     ) -> Result<Self, OutputError> {
-        let carbon = if settings.dry_run {
+        let OutputSettings {
+            graphite,
+            prometheus,
+            json,
+            dry_run,
+            patience,
+        } = settings;
+        let mut ways = Ways::default();
+        let mut telling = None;
+        if dry_run {
             let printer = Printer::open(Place::Stdout).map_err(OutputError::Stdout)?;
-            Some(Carbon::printing(printer))
+            ways.carbon = Some(Carbon::printing(printer));
         } else {
-            let fleet = settings.graphite.map(Fleet::start).transpose()?;
-            fleet.map(Carbon::sending)
-        };
+            ways.carbon = graphite.map(Fleet::start).transpose()?.map(Carbon::sending);
+            ways.json = json.map(lines_to).transpose()?;
+            if let Some(address) = prometheus {
+                let last = LastPage::default();
+                telling = Some(tell(address, last.clone())?);
+                ways.page = Some(PageMaker::new(last));
+            }
+        }
         Ok(Self {
             selection,
             ceiling,
             time,
-            patience: settings.patience,
+            patience,
             give_up: None,
             untimely: 0,
-            ways: Ways {
-                carbon,
-                ..Ways::default()
-            },
+            ways,
+            _telling: telling,
         })
     }
 
@@ -116,6 +168,7 @@ impl Outlet {
             Kind::Collector => None,
             _ => Some(self.ceiling.begin(subject, head)),
         };
+        self.ways.begin(subject.kind, head, at);
         Some(Writer {
             kind: subject.kind,
             head,
@@ -129,24 +182,29 @@ impl Outlet {
     /// Waits for who is slow, for as long as this turn's patience lasts, and lets others run. To be called between
     /// subjects.
     pub(crate) async fn caught_up(&mut self) {
-        let Some(carbon) = &self.ways.carbon else {
-            return yield_now().await;
-        };
         let patience = self.patience;
         let give_up = *self
             .give_up
             .get_or_insert_with(|| Instant::now() + patience);
         // Late is as good as in time: what cannot wait goes to the spool, or is lost and counted.
-        if timeout_at(give_up, carbon.caught_up()).await.is_err() {
-            yield_now().await;
-        }
+        let _ = timeout_at(give_up, self.ways.caught_up()).await;
+        yield_now().await;
     }
 
     /// Ends a turn: everything that was put is on its way.
     pub(crate) fn end_turn(&mut self) {
         self.give_up = None;
-        if let Some(carbon) = &mut self.ways.carbon {
+        let Ways {
+            carbon, page, json, ..
+        } = &mut self.ways;
+        if let Some(carbon) = carbon {
             carbon.hand_over();
+        }
+        if let Some(page) = page {
+            page.end_turn();
+        }
+        if let Some(json) = json {
+            json.hand_over();
         }
     }
 
@@ -156,6 +214,11 @@ impl Outlet {
             points: self.ways.points,
             refused: self.ways.refused,
             untimely: self.untimely,
+            lines_lost: self
+                .ways
+                .json
+                .as_ref()
+                .map_or(0, |json| json.printer().lost()),
         }
     }
 
@@ -175,22 +238,92 @@ impl Outlet {
     /// # Errors
     /// Not all of it may have arrived in Graphite.
     pub(crate) async fn finish(self, deadline: Duration) -> Result<(), UndeliveredError> {
-        match self.ways.carbon {
-            Some(carbon) => carbon.finish(deadline).await,
-            None => Ok(()),
-        }
+        let Ways { carbon, json, .. } = self.ways;
+        let lines = async {
+            if let Some(json) = json {
+                json.into_printer().finish(deadline).await;
+            }
+        };
+        let points = async {
+            match carbon {
+                Some(carbon) => carbon.finish(deadline).await,
+                None => Ok(()),
+            }
+        };
+        let ((), points) = tokio::join!(lines, points);
+        points
     }
 }
 
 impl Ways {
+    /// Another subject, of this time in seconds since the epoch.
+    fn begin(&mut self, kind: Kind, head: &Head, at: f64) {
+        if let Some(page) = &mut self.page {
+            page.begin(head);
+        }
+        if let Some(json) = &mut self.json {
+            json.begin(kind.dotted(), head, at);
+        }
+    }
+
     /// To each output; the value is finite.
-    pub(super) fn put(&mut self, head: &Head, name: Name<'_>, value: Value, timestamp: u64) {
+    pub(super) fn put(
+        &mut self,
+        kind: Kind,
+        head: &Head,
+        name: Name<'_>,
+        value: Value,
+        timestamp: u64,
+    ) {
         self.points += 1;
         if let Some(carbon) = &mut self.carbon {
             carbon.put(head, name, value, timestamp);
         }
+        if let Some(page) = &mut self.page
+            && !page.put(kind, name, value)
+        {
+            self.refused += 1;
+        }
+        if let Some(json) = &mut self.json {
+            json.put(name, value);
+        }
+    }
+
+    /// The subject has no more numbers.
+    pub(super) fn end(&mut self) {
+        if let Some(json) = &mut self.json {
+            json.end();
+        }
+    }
+
+    async fn caught_up(&self) {
+        if let Some(carbon) = &self.carbon {
+            carbon.caught_up().await;
+        }
+        if let Some(json) = &self.json {
+            json.printer().caught_up().await;
+        }
     }
 }
 
+fn lines_to(place: Place) -> Result<Json, OutputError> {
+    match Printer::open(place.clone()) {
+        Ok(printer) => Ok(Json::new(printer)),
+        Err(source) => Err(OutputError::Json { place, source }),
+    }
+}
+
+/// Tells whoever asks at this address what was made last.
+fn tell(address: SocketAddr, last: LastPage) -> Result<Telling, OutputError> {
+    let listen = || {
+        let listener = StdListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    };
+    let listener = listen().map_err(|source| OutputError::Prometheus { address, source })?;
+    let serving = tokio::spawn(exposition::serve(listener, last));
+    Ok(Telling(serving.abort_handle()))
+}
+
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

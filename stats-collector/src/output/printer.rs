@@ -1,6 +1,7 @@
 //! Lines to standard output or a file. A thread of its own writes, so that a disk that is full or hangs, or a reader that
 //! has stopped to read, holds nobody up; what cannot be written is lost, and counted.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -26,6 +27,15 @@ pub(crate) enum Place {
     /// Behind what is in this file, which is made if it is not there. It is opened anew for each chunk: whoever rotates
     /// it may rename it at any time.
     File(PathBuf),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("standard output"),
+            Self::File(path) => write!(f, "{}", path.display()),
+        }
+    }
 }
 
 /// Takes whole lines and never waits.

@@ -32,7 +32,13 @@ impl Writer<'_> {
         {
             return;
         }
-        self.ways.put(self.head, name, value, self.timestamp);
+        let Self {
+            kind,
+            head,
+            timestamp,
+            ..
+        } = *self;
+        self.ways.put(kind, head, name, value, timestamp);
     }
 }
 
@@ -43,5 +49,11 @@ impl Put for Writer<'_> {
 
     fn put_unknown(&mut self, name: &str, value: Value) {
         self.take(Name::Unknown(name), value);
+    }
+}
+
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        self.ways.end();
     }
 }

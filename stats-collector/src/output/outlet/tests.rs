@@ -10,7 +10,7 @@ use crate::names::{FieldRules, Form, NamesSettings, Naming};
 
 const SOON: Duration = Duration::from_secs(10);
 
-static USED: Field = Field {
+pub(in crate::output) static USED: Field = Field {
     name: "mem_rss_bytes",
     along: None,
     nature: Nature::Gauge,
@@ -18,7 +18,7 @@ static USED: Field = Field {
     help: "Resident.",
 };
 
-static VOLUME: Field = Field {
+pub(in crate::output) static VOLUME: Field = Field {
     name: "disk_statistics.used_bytes",
     along: Some(Along {
         tag: "volume",
@@ -48,7 +48,7 @@ fn names(deny: &[&str]) -> NamesSettings {
     }
 }
 
-fn subject(kind: Kind, slot: Option<u32>) -> Subject {
+pub(in crate::output) fn subject(kind: Kind, slot: Option<u32>) -> Subject {
     Subject {
         kind,
         app: Arc::from(if slot.is_some() { "web" } else { "" }),
@@ -68,6 +68,8 @@ fn outlet(carbon: Option<Address>, most_series: usize, deny: &[&str]) -> Outlet 
             queue_bytes: 1 << 20,
             spool: None,
         }),
+        prometheus: None,
+        json: None,
         dry_run: false,
         patience: Duration::from_millis(50),
     };
@@ -81,7 +83,7 @@ fn outlet(carbon: Option<Address>, most_series: usize, deny: &[&str]) -> Outlet 
     .unwrap()
 }
 
-fn head(subject: &Subject) -> Head {
+pub(in crate::output) fn head(subject: &Subject) -> Head {
     Naming::new(&names(&[])).unwrap().head(subject)
 }
 
@@ -111,7 +113,7 @@ async fn every_wanted_number_reaches_carbon_under_its_name_at_its_aligned_time()
         OutletCounters {
             points: 3,
             refused: 1,
-            untimely: 0
+            ..OutletCounters::default()
         }
     );
     let finishing = tokio::spawn(outlet.finish(SOON));
