@@ -183,3 +183,6 @@ fn key(field: &'static Field, along: Option<&str>) -> u64 {
     (address, along).hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests;

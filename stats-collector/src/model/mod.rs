@@ -13,14 +13,18 @@ pub(crate) mod container;
 mod derived;
 mod field;
 mod figure;
+mod groups;
 mod memory;
 mod numbers;
+mod reference;
 mod subject;
 mod volumes;
 
 pub(crate) use derived::Derived;
 pub(crate) use field::{Along, Field, Nature, Put, Unit};
 pub(crate) use figure::{Figure, put_figures};
+pub(crate) use groups::{Group, Groups};
 pub(crate) use memory::{Memory, Since};
 pub(crate) use numbers::{FromValue, Numbers, numbers};
+pub(crate) use reference::{page, reference};
 pub(crate) use subject::{Kind, Origin, Subject};

@@ -34,6 +34,11 @@ pub(crate) struct Container<'a> {
 }
 
 impl<'a> Container<'a> {
+    /// The container that it lies in.
+    pub(crate) fn parent(&self) -> Option<&str> {
+        self.parents.first().map(|parent| &**parent)
+    }
+
     /// Decodes the statistics; `None` if there are none.
     ///
     /// # Errors

@@ -149,3 +149,6 @@ impl<'de> Message<'de> for Sample<'de> {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests;
