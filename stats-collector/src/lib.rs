@@ -1,25 +1,22 @@
-//! Scrapes one Mesos agent and ships its containers' statistics to Graphite.
+//! Scrapes one Mesos agent and everything around it, and ships what they say.
 //!
 //! A turn goes left to right; only the two ends do I/O:
 //!
 //! ```text
-//!   agent ────> sample ────> Roster ───────> model ─────> series ────> graphite::Sink
-//!   HTTP GET    raw JSON,    who lives,      rates of     points of
-//!   /containers borrowed     app and slot    two samples  a container
+//!   scrape ──────> sample ─────> names ────────────> model ────────────> output
+//!   the agent,     its answers,  who that is, and    what two samples    to carbons, to who
+//!   when schedule  typed and     what its series     tell that one does  asks, to a file
+//!   says so        borrowed      are called          not
 //! ```
 //!
-//! With a work directory, what mesos-sandbox-executor publishes of its tasks goes the same way (`tasks`, `task_scrape`);
-//! with the socket of mesos-disk-watcher, what that knows of disks (`disk_scrape`).
-//! [`collector`] is that turn, [`daemon`] repeats it, [`settings`] is what a person chose.
+//! [`turn`] is where all of them meet, [`daemon`] repeats it, [`config`] is what a person chose, [`health`] is what the
+//! collector tells of itself.
 
-mod agent;
 mod cli;
-pub mod collector;
 mod config;
-pub mod daemon;
+mod daemon;
 mod disk_scrape;
 mod health;
-mod health_old;
 mod model;
 mod names;
 mod output;
@@ -27,12 +24,11 @@ mod program;
 mod sample;
 mod schedule;
 mod scrape;
-mod series;
-pub mod settings;
 #[allow(unsafe_code)]
 mod sys;
 mod task_scrape;
 mod tasks;
+mod turn;
 
 pub use program::run;
 use sys::use_builtin_resolver;

@@ -7,7 +7,6 @@ use tracing::warn;
 
 use crate::cli::{self, Run, Task};
 use crate::config::{Config, Purpose, config};
-use crate::settings::{HostPort, Mode, Settings};
 use crate::{daemon, use_builtin_resolver};
 
 /// What clap also exits with when options are wrong.
@@ -51,7 +50,7 @@ fn ship(run: &Run) -> ExitCode {
     if !use_builtin_resolver() {
         warn!("the C library keeps to /etc/nsswitch.conf for host names");
     }
-    match work(&for_now(&config, run)) {
+    match work(config, run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("mesos-stats-collector: {error}");
@@ -78,59 +77,21 @@ enum WorkError {
     #[error(transparent)]
     Once(#[from] daemon::OnceError),
     #[error(transparent)]
-    Signal(#[from] daemon::SignalError),
+    Run(#[from] daemon::RunError),
 }
 
-/// As the daemon takes it until it takes all of it.
-fn for_now(config: &Config, run: &Run) -> Settings {
-    let agent = config.agent.address.as_ref();
-    let first = config.output.graphite.as_ref();
-    let first = first.and_then(|fleet| fleet.destinations.first());
-    Settings {
-        mode: if run.is_once {
-            Mode::Once
-        } else {
-            Mode::Every(config.interval)
-        },
-        agent: HostPort {
-            host: agent.map_or("localhost", |agent| agent.host()).to_owned(),
-            port: agent.map_or(5051, |agent| agent.port()),
-        },
-        carbon: first.map_or(
-            graphite::Address {
-                host: "localhost".to_owned(),
-                port: 2003,
-            },
-            |first| first.address.clone(),
-        ),
-        prefix: config.names.prefix.clone(),
-        host: config.names.host.clone(),
-        work_dir: config.work_dir.clone(),
-        disk_watcher: config.disk_watcher.clone(),
-        timeout: config.agent.timeout,
-        queue_bytes: config
-            .output
-            .graphite
-            .as_ref()
-            .map_or(1 << 25, |fleet| fleet.queue_bytes),
-        log: config.log,
-    }
-}
-
-fn work(settings: &Settings) -> Result<(), WorkError> {
+fn work(config: Config, run: &Run) -> Result<(), WorkError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    match settings.mode {
-        Mode::Once => {
-            let shipped = runtime.block_on(daemon::once(settings))?;
-            let skipped = shipped.listed - shipped.containers;
-            eprintln!(
-                "mesos-stats-collector: shipped {} containers ({skipped} skipped), {} points to {}",
-                shipped.containers, shipped.points, settings.carbon
-            );
-        }
-        Mode::Every(interval) => runtime.block_on(daemon::run(settings, interval))?,
+    if !run.is_once {
+        return Ok(runtime.block_on(daemon::run(config))?);
     }
+    let shipped = runtime.block_on(daemon::once(config))?;
+    let skipped = shipped.listed - shipped.containers;
+    eprintln!(
+        "mesos-stats-collector: shipped {} containers ({skipped} skipped), {} points",
+        shipped.containers, shipped.points
+    );
     Ok(())
 }

@@ -10,7 +10,7 @@
 //! says which step it is, the monotonic one how long something took: when the first is set anew, by however much, the
 //! next turn comes within one interval, and no step has two turns.
 
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 /// A clock that was set differs by so much at least from one that went on by itself.
 const STEP: f64 = 1.0;
@@ -22,6 +22,17 @@ pub(crate) struct Moment {
     pub(crate) wall: Duration,
     /// Since any fixed moment.
     pub(crate) monotonic: Duration,
+}
+
+impl Moment {
+    /// Now.
+    pub(crate) fn now(since: Instant) -> Self {
+        Self {
+            // A clock before 1970 is as good as one that stands still there.
+            wall: SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default(),
+            monotonic: since.elapsed(),
+        }
+    }
 }
 
 /// What precedes a turn that is to begin.

@@ -1,94 +1,79 @@
-//! The tasks' part of a turn: what executors publish of them, as points.
+//! The tasks' part of a turn: what executors publish of them.
 
 use std::path::PathBuf;
-use std::time::SystemTime;
 
-use graphite::{Batch, MetricPath, PointTime, Roster};
-use task_figures::Run;
+use task_figures::{Run, Task};
 use tokio::task::spawn_blocking;
-use tracing::warn;
 
-use crate::model::{Field, Memory, Nature, Put, Unit};
+use crate::model::{Kind, Memory, Origin, Put};
+use crate::names::{Entry, Identity, Registry};
+use crate::output::Outlet;
 use crate::sample::Container;
-use crate::series::Points;
 use crate::tasks;
 
-static CPUS_USED: Field = Field {
-    name: "cpus_used",
-    along: None,
-    nature: Nature::Gauge,
-    unit: Unit::Cores,
-    help: "Processors in use on average: the difference of cpu_seconds over the time between.",
-};
-
-/// What is remembered of tasks from one turn to the next.
+/// One task, of one executor's report.
 #[derive(Debug)]
-pub(crate) struct TaskScrape {
-    /// `<prefix>.<host>.tasks`
-    base: MetricPath,
-    roster: Roster<Memory>,
-    /// None when tasks are not wanted.
-    work_dir: Option<PathBuf>,
+pub(crate) struct Told {
+    id: String,
+    task: Task,
+    run: Run,
+    at: f64,
 }
 
-impl TaskScrape {
-    pub(crate) fn new(base: MetricPath, work_dir: Option<PathBuf>) -> Self {
-        Self {
-            base,
-            roster: Roster::default(),
-            work_dir,
-        }
+impl Identity for Told {
+    fn id(&self) -> &str {
+        &self.id
     }
 
-    /// Adds the points of every task that an executor in one of these containers publishes.
-    pub(crate) async fn add(
-        &mut self,
-        batch: &mut Batch,
-        containers: &[Container<'_>],
-        time: PointTime,
-    ) {
-        let Some(work_dir) = self.work_dir.clone() else {
-            return;
-        };
-        let runs: Vec<Run> = containers.iter().map(run_of).collect();
-        let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        let read = spawn_blocking(move || tasks::reports(&work_dir, runs, now.as_secs_f64()));
-        let reports = match read.await {
-            Ok(Ok(reports)) => reports,
-            Ok(Err(error)) => return warn!("no figures of tasks: {error}"),
-            Err(error) => return warn!("no figures of tasks: {error}"),
-        };
-        let mut all = Vec::new();
-        for report in &reports {
-            for task in &report.tasks {
-                let id = format!("{}/{}", report.container_id, task.task_id);
-                all.push((id, task, report.time));
-            }
+    fn origin(&self) -> Origin {
+        Origin {
+            framework_id: Some(self.run.framework_id.clone()),
+            task_id: Some(self.task.task_id.clone()),
+            container_id: Some(self.run.container_id.clone()),
+            ..Origin::default()
         }
-        let names = all.iter();
-        self.roster
-            .take_in(names.map(|(id, task, _)| (id.as_str(), task.task_id.as_str())));
-        for (id, task, at) in &all {
-            let (Some(member), Some(timestamp)) = (self.roster.call(id), time.of(*at)) else {
-                continue;
-            };
-            let mut since = member.memory.since(*at);
-            let seconds = task.usage.cpu_seconds;
-            let used = seconds.and_then(|secs| since.per_second(&CPUS_USED, None, secs));
-            let mark = self.base.mark();
-            self.base.push(&member.app).push(&member.slot.to_string());
-            let mut points = Points {
-                batch,
-                base: &mut self.base,
-                timestamp,
-            };
-            for (name, value) in tasks::values(task) {
-                points.add([name].into_iter(), value);
+    }
+}
+
+/// Every task that an executor in one of these containers publishes, at this time.
+///
+/// # Errors
+/// The agent's work directory cannot be read.
+pub(crate) async fn ask(
+    work_dir: PathBuf,
+    containers: &[Container<'_>],
+    now_secs: f64,
+) -> Result<Vec<Told>, String> {
+    let runs: Vec<Run> = containers.iter().map(run_of).collect();
+    let read = spawn_blocking(move || tasks::reports(&work_dir, runs, now_secs)).await;
+    let reports = read.map_err(|error| error.to_string())?;
+    let reports = reports.map_err(|error| error.to_string())?;
+    let mut all = Vec::new();
+    for report in reports {
+        for task in report.tasks {
+            all.push(Told {
+                id: format!("{}/{}", report.run.container_id, task.task_id),
+                task,
+                run: report.run.clone(),
+                at: report.time,
+            });
+        }
+    }
+    Ok(all)
+}
+
+/// Puts the points of all of these.
+pub(crate) fn tell(all: &[Told], registry: &mut Registry<Memory>, outlet: &mut Outlet) {
+    let at = all.iter().map(|told| told.at).fold(0.0, f64::max);
+    registry.take_in(Kind::Task, all.iter(), at as u64);
+    for told in all {
+        let Some(Entry { subject, head, .. }) = registry.call(Kind::Task, &told.id) else {
+            continue;
+        };
+        if let Some(mut writer) = outlet.begin(subject, head, told.at) {
+            for (name, value) in tasks::values(&told.task) {
+                writer.put_unknown(name, value);
             }
-            if let Some(used) = used {
-                points.put(&CPUS_USED, None, used.into());
-            }
-            self.base.rewind(mark);
         }
     }
 }

@@ -8,7 +8,7 @@ use task_figures::{Run, Task, Usage, WorkDir, WorkDirError};
 /// What one executor publishes.
 #[derive(Debug)]
 pub(crate) struct Report {
-    pub(crate) container_id: String,
+    pub(crate) run: Run,
     /// In seconds since the epoch.
     pub(crate) time: f64,
     pub(crate) tasks: Vec<Task>,
@@ -27,7 +27,7 @@ pub(crate) fn reports(
     let found = runs.into_iter().filter_map(|run| {
         let report = work_dir.report(&run)?;
         report.is_fresh(now_secs).then_some(Report {
-            container_id: run.container_id,
+            run,
             time: report.time,
             tasks: report.tasks,
         })
@@ -114,7 +114,7 @@ mod tests {
         let found = reports(work_dir.path(), vec![run.clone()], 1010.0).unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!(
-            (found[0].container_id.as_str(), found[0].tasks.len()),
+            (found[0].run.container_id.as_str(), found[0].tasks.len()),
             ("c", 1)
         );
         let later = reports(work_dir.path(), vec![run], 2000.0).unwrap();

@@ -25,6 +25,7 @@ use tokio::task::spawn_blocking;
 use tracing::info;
 
 pub(crate) use acquaintance::{Acquaintance, Verdict};
+
 pub(crate) use episodes::Episodes;
 pub(crate) use error::ScrapeError;
 pub(crate) use state::State;
@@ -61,6 +62,16 @@ pub(crate) enum List {
         /// Those that no framework launched as well.
         standalone: bool,
     },
+}
+
+impl List {
+    /// How messages call the question.
+    pub(crate) fn what(self) -> &'static str {
+        match self {
+            Self::V0 => "GET /containers",
+            Self::V1 { .. } => "GET_CONTAINERS",
+        }
+    }
 }
 
 /// Asks the agent, wherever it is at the moment.
@@ -186,14 +197,20 @@ impl Containers {
         }
     }
 
+    /// Which of the two lists it is.
+    pub(crate) fn list(&self) -> List {
+        self.list
+    }
+
     /// Asks.
     ///
     /// # Errors
     /// There is no whole answer, or nothing in it.
     pub(crate) async fn ask(&mut self) -> Result<Answer<'_>, ScrapeError> {
+        let what = self.list.what();
         let question = match self.list {
-            List::V0 => Question::get("GET /containers", "/slave(1)/containers"),
-            List::V1 { .. } => Question::call("GET_CONTAINERS", &self.call),
+            List::V0 => Question::get(what, "/slave(1)/containers"),
+            List::V1 { .. } => Question::call(what, &self.call),
         };
         filled(self.kept.ask(question, self.bounds).await?)
     }

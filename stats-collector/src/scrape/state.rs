@@ -29,8 +29,13 @@ impl State {
         self.origins.get(container_id)
     }
 
-    /// Where a container in another one comes from: its own task, or else the executor that it serves.
-    pub(crate) fn nested_origin(&self, container_id: &str, parents: &[&str]) -> Option<Origin> {
+    /// Where a container in others comes from: its own task, or else the executor that it serves. The nearest of the
+    /// others stands first.
+    pub(crate) fn nested_origin(
+        &self,
+        container_id: &str,
+        parents: &[Cow<'_, str>],
+    ) -> Option<Origin> {
         if let Some(own) = self.origin(container_id) {
             return Some(own.clone());
         }
@@ -244,7 +249,7 @@ mod tests {
         let pod = "de940b80-3c45-4775-89b4-e2f2760e26a0";
         assert_eq!(state.origin(pod).unwrap().task_id, None);
         let web = "03f05ac6-5cc8-4214-9bef-83a5c0b2a2cf";
-        let origin = state.nested_origin(web, &[pod]).unwrap();
+        let origin = state.nested_origin(web, &[pod.into()]).unwrap();
         assert_eq!(origin.task_id.as_deref(), Some("web-0"));
         assert_eq!(origin.executor_id.as_deref(), Some("dex-0"));
         assert_eq!(origin.parent_container_id.as_deref(), Some(pod));
@@ -255,7 +260,9 @@ mod tests {
         let state = parse(REAL).unwrap();
         let pod = "de940b80-3c45-4775-89b4-e2f2760e26a0";
         let web = "03f05ac6-5cc8-4214-9bef-83a5c0b2a2cf";
-        let debug = state.nested_origin("debug", &[web, pod]).unwrap();
+        let debug = state
+            .nested_origin("debug", &[web.into(), pod.into()])
+            .unwrap();
         assert_eq!(debug.framework.as_deref(), Some("hold"));
         assert_eq!((debug.task_id, debug.task_name), (None, None));
         assert_eq!(state.nested_origin("alone", &[]), None);

@@ -7,6 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::{JoinHandle, spawn};
 use std::time::{Duration, Instant};
 
+/// Whose the containers of the samples are.
+const STATE: &str = include_str!("../../src/scrape/samples/state.json");
+
 /// Longer than anything here should ever take.
 pub(crate) const LONG: Duration = Duration::from_secs(120);
 
@@ -70,28 +73,57 @@ impl Drop for Listener {
     }
 }
 
+/// What an agent says to each question: one reply a request, and the last one ever after.
+pub(crate) struct Says {
+    /// Which containers there are.
+    pub(crate) list: Vec<Reply>,
+    /// Whose they are.
+    pub(crate) state: Vec<Reply>,
+    /// Its own metrics.
+    pub(crate) metrics: Vec<Reply>,
+}
+
 pub(crate) struct Agent {
     listener: Listener,
+    /// Those that a list was asked for over.
     connections: Arc<AtomicUsize>,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Agent {
-    /// Gives these replies, one a request, and the last one ever after.
-    pub(crate) fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
-        let replies: Vec<_> = replies.into_iter().collect();
+    /// Says these lists, knows the containers of the samples, and has no metrics.
+    pub(crate) fn start(list: impl IntoIterator<Item = Reply>) -> Self {
+        Self::saying(Says {
+            list: list.into_iter().collect(),
+            state: vec![Reply::Body(Arc::from(STATE))],
+            metrics: vec![Reply::Body(Arc::from("{}"))],
+        })
+    }
+
+    pub(crate) fn saying(says: Says) -> Self {
         let connections = Arc::new(AtomicUsize::new(0));
-        let requests = Arc::new(Mutex::new(Vec::new()));
+        let requests: Arc<Mutex<Vec<String>>> = Arc::default();
         let (count, log) = (Arc::clone(&connections), Arc::clone(&requests));
         let listener = Listener::start("127.0.0.1:0", move |stream| {
-            count.fetch_add(1, Ordering::SeqCst);
             let mut reader = BufReader::new(stream.try_clone().unwrap());
             let mut writer = stream;
+            let mut is_counted = false;
             while let Some(request) = read_request(&mut reader) {
+                let about = About::of(&request);
+                if about == About::List && !is_counted {
+                    is_counted = true;
+                    count.fetch_add(1, Ordering::SeqCst);
+                }
+                let replies = match about {
+                    About::List => &says.list,
+                    About::State => &says.state,
+                    About::Metrics => &says.metrics,
+                };
                 let turn = {
                     let mut log = log.lock().unwrap();
                     log.push(request);
-                    log.len() - 1
+                    let same = log.iter().filter(|request| About::of(request) == about);
+                    same.count() - 1
                 };
                 let reply = &replies[turn.min(replies.len() - 1)];
                 if give(reply, &mut writer, &mut reader).is_none() {
@@ -115,9 +147,34 @@ impl Agent {
         self.connections.load(Ordering::SeqCst)
     }
 
-    /// Request lines and headers so far.
+    /// Requests for lists so far, whole.
     pub(crate) fn requests(&self) -> Vec<String> {
-        self.requests.lock().unwrap().clone()
+        self.requests_about(About::List)
+    }
+
+    pub(crate) fn requests_about(&self, about: About) -> Vec<String> {
+        let mut requests = self.requests.lock().unwrap().clone();
+        requests.retain(|request| About::of(request) == about);
+        requests
+    }
+}
+
+/// What a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum About {
+    List,
+    State,
+    Metrics,
+}
+
+impl About {
+    fn of(request: &str) -> Self {
+        let path = request.split(' ').nth(1).unwrap_or_default();
+        match path.split('?').next() {
+            Some("/slave(1)/state") => Self::State,
+            Some("/metrics/snapshot") => Self::Metrics,
+            _ => Self::List,
+        }
     }
 }
 
@@ -129,7 +186,12 @@ fn read_request(reader: &mut impl BufRead) -> Option<String> {
             return None;
         }
     }
-    Some(request)
+    let lower = request.to_lowercase();
+    let length = lower.split("content-length: ").nth(1);
+    let length = length.and_then(|rest| rest.split("\r\n").next()?.parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body).ok()?;
+    Some(request + &String::from_utf8(body).unwrap())
 }
 
 /// `None` if the connection is to be closed.
@@ -213,7 +275,7 @@ impl Carbon {
     /// Lines so far about containers.
     pub(crate) fn container_lines(&self) -> Vec<String> {
         let mut lines = self.lines();
-        lines.retain(|line| line.contains(".containers."));
+        lines.retain(|line| line.contains(".containers.") && !line.contains(".collector."));
         lines
     }
 

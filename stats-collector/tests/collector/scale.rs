@@ -21,7 +21,7 @@ fn ten_thousand_containers_are_all_shipped_in_bounded_memory() {
 }
 
 fn every_container_is_shipped(count: usize) {
-    let agent = Agent::start([generated(count)]);
+    let agent = Agent::saying(generated(count));
     let carbon = Carbon::start();
     let program = Program::start(
         &agent,
@@ -44,7 +44,7 @@ fn every_container_is_shipped(count: usize) {
         assert_eq!(points, 1, "{path}");
     }
     // The reply alone is 12 MB; what was made of it is never there as a whole.
-    assert!(peak < 48 << 20, "{peak} bytes");
+    assert!(peak < 56 << 20, "{peak} bytes");
 }
 
 /// The largest resident size so far.

@@ -24,7 +24,7 @@ fn publish(work_dir: &Path, tasks: &str) {
 fn shipped(work_dir: &Path) -> Vec<String> {
     let (agent, carbon) = (Agent::start([body(REPLY)]), Carbon::start());
     let status = Command::new(env!("CARGO_BIN_EXE_mesos-stats-collector"))
-        .arg("--once")
+        .args(["--once", "--agent-api=v0"])
         .arg(format!("--agent=http://{}", agent.place()))
         .arg(format!("--graphite=tcp://{}", carbon.place()))
         .args(["--host=h", "--work-dir"])

@@ -1,66 +1,53 @@
 //! What carbon hears of what the agent says.
 
 use std::collections::BTreeSet;
+use std::process::{Command, Output};
 use std::sync::Arc;
-use std::time::Duration;
 
-use clap::Parser;
-use graphite::{Destination, Sink, SinkConfig};
-use stats_collector::collector::{Collector, ScrapeError, Shipped, Stage};
-use stats_collector::settings::Args;
+use crate::fakes::{About, Agent, Carbon, Reply, Says};
+use crate::program::Program;
+use crate::replies::{CGROUPS, POSIX, body, containers, state_of};
 
-use crate::fakes::{Agent, Carbon, LONG, Reply};
-use crate::replies::{CGROUPS, POSIX, body, containers};
-
-/// One collector between the two.
-struct Rig {
+/// What came of one turn.
+struct Told {
     agent: Agent,
     carbon: Carbon,
-    collector: Collector,
-    sink: Sink,
+    output: Output,
 }
 
-/// Call it within a runtime.
-fn rig(replies: impl IntoIterator<Item = Reply>, options: &[&str]) -> Rig {
-    let agent = Agent::start(replies);
-    let carbon = Carbon::start();
-    let places = [
-        "mesos-stats-collector".to_owned(),
-        format!("--agent=http://{}", agent.place()),
-        format!("--graphite=tcp://{}", carbon.place()),
-        "--host=agent1.example".to_owned(),
-    ];
-    let options = options.iter().map(|&option| option.to_owned());
-    let settings = Args::parse_from(places.into_iter().chain(options))
-        .check()
+/// One turn with an agent that says this, as `/containers` does.
+fn once(list: Reply, options: &[&str]) -> Told {
+    let (agent, carbon) = (Agent::start([list]), Carbon::start());
+    let output = Command::new(env!("CARGO_BIN_EXE_mesos-stats-collector"))
+        .args(["--once", "--agent-api=v0", "--host=agent1.example"])
+        .arg(format!("--agent=http://{}", agent.place()))
+        .arg(format!("--graphite=tcp://{}", carbon.place()))
+        .args(options)
+        .output()
         .unwrap();
-    let sink = Sink::start(SinkConfig {
-        destination: Destination::plaintext(settings.carbon.clone()),
-        fallbacks: Vec::new(),
-        connect_timeout: LONG,
-        write_timeout: LONG,
-        queue_bytes: settings.queue_bytes,
-        spool: None,
-    });
-    let collector = Collector::new(&settings);
-    Rig {
+    Told {
         agent,
         carbon,
-        collector,
-        sink,
+        output,
     }
 }
 
-impl Rig {
-    async fn turn(&mut self) -> Result<Shipped, ScrapeError> {
-        self.collector.turn(&self.sink).await
+impl Told {
+    fn stderr(&self) -> String {
+        String::from_utf8(self.output.stderr.clone()).unwrap()
     }
 
     /// Everything carbon heard about containers.
-    async fn container_lines(self) -> Vec<String> {
-        self.sink.finish(LONG).await.unwrap();
+    fn container_lines(&self) -> Vec<String> {
+        assert!(self.output.status.success(), "{}", self.stderr());
         self.carbon.container_lines()
     }
+}
+
+/// The program in its loop, with a short interval.
+fn in_the_loop(agent: &Agent, carbon: &Carbon) -> Program {
+    let options = ["--host=agent1.example", "--interval=1secs"];
+    Program::start(agent, &carbon.place(), &options)
 }
 
 /// The lines without their time.
@@ -75,62 +62,74 @@ fn lines_of(fixture: &str) -> Vec<&str> {
     fixture.lines().collect()
 }
 
-#[tokio::test]
-async fn a_real_agent_s_cgroups_sample_gives_exactly_these_lines() {
-    let mut rig = rig([body(CGROUPS)], &["--once"]);
-    let shipped = rig.turn().await.unwrap();
-    let lines = rig.container_lines().await;
+#[test]
+fn a_real_agent_s_cgroups_sample_gives_exactly_these_lines() {
+    let told = once(body(CGROUPS), &[]);
+    let lines = told.container_lines();
     assert_eq!(
         lines,
         lines_of(include_str!("../fixtures/containers-cgroups.lines"))
     );
-    assert_eq!((shipped.listed, shipped.containers), (2, 2));
-    assert_eq!(shipped.points, lines.len() as u64);
+    let wanted = format!("shipped 2 containers (0 skipped), {} points", lines.len());
+    assert!(told.stderr().contains(&wanted), "{}", told.stderr());
 }
 
-#[tokio::test]
-async fn a_real_agent_s_posix_sample_gives_exactly_these_lines() {
-    let mut rig = rig([body(POSIX)], &["--once"]);
-    rig.turn().await.unwrap();
-    let lines = rig.container_lines().await;
+#[test]
+fn a_real_agent_s_posix_sample_gives_exactly_these_lines() {
+    let lines = once(body(POSIX), &[]).container_lines();
     assert_eq!(
         lines,
         lines_of(include_str!("../fixtures/containers-posix.lines"))
     );
 }
 
-#[tokio::test]
-async fn in_the_loop_a_point_s_time_is_the_sample_s_aligned_to_the_interval() {
-    let reply = containers(&[("a", "web", r#"{"timestamp":1795253796.99,"processes":1}"#)]);
-    let mut rig = rig([reply], &["--interval=10secs"]);
-    rig.turn().await.unwrap();
-    let lines = rig.container_lines().await;
-    let expected = "mesos.agent1_example.containers.web.0.processes 1 1795253790";
-    assert_eq!(lines, [expected]);
+/// An agent whose list is the first of these until the containers in it are known, and then one after the other.
+fn agent_of(lists: &[&[(&str, &str, &str)]]) -> Agent {
+    let everyone = lists.iter().copied().flatten();
+    Agent::saying(Says {
+        list: lists.iter().map(|list| containers(list)).collect(),
+        state: vec![state_of(everyone.map(|(id, executor, _)| (*id, *executor)))],
+        metrics: vec![body("{}")],
+    })
 }
 
-#[tokio::test]
-async fn two_scrapes_give_rates_and_a_container_gone_or_counting_anew_gives_none() {
+#[test]
+fn in_the_loop_a_point_s_time_is_the_sample_s_aligned_to_the_interval() {
+    let list = [("a", "web", r#"{"timestamp":1795253796.99,"processes":1}"#)];
+    let (agent, carbon) = (agent_of(&[&list]), Carbon::start());
+    let options = ["--host=h", "--interval=10secs"];
+    let program = Program::start(&agent, &carbon.place(), &options);
+    let line = carbon.wait_for(|line| line.contains(".processes "));
+    assert_eq!(line, "mesos.h.containers.web.0.processes 1 1795253790");
+    drop(program);
+}
+
+#[test]
+fn two_scrapes_give_rates_and_a_container_gone_or_counting_anew_gives_none() {
     let cpu = |at: u32, user: u32, periods: u32, throttled: u32| {
         format!(
             r#"{{"timestamp":{at},"cpus_user_time_secs":{user},"cpus_system_time_secs":0,
                  "cpus_nr_periods":{periods},"cpus_nr_throttled":{throttled}}}"#
         )
     };
-    let first = containers(&[
-        ("a", "steady", &cpu(1000, 10, 100, 10)),
-        ("b", "replaced", &cpu(1000, 10, 100, 10)),
-        ("c", "reset", &cpu(1000, 10, 100, 10)),
+    let agent = agent_of(&[
+        &[
+            ("a", "steady", &cpu(1000, 10, 100, 10)),
+            ("b", "replaced", &cpu(1000, 10, 100, 10)),
+            ("c", "reset", &cpu(1000, 10, 100, 10)),
+        ],
+        &[
+            ("a", "steady", &cpu(1010, 25, 150, 20)),
+            ("b2", "replaced", &cpu(1010, 25, 150, 20)),
+            ("c", "reset", &cpu(1010, 1, 50, 5)),
+        ],
+        &[("d", "last", r#"{"timestamp":1020,"processes":1}"#)],
     ]);
-    let second = containers(&[
-        ("a", "steady", &cpu(1010, 25, 150, 20)),
-        ("b2", "replaced", &cpu(1010, 25, 150, 20)),
-        ("c", "reset", &cpu(1010, 1, 50, 5)),
-    ]);
-    let mut rig = rig([first, second], &["--once"]);
-    rig.turn().await.unwrap();
-    rig.turn().await.unwrap();
-    let lines = rig.container_lines().await;
+    let carbon = Carbon::start();
+    let program = in_the_loop(&agent, &carbon);
+    carbon.wait_for(|line| line.contains(".last.0.processes "));
+    drop(program);
+    let lines = carbon.container_lines();
     let mut rates = values(&lines);
     rates.retain(|line| line.contains("cpus_used") || line.contains("share"));
     let base = "mesos.agent1_example.containers.steady.0";
@@ -141,8 +140,8 @@ async fn two_scrapes_give_rates_and_a_container_gone_or_counting_anew_gives_none
     assert_eq!(rates, expected.iter().map(String::as_str).collect());
 }
 
-#[tokio::test]
-async fn hostile_names_stay_plain_bounded_and_apart() {
+#[test]
+fn hostile_names_stay_plain_bounded_and_apart() {
     let sample = r#"{"timestamp":1000,"threads":1}"#;
     let long = "y".repeat(20_000);
     let names = [
@@ -163,9 +162,8 @@ async fn hostile_names_stay_plain_bounded_and_apart() {
         .zip(names)
         .map(|(id, name)| (id.as_str(), name, sample))
         .collect();
-    let mut rig = rig([containers(&entries)], &["--once"]);
-    assert_eq!(rig.turn().await.unwrap().containers, 10);
-    let lines = rig.container_lines().await;
+    let told = once(containers(&entries), &[]);
+    let lines = told.container_lines();
     assert_eq!(values(&lines).len(), 10, "{lines:?}");
     for line in &lines {
         let fields: Vec<_> = line.split(' ').collect();
@@ -178,8 +176,8 @@ async fn hostile_names_stay_plain_bounded_and_apart() {
     }
 }
 
-#[tokio::test]
-async fn a_container_without_sense_is_skipped_and_the_others_are_shipped() {
+#[test]
+fn a_container_without_sense_is_skipped_and_the_others_are_shipped() {
     let sane = r#"{"timestamp":1000,"threads":1}"#;
     let reply = containers(&[
         ("a", "sane", sane),
@@ -194,13 +192,10 @@ async fn a_container_without_sense_is_skipped_and_the_others_are_shipped() {
         ("a", "twice", sane),
         ("", "nameless", sane),
     ]);
-    let mut rig = rig([reply], &["--once"]);
-    let shipped = rig.turn().await.unwrap();
-    assert_eq!(
-        (shipped.listed, shipped.containers, shipped.points),
-        (7, 2, 2)
-    );
-    let lines = rig.container_lines().await;
+    let told = once(reply, &[]);
+    let wanted = "shipped 2 containers (5 skipped), 2 points";
+    assert!(told.stderr().contains(wanted), "{}", told.stderr());
+    let lines = told.container_lines();
     assert_eq!(
         lines,
         [
@@ -211,117 +206,104 @@ async fn a_container_without_sense_is_skipped_and_the_others_are_shipped() {
     );
 }
 
-#[tokio::test]
-async fn a_bad_reply_is_named_and_makes_no_point() {
+#[test]
+fn a_bad_reply_is_named_and_counted_by_its_kind_and_makes_no_point() {
     let cut_json = Arc::from(&CGROUPS[..CGROUPS.len() / 2]);
     let whole: Arc<str> = Arc::from(CGROUPS);
-    type Check = fn(&ScrapeError) -> bool;
-    let cases: [(&str, Reply, Check); 6] = [
-        ("reply is not a list", Reply::Body(cut_json), |e| {
-            matches!(e, ScrapeError::Json { .. })
-        }),
-        ("invalid type: map", body("{}"), |e| {
-            matches!(e, ScrapeError::Json { .. })
-        }),
-        ("message", Reply::CutShort(whole), |e| {
-            matches!(e, ScrapeError::Http { .. })
-        }),
+    let cases: [(&str, &str, Reply); 8] = [
+        ("makes no sense: EOF", "json", Reply::Body(cut_json)),
+        ("makes no sense: invalid type: map", "json", body("{}")),
+        ("the agent's answer is empty", "empty", body(" ")),
+        ("too soon", "cut_short", Reply::CutShort(whole)),
         (
-            "500 Internal Server Error: \"disk on fire\"",
+            "500 Internal Server Error to GET /containers: \"disk on fire\"",
+            "status",
             Reply::Status(500, "disk on fire"),
-            |e| matches!(e, ScrapeError::Status { .. }),
         ),
+        ("401 Unauthorized", "unauthorized", Reply::Status(401, "")),
         (
-            "waiting for the reply took longer than 300ms",
+            "waiting for the answer took too long",
+            "timeout",
             Reply::Hang,
-            |e| {
-                matches!(
-                    e,
-                    ScrapeError::Timeout {
-                        stage: Stage::Waiting,
-                        ..
-                    }
-                )
-            },
         ),
-        ("larger than 67108864 bytes", Reply::Endless, |e| {
-            matches!(e, ScrapeError::TooLarge { .. })
-        }),
+        ("larger than 67108864 bytes", "too_large", Reply::Endless),
     ];
-    for (text, reply, is_right) in cases {
-        let is_hang = matches!(reply, Reply::Hang);
-        let timeout = if is_hang {
-            "--timeout=300ms"
-        } else {
-            "--timeout=1mins"
+    for (text, kind, reply) in cases {
+        let timeout = match reply {
+            Reply::Hang => "--timeout=300ms",
+            _ => "--timeout=1mins",
         };
-        let mut rig = rig([reply], &["--once", timeout]);
-        let error = rig.turn().await.unwrap_err();
-        assert!(is_right(&error), "{error:?}");
-        assert!(error.to_string().contains(text), "{error}");
-        assert!(error.to_string().contains(&rig.agent.place()), "{error}");
-        rig.collector.push_failure(&rig.sink);
-        rig.sink.finish(LONG).await.unwrap();
-        let lines = rig.carbon.lines();
-        assert!(
-            lines.iter().any(|line| line.contains(".scrape_errors 1 ")),
-            "{lines:?}"
-        );
-        for absent in [".containers.", ".collector.containers ", ".scrape_seconds "] {
-            assert!(!lines.iter().any(|line| line.contains(absent)), "{lines:?}");
-        }
+        // A single turn has no interval that the timeout has to fit into.
+        let told = once(reply, &[timeout, "--interval=1mins"]);
+        assert_eq!(told.output.status.code(), Some(1));
+        let stderr = told.stderr();
+        assert!(stderr.contains(text), "{text}: {stderr}");
+        let lines = told.carbon.lines();
+        let has = |part: &str| lines.iter().any(|line| line.contains(part));
+        assert!(has(".collector.scrape_errors 1 "), "{lines:?}");
+        assert!(has(".collector.errors"), "{kind}: {lines:?}");
+        assert!(!has(".collector.containers "), "{lines:?}");
+        assert!(told.carbon.container_lines().is_empty(), "{lines:?}");
     }
 }
 
-#[tokio::test]
-async fn an_agent_that_is_not_there_is_named() {
-    let mut rig = rig([body("[]")], &["--once"]);
-    let place = rig.agent.place();
-    drop(std::mem::replace(
-        &mut rig.agent,
-        Agent::start([body("[]")]),
-    ));
-    let error = rig.turn().await.unwrap_err();
-    assert!(matches!(error, ScrapeError::Connect { .. }), "{error:?}");
-    assert!(error.to_string().contains(&place), "{error}");
+#[test]
+fn an_agent_that_is_not_there_is_named() {
+    let gone = Agent::start([body("[]")]).place();
+    let carbon = Carbon::start();
+    let output = Command::new(env!("CARGO_BIN_EXE_mesos-stats-collector"))
+        .args(["--once", &format!("--agent=http://{gone}")])
+        .arg(format!("--graphite=tcp://{}", carbon.place()))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr.contains(&gone) && stderr.contains("refused"),
+        "{stderr}"
+    );
 }
 
-#[tokio::test]
-async fn scrapes_share_one_connection_and_ask_for_no_compression() {
-    let mut rig = rig([body(CGROUPS)], &["--once"]);
-    for _ in 0..5 {
-        rig.turn().await.unwrap();
-    }
-    assert_eq!(rig.agent.connections(), 1);
-    let requests = rig.agent.requests();
-    assert_eq!(requests.len(), 5);
-    let request = requests[0].to_lowercase();
+#[test]
+fn scrapes_share_one_connection_and_ask_for_no_compression() {
+    let (agent, carbon) = (Agent::start([body(CGROUPS)]), Carbon::start());
+    let program = in_the_loop(&agent, &carbon);
+    carbon.wait_for(|_| agent.requests().len() >= 3);
+    drop(program);
+    assert_eq!(agent.connections(), 1);
+    let request = agent.requests()[0].to_lowercase();
     assert!(
         request.starts_with("get /slave(1)/containers http/1.1\r\n"),
         "{request}"
     );
     assert!(
-        request.contains(&format!("host: {}\r\n", rig.agent.place())),
+        request.contains(&format!("host: {}\r\n", agent.place())),
         "{request}"
     );
     assert!(!request.contains("accept-encoding"), "{request}");
 }
 
-#[tokio::test]
-async fn an_agent_that_closes_the_kept_connection_costs_no_sample() {
+#[test]
+fn an_agent_that_closes_the_kept_connection_costs_no_sample() {
     let whole: Arc<str> = Arc::from(CGROUPS);
-    let mut rig = rig([Reply::BodyThenClose(whole)], &["--once"]);
-    for round in 1..=5 {
-        assert_eq!(rig.turn().await.unwrap().containers, 2);
-        assert_eq!(rig.agent.connections(), round);
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let agent = Agent::start([Reply::BodyThenClose(whole)]);
+    let carbon = Carbon::start();
+    let program = in_the_loop(&agent, &carbon);
+    carbon.wait_for(|_| agent.requests().len() >= 4);
+    drop(program);
+    let is_error = |line: &String| line.contains(".errors.");
+    assert!(!carbon.lines().iter().any(is_error), "{:?}", carbon.lines());
+    assert!(agent.connections() >= 4);
 }
 
-#[tokio::test]
-async fn a_scrape_after_a_failed_one_starts_on_a_connection_of_its_own() {
-    let mut rig = rig([Reply::Status(503, "later"), body(CGROUPS)], &["--once"]);
-    rig.turn().await.unwrap_err();
-    assert_eq!(rig.turn().await.unwrap().containers, 2);
-    assert_eq!(rig.agent.connections(), 2);
+#[test]
+fn each_endpoint_that_limits_its_rate_is_asked_once_a_turn() {
+    let (agent, carbon) = (Agent::start([body(CGROUPS)]), Carbon::start());
+    let program = in_the_loop(&agent, &carbon);
+    carbon.wait_for(|_| agent.requests().len() >= 4);
+    drop(program);
+    let asked = |about| agent.requests_about(about).len();
+    assert!(asked(About::Metrics).abs_diff(asked(About::List)) <= 1);
+    // Nobody new has come.
+    assert_eq!(asked(About::State), 1);
 }

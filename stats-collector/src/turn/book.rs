@@ -1,0 +1,364 @@
+//! Everything that is remembered from turn to turn, and what is done with what the agent says.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use graphite::UndeliveredError;
+use mesos_agent::Answer;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::Shipped;
+use super::listed::{Listed, Sighting, kind_of};
+use crate::health::Health;
+use crate::model::{Kind, Memory, Put, container};
+use crate::names::{Entry, Registry};
+use crate::output::Outlet;
+use crate::sample::{self, Container, StatisticsError};
+use crate::schedule::Due;
+use crate::scrape::{Acquaintance, Episodes, List, ScrapeError, State, States, Verdict};
+use crate::{disk_scrape, task_scrape};
+
+/// Why a container has no points.
+#[derive(Debug, thiserror::Error)]
+enum Skip {
+    #[error("it has no id, or that of an earlier one")]
+    NoIdentity,
+    #[error("it has no statistics")]
+    NoStatistics,
+    #[error(transparent)]
+    Unreadable(#[from] StatisticsError),
+    #[error("its sample is from no possible time: {0}")]
+    Time(f64),
+}
+
+/// Who is there, where points go, and how it went.
+#[derive(Debug)]
+pub(super) struct Book {
+    registry: Registry<Memory>,
+    outlet: Outlet,
+    health: Health,
+    episodes: Episodes,
+    acquaintance: Acquaintance,
+    /// A moment that others are measured from.
+    since: Instant,
+    /// Of the agent; executors in it publish what their tasks use.
+    work_dir: Option<PathBuf>,
+    skipped_before: u64,
+    is_empty: bool,
+}
+
+impl Book {
+    pub(super) fn new(
+        registry: Registry<Memory>,
+        outlet: Outlet,
+        refresh: Duration,
+        is_only_turn: bool,
+        work_dir: Option<PathBuf>,
+    ) -> Self {
+        Self {
+            registry,
+            outlet,
+            health: Health::default(),
+            episodes: Episodes::default(),
+            acquaintance: Acquaintance::new(refresh, is_only_turn),
+            since: Instant::now(),
+            work_dir,
+            skipped_before: 0,
+            is_empty: false,
+        }
+    }
+
+    pub(super) fn begin_turn(&mut self, due: Due) {
+        self.health.begin_turn(&self.outlet);
+        self.health.overrun(due.skipped);
+        if due.skipped > 0 {
+            warn!(
+                "{} turns were left out: the one before took too long",
+                due.skipped
+            );
+        }
+        if let Some(step) = due.clock_step {
+            warn!("the clock was set by {step:+.1} s");
+        }
+    }
+
+    /// All sources have answered, or failed to.
+    pub(super) fn asked(&mut self, took: Duration) {
+        self.health.turn().scrape = Some(took);
+    }
+
+    /// A source did not answer, or not with sense.
+    pub(super) fn failed(&mut self, source: &'static str, error: &ScrapeError) {
+        self.health.failed(source, error.kind());
+        self.episodes
+            .trouble(source, error.kind(), &error.to_string());
+    }
+
+    /// A source is as it should be.
+    pub(super) fn fine(&mut self, source: &'static str) {
+        self.episodes.fine(source);
+    }
+
+    /// Takes in the agent's own metrics, which have no time but that of their answer.
+    pub(super) fn metrics(&mut self, answer: &Answer<'_>) {
+        self.health.took("snapshot", answer.timing.took);
+        let snapshot = match sample::snapshot(answer.body) {
+            Ok(snapshot) => snapshot,
+            Err(source) => {
+                let error = ScrapeError::unreadable("GET /metrics/snapshot", source);
+                return self.failed("snapshot", &error);
+            }
+        };
+        self.episodes.fine("snapshot");
+        let entry = self.registry.single(Kind::Agent);
+        if let Some(mut writer) = self.outlet.begin(&entry.subject, &entry.head, now_secs()) {
+            for (name, value) in &snapshot.metrics {
+                writer.put_unknown(name, *value);
+            }
+        }
+    }
+
+    /// Takes in the agent's containers; asks whose they are if that is needed.
+    ///
+    /// # Errors
+    /// The answer makes no sense.
+    pub(super) async fn containers(
+        &mut self,
+        list: List,
+        answer: &Answer<'_>,
+        states: &States,
+    ) -> Result<Shipped, ScrapeError> {
+        self.health.took("containers", answer.timing.took);
+        self.health.turn().queued = Some(answer.timing.waited);
+        let answered = now_secs();
+        let parsed = match list {
+            List::V0 => sample::containers(answer.body),
+            List::V1 { .. } => sample::containers_v1(answer.body),
+        };
+        let parsed = parsed.map_err(|source| ScrapeError::unreadable(list.what(), source))?;
+        let listed = Listed::new(parsed);
+        let state = self.state(&listed, states).await;
+        self.look_at_emptiness(&listed, state.as_ref());
+        let sightings = self.sightings(&listed, state.as_ref());
+        for kind in [Kind::Container, Kind::Nested, Kind::Standalone] {
+            let of_kind = sightings
+                .iter()
+                .filter(|one| kind_of(one.container) == kind);
+            self.registry.take_in(kind, of_kind, answered as u64);
+        }
+        let all: Vec<&Container<'_>> = sightings.iter().map(|one| one.container).collect();
+        drop(sightings);
+        drop(state);
+        let shipped = self.tell(&listed, &all, answered).await;
+        if let Some(work_dir) = self.work_dir.clone() {
+            self.tasks(work_dir, &listed).await;
+        }
+        Ok(shipped)
+    }
+
+    /// The agent's state, if somebody is listed of whom nothing else is known, or it is time to.
+    async fn state(&mut self, listed: &Listed<'_>, states: &States) -> Option<State> {
+        let ids = listed.containers.iter().map(|one| &*one.container_id);
+        if !self.acquaintance.wants_state(ids, self.since.elapsed()) {
+            self.acquaintance.not_asked();
+            return None;
+        }
+        let begun = Instant::now();
+        let asked = states.ask().await;
+        let took = begun.elapsed();
+        self.health.took("state", took);
+        self.acquaintance
+            .asked(self.since.elapsed(), took, asked.is_ok());
+        match asked {
+            Ok(state) => {
+                self.episodes.fine("state");
+                Some(state)
+            }
+            Err(error) => {
+                self.failed("state", &error);
+                None
+            }
+        }
+    }
+
+    /// Nobody listed where somebody runs is a fault: the agent shows nothing, with 200, to who may not see it.
+    fn look_at_emptiness(&mut self, listed: &Listed<'_>, state: Option<&State>) {
+        let was_empty = std::mem::replace(&mut self.is_empty, listed.containers.is_empty());
+        if !self.is_empty {
+            return;
+        }
+        match state {
+            Some(state) if state.executors > 0 => {
+                self.health.failed("containers", "left_out");
+                warn!(
+                    "the agent lists no container, though it runs {} executors",
+                    state.executors
+                );
+            }
+            _ if !was_empty => {
+                info!("the agent lists no container: none runs there, or none may be seen");
+            }
+            _ => {}
+        }
+    }
+
+    /// Those who are to be told of now.
+    fn sightings<'l, 's>(
+        &mut self,
+        listed: &'l Listed<'l>,
+        state: Option<&'s State>,
+    ) -> Vec<Sighting<'l, 's>> {
+        let mut sightings = Vec::with_capacity(listed.containers.len());
+        for container in &listed.containers {
+            let is_named =
+                state.is_some_and(|state| state.origin(&container.container_id).is_some());
+            let verdict = self.acquaintance.meet(&container.container_id, is_named);
+            if verdict != Verdict::Hold {
+                sightings.push(Sighting {
+                    container,
+                    listed,
+                    state,
+                    is_complete: verdict == Verdict::Known,
+                });
+            }
+        }
+        sightings
+    }
+
+    /// Puts the points of all of these.
+    async fn tell(
+        &mut self,
+        listed: &Listed<'_>,
+        all: &[&Container<'_>],
+        answered: f64,
+    ) -> Shipped {
+        let mut shipped = Shipped {
+            listed: listed.containers.len() as u64,
+            ..Shipped::default()
+        };
+        let before = self.outlet.counters().points;
+        let (mut oldest, mut unknown, mut skipped) = (None, 0, 0);
+        let mut first_skipped = None;
+        for container in all {
+            match self.tell_one(container) {
+                Ok(told) => {
+                    shipped.containers += 1;
+                    unknown += told.unknown;
+                    oldest = Some(oldest.map_or(told.at, |oldest: f64| oldest.min(told.at)));
+                }
+                Err(skip) => {
+                    skipped += 1;
+                    first_skipped.get_or_insert((&container.container_id, skip));
+                }
+            }
+            self.outlet.caught_up().await;
+        }
+        shipped.points = self.outlet.counters().points - before;
+        let turn = self.health.turn();
+        turn.containers = Some(shipped.containers);
+        turn.containers_skipped = Some(skipped);
+        turn.unknown_fields = Some(unknown);
+        turn.sample_age = oldest.map(|oldest| answered - oldest);
+        if let Some((id, skip)) = first_skipped
+            && self.skipped_before != skipped
+        {
+            warn!(
+                "skipped {skipped} of {} containers, the first is {id:?}: {skip}",
+                shipped.listed
+            );
+        }
+        self.skipped_before = skipped;
+        debug!("{shipped:?}");
+        shipped
+    }
+
+    fn tell_one(&mut self, container: &Container<'_>) -> Result<Told, Skip> {
+        let entry = self
+            .registry
+            .call(kind_of(container), &container.container_id)
+            .ok_or(Skip::NoIdentity)?;
+        let sample = container.statistics().ok_or(Skip::NoStatistics)??;
+        let Entry {
+            subject,
+            head,
+            memory,
+        } = entry;
+        let mut writer = self
+            .outlet
+            .begin(subject, head, sample.timestamp)
+            .ok_or(Skip::Time(sample.timestamp))?;
+        container::write(&sample, memory, &mut writer);
+        Ok(Told {
+            at: sample.timestamp,
+            unknown: sample.strangers.unknown,
+        })
+    }
+
+    /// Takes in what executors publish of their tasks.
+    async fn tasks(&mut self, work_dir: PathBuf, listed: &Listed<'_>) {
+        match task_scrape::ask(work_dir, &listed.containers, now_secs()).await {
+            Ok(tasks) => {
+                self.episodes.fine("tasks");
+                task_scrape::tell(&tasks, &mut self.registry, &mut self.outlet);
+            }
+            Err(trouble) => {
+                self.health.failed("tasks", "read");
+                self.episodes.trouble("tasks", "read", &trouble);
+            }
+        }
+    }
+
+    /// Takes in what the disk watcher knows, if it is to be asked.
+    pub(super) fn disks(&mut self, asked: Option<Result<disk_figures::Report, String>>) {
+        match asked {
+            None => {}
+            Some(Ok(report)) => {
+                self.episodes.fine("disks");
+                disk_scrape::tell(&report, &mut self.registry, &mut self.outlet);
+            }
+            Some(Err(trouble)) => {
+                self.health.failed("disks", "read");
+                self.episodes.trouble("disks", "read", &trouble);
+            }
+        }
+    }
+
+    /// Puts what there is to say of this turn, and hands everything over.
+    pub(super) fn end_turn(&mut self) {
+        let now = now_secs();
+        let view = self.health.view(&self.outlet, now as u64);
+        let over = view.over_ceiling();
+        if over.series > 0 {
+            warn!(
+                "{} points of {} containers, tasks and others have no series: there are as many as there may be; {:?}",
+                over.series, over.subjects, over.who
+            );
+        }
+        let entry = self.registry.single(Kind::Collector);
+        if let Some(mut writer) = self.outlet.begin(&entry.subject, &entry.head, now) {
+            view.put(&mut writer);
+        }
+        self.outlet.end_turn();
+    }
+
+    pub(super) async fn finish(self, deadline: Duration) -> Result<(), UndeliveredError> {
+        self.outlet.finish(deadline).await
+    }
+}
+
+/// What came of one container.
+struct Told {
+    /// When its sample was taken.
+    at: f64,
+    /// Numbers that no table has.
+    unknown: u64,
+}
+
+/// Since the epoch; a clock before it has no time that whisper could hold either.
+fn now_secs() -> f64 {
+    SystemTime::UNIX_EPOCH
+        .elapsed()
+        .unwrap_or_default()
+        .as_secs_f64()
+}
