@@ -58,6 +58,41 @@ pub struct FleetConfig {
     pub spool: Option<SpoolConfig>,
 }
 
+impl FleetConfig {
+    /// Whether [`Fleet::start`] would take it.
+    ///
+    /// # Errors
+    /// [`FleetError`] if it contradicts itself.
+    pub fn validate(&self) -> Result<(), FleetError> {
+        self.check().map(drop)
+    }
+
+    fn check(&self) -> Result<Option<Ring>, FleetError> {
+        if self.destinations.is_empty() {
+            return Err(FleetError::NoDestination);
+        }
+        for (index, one) in self.destinations.iter().enumerate() {
+            let destination = one.to_string();
+            let id = |one: &Destination| (one.address.clone(), one.instance.clone());
+            if self.destinations[..index]
+                .iter()
+                .any(|other| id(other) == id(one))
+            {
+                return Err(FleetError::Twice { destination });
+            }
+            if matches!(one.transport, Transport::Udp) && one.protocol == Protocol::Pickle {
+                return Err(FleetError::PickledDatagrams { destination });
+            }
+        }
+        Ok(match self.route {
+            Route::Ring { hash, replication } => {
+                Some(Ring::new(&self.destinations, hash, replication)?)
+            }
+            Route::All | Route::Failover => None,
+        })
+    }
+}
+
 /// Why there can be no [`Fleet`].
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum FleetError {
@@ -121,9 +156,10 @@ struct Member {
 }
 
 impl Member {
-    fn start(first: &Destination, others: &[Destination], config: &FleetConfig) -> Self {
-        let ways = std::iter::once(first).chain(others);
-        let to: Vec<_> = ways.map(Destination::to_string).collect();
+    /// One queue for all of these, the best first; there has to be one.
+    fn start(ways: &[Destination], config: &FleetConfig) -> Self {
+        let to: Vec<_> = ways.iter().map(Destination::to_string).collect();
+        let (first, others) = (&ways[0], &ways[1..]);
         let name = SpoolName::of(&first.address, first.instance.as_deref());
         Self {
             to: to.join(", else "),
@@ -149,20 +185,13 @@ impl Fleet {
     /// # Panics
     /// If there is no tokio runtime.
     pub fn start(config: FleetConfig) -> Result<Self, FleetError> {
+        let ring = config.check()?;
         let FleetConfig { destinations, .. } = &config;
-        let Some((first, others)) = destinations.split_first() else {
-            return Err(FleetError::NoDestination);
-        };
-        check(destinations)?;
-        let ring = match config.route {
-            Route::Ring { hash, replication } => Some(Ring::new(destinations, hash, replication)?),
-            Route::All | Route::Failover => None,
-        };
         let members = match config.route {
-            Route::Failover => vec![Member::start(first, others, &config)],
+            Route::Failover => vec![Member::start(destinations, &config)],
             Route::All | Route::Ring { .. } => {
-                let alone = |destination| Member::start(destination, &[], &config);
-                destinations.iter().map(alone).collect()
+                let alone = destinations.chunks(1);
+                alone.map(|one| Member::start(one, &config)).collect()
             }
         };
         Ok(Self { members, ring })
@@ -248,22 +277,6 @@ impl Fleet {
             Err(UndeliveredError { failed })
         }
     }
-}
-
-fn check(destinations: &[Destination]) -> Result<(), FleetError> {
-    for (index, one) in destinations.iter().enumerate() {
-        let destination = one.to_string();
-        let same = |other: &Destination| {
-            (&other.address, &other.instance) == (&one.address, &one.instance)
-        };
-        if destinations[..index].iter().any(same) {
-            return Err(FleetError::Twice { destination });
-        }
-        if matches!(one.transport, Transport::Udp) && one.protocol == Protocol::Pickle {
-            return Err(FleetError::PickledDatagrams { destination });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use graphite::{
-    Address, Destination, FleetConfig, Hash, Protocol, Replication, Route, SpoolConfig, Transport,
+    Address, Destination, FleetConfig, FleetError, Hash, Protocol, Replication, Route, SpoolConfig,
+    Transport,
 };
 use mesos_agent::tls::{self, Identity};
 use mesos_proto::Bytes;
@@ -55,14 +56,22 @@ impl<'a> Carbons<'a> {
             let why = "there is nothing to choose from";
             check.conflict(keys::GRAPHITE_ROUTE, "one carbon", why);
         }
-        Some(FleetConfig {
+        let fleet = FleetConfig {
             destinations,
             route,
             connect_timeout: self.timeout,
             write_timeout: self.timeout,
             queue_bytes: queue,
             spool,
-        })
+        };
+        if let Err(error) = fleet.validate() {
+            let key = match error {
+                FleetError::Ring(_) => keys::GRAPHITE_ROUTE,
+                _ => keys::GRAPHITE_ADDRESS,
+            };
+            check.unusable(key, &error);
+        }
+        Some(fleet)
     }
 
     /// A flag or a variable stands in for the whole list of the file.
@@ -171,11 +180,16 @@ fn queue(value: &Value) -> Option<usize> {
 fn route(check: &mut Check<'_>) -> Route {
     let count = |value: &Value| parsed::<NonZeroUsize>(value);
     let factor = check.optional(keys::GRAPHITE_REPLICATION, "a count over 0", count);
-    let replication = Replication {
-        factor: factor.unwrap_or(NonZeroUsize::MIN),
-        diverse: check.truth(keys::GRAPHITE_DIVERSE_REPLICAS, false),
+    let truth = parsed::<bool>;
+    let diverse = check.optional(keys::GRAPHITE_DIVERSE_REPLICAS, "true or false", truth);
+    let ring = |hash| {
+        let replication = Replication {
+            factor: factor.unwrap_or(NonZeroUsize::MIN),
+            // As those have it whose rings they are.
+            diverse: diverse.unwrap_or(hash != Hash::JumpFnv1a),
+        };
+        Route::Ring { hash, replication }
     };
-    let ring = |hash| Route::Ring { hash, replication };
     let allowed = "\"all\", \"failover\", \"carbon_ch\", \"fnv1a_ch\" or \"jump_fnv1a_ch\"";
     let parse = |value: &Value| match text(value)? {
         "all" => Some(Route::All),

@@ -42,7 +42,7 @@ settings::keys! {
     GRAPHITE_ADDRESS = "graphite.address", "LIST", "", "Carbon, tcp://HOST:PORT; several with commas between them, each tcp, tls or udp, with pickle+ before it for carbon's other protocol, and :INSTANCE behind it in a ring", short "graphite";
     GRAPHITE_ROUTE = "graphite.route", "ROUTE", "all", "Which carbons a point goes to: all; failover, the first that can be reached; or by the series' name as carbon_ch, fnv1a_ch or jump_fnv1a_ch";
     GRAPHITE_REPLICATION = "graphite.replication", "COUNT", "1", "How many carbons of a ring get each point";
-    GRAPHITE_DIVERSE_REPLICAS = "graphite.diverse_replicas", "BOOL", "false", "Never two of them on the same host";
+    GRAPHITE_DIVERSE_REPLICAS = "graphite.diverse_replicas", "BOOL", "true, as carbon has it; false with jump_fnv1a_ch", "Never two of them on the same host";
     GRAPHITE_CA_FILE = "graphite.ca_file", "FILE", "", "Certificates in PEM that vouch for carbons by tls";
     GRAPHITE_CERTIFICATE_FILE = "graphite.certificate_file", "FILE", "", "Our own certificate in PEM, for carbons that want one";
     GRAPHITE_KEY_FILE = "graphite.key_file", "FILE", "", "The private key of graphite.certificate_file in PEM; of mode 0600";

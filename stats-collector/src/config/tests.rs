@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use graphite::Route;
 use settings::{ConfigErrors, Said, Sources};
 
 use super::*;
@@ -59,4 +60,41 @@ fn prometheus_or_lines_of_json_are_outputs_enough() {
         assert!(text.contains(key), "{text}");
     }
     assert!(!text.contains("graphite.address"), "{text}");
+}
+
+/// Three carbons on two hosts.
+fn ring(more: &str) -> Result<Route, String> {
+    let text = format!("graphite.address = 'tcp://x:2003:a,tcp://x:2103:b,tcp://y:2003:a'\n{more}");
+    let config = load(&text).map_err(|errors| errors.to_string())?;
+    Ok(config.output.graphite.unwrap().route)
+}
+
+#[test]
+fn copies_in_a_ring_are_on_different_hosts_where_carbon_would_have_them_so() {
+    let is_diverse = |route| match ring(&format!("graphite.route = '{route}'")) {
+        Ok(Route::Ring { replication, .. }) => replication.diverse,
+        other => panic!("{other:?}"),
+    };
+    assert!(is_diverse("carbon_ch"));
+    assert!(!is_diverse("jump_fnv1a_ch"));
+}
+
+#[test]
+fn carbons_that_make_no_such_ring_are_refused_with_the_cause() {
+    let refused = |more: &str| ring(more).unwrap_err();
+    let few = refused("graphite.route = 'carbon_ch'\ngraphite.replication = 3");
+    assert!(
+        few.contains("3 replicas want 3 hosts, and there are 2"),
+        "{few}"
+    );
+    assert!(few.contains("graphite.route"), "{few}");
+    let alike = refused("graphite.route = 'fnv1a_ch'");
+    assert!(
+        alike.contains("tcp://x:2003:a and tcp://y:2003:a are one and the same to the ring"),
+        "{alike}"
+    );
+    let twice = load("graphite.address = 'tcp://x:2003,tcp://x:2003'")
+        .unwrap_err()
+        .to_string();
+    assert!(twice.contains("tcp://x:2003 is there twice"), "{twice}");
 }
