@@ -1,5 +1,6 @@
 //! How long to wait before the next connection attempt.
 
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(250);
@@ -30,6 +31,11 @@ impl Backoff {
     pub(crate) fn reset(&mut self) {
         self.next = FIRST;
     }
+}
+
+/// A number for [`Backoff::wait`].
+pub(crate) fn random() -> u64 {
+    RandomState::new().hash_one(())
 }
 
 #[cfg(test)]

@@ -66,6 +66,15 @@ impl Batch {
         self.refused
     }
 
+    /// So many lines that were encoded before.
+    pub(crate) fn of_lines(bytes: Vec<u8>, points: u64) -> Self {
+        Self {
+            bytes,
+            points,
+            refused: 0,
+        }
+    }
+
     /// Gives back memory set aside for growing: what waits shall take no more than it counts for.
     pub(crate) fn compact(mut self) -> Self {
         self.bytes.shrink_to_fit();

@@ -35,6 +35,8 @@ pub struct SpoolCounters {
     pub dropped: u64,
     /// Points that could not be read back, as far as it can be known how many were lost.
     pub damaged: u64,
+    /// Stretches on disk that could not be read back, whoever knows how many points they held.
+    pub damaged_places: u64,
     /// Attempts to read or write that failed.
     pub errors: u64,
     /// Points on disk that were not handed to the kernel yet.
@@ -94,6 +96,7 @@ impl Add for SpoolCounters {
             replayed: self.replayed + other.replayed,
             dropped: self.dropped + other.dropped,
             damaged: self.damaged + other.damaged,
+            damaged_places: self.damaged_places + other.damaged_places,
             errors: self.errors + other.errors,
             points: self.points + other.points,
             bytes: self.bytes + other.bytes,

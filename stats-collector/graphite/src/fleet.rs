@@ -20,7 +20,7 @@ use crate::counters::Counters;
 use crate::destination::{Destination, Protocol, Transport};
 use crate::ring::{Hash, Replication, Ring, RingError};
 use crate::sink::{FinishError, Sink, SinkConfig};
-use crate::spool::{SpoolConfig, SpoolName};
+use crate::spool::{SpoolConfig, SpoolName, tell_of_orphans};
 
 /// How long one of several is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -150,6 +150,7 @@ pub struct Fleet {
 #[derive(Debug)]
 struct Member {
     to: String,
+    spool: SpoolName,
     sink: Sink,
     /// It did not catch up when it was last waited for.
     is_slow: AtomicBool,
@@ -163,6 +164,7 @@ impl Member {
         let name = SpoolName::of(&first.address, first.instance.as_deref());
         Self {
             to: to.join(", else "),
+            spool: name.clone(),
             sink: Sink::start(SinkConfig {
                 destination: first.clone(),
                 fallbacks: others.to_vec(),
@@ -194,6 +196,10 @@ impl Fleet {
                 alone.map(|one| Member::start(one, &config)).collect()
             }
         };
+        if let Some(spool) = config.spool {
+            let known = members.iter().map(|member| member.spool.clone()).collect();
+            tell_of_orphans(spool.directory, known);
+        }
         Ok(Self { members, ring })
     }
 

@@ -1,37 +1,54 @@
-//! A queue in front of carbon, and the task that empties it.
+//! A queue in front of carbon, the task that empties it, and the spool that helps out.
 //!
 //! ```text
-//!   push ──> queue ──> window ──> connection ──> carbon
-//!   never      oldest    kept until      lost: back off, connect,
-//!   waits      dropped   newer follow    write the window again
+//!   push ──> queue ──────────────> window ──> connection ──> carbon
+//!   never     │ oldest first, when   ^ kept until    lost: back off, connect,
+//!   waits     v carbon is away or    │ newer follow  write the window again
+//!           spool  does not keep up ─┘
+//!           on disk                at a limited rate, when the queue is empty
 //! ```
 //!
 //! The happy path: the task connects, and moves batch after batch from the queue into the window
 //! and onto the wire. Carbon being down, slow or gone shows only in [`Counters`] and in the log;
 //! whoever pushes is never held up.
+//!
+//! There are two streams, and each keeps its order: live points, in the order in which they were
+//! pushed, and replayed ones, in the order in which they went to disk, which is the order in which
+//! they were pushed. Live points go ahead of replayed ones; whisper takes late points. What is
+//! written again after a lost connection repeats what had gone out, in the same order.
+//!
+//! What is lost, and counted: with a spool, what exceeds its size (the oldest); what the disk does
+//! not take, once the queue is full, too. What is lost, and nobody can count: what was only in
+//! memory when the process is killed. That is the queue, at most
+//! [`SinkConfig::queue_bytes`] and no older than [`SpoolConfig::hold`] (a second while carbon is out
+//! of reach), and if carbon breaks at the same time what was written to it last, about 1 MiB. A
+//! process that ends by [`Sink::finish`] loses nothing. A machine that loses its power loses what
+//! came to disk since the last [`SpoolConfig::sync_interval`], too.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod courier;
+mod shared;
+
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
-use tracing::{info, warn};
+use tokio::time::{Instant, timeout, timeout_at};
 
+use self::courier::Courier;
+pub(crate) use self::shared::{Desk, End, Link, Shared, State};
 use crate::Batch;
-use crate::connection::{Connection, ConnectionError, Timeouts};
+use crate::connection::{ConnectionError, Timeouts};
 use crate::counters::Counters;
 use crate::destination::Destination;
-use crate::queue::Queue;
-use crate::spool::{SpoolConfig, SpoolName};
+use crate::queue::Waiting;
+use crate::spool::{Keeper, SpoolConfig, SpoolName};
 use crate::ways::Ways;
-use crate::window::{Window, Written};
 
-/// With less than this waiting, the task still has something to write while more is being encoded.
-const LOW_WATER: usize = 4 * Batch::FULL;
+/// Of a deadline, so much at most is kept for the spool to take what carbon did not.
+const FOR_THE_SPOOL: Duration = Duration::from_secs(5);
 
-/// The wait between attempts once time is short.
-const HURRIED_PAUSE: Duration = Duration::from_millis(100);
+/// How often to look whether the disk hangs.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// What a [`Sink`] needs to know.
 #[derive(Clone, Debug)]
@@ -87,91 +104,56 @@ pub struct Sink {
     courier: JoinHandle<Result<(), ConnectionError>>,
 }
 
-#[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
-    /// Something was pushed, or the end was announced.
-    work: Notify,
-    /// Something was taken from the queue, or the link changed.
-    progress: Notify,
-}
-
-#[derive(Debug)]
-struct State {
-    queue: Queue,
-    counters: Counters,
-    link: Link,
-    finishing: bool,
-}
-
-#[derive(Debug)]
-enum Link {
-    /// An attempt is under way whose predecessor had not failed.
-    Connecting,
-    Up,
-    /// The last attempt failed.
-    Down(ConnectionError),
-}
-
 impl Sink {
-    /// Starts the task, which connects at once.
+    /// Starts the task, which connects at once, and the thread of the spool.
     ///
     /// # Panics
     /// If there is no tokio runtime.
     #[must_use]
     pub fn start(config: SinkConfig) -> Self {
-        let shared = Arc::new(Shared {
-            state: Mutex::new(State {
-                queue: Queue::new(config.queue_bytes),
-                counters: Counters::default(),
-                link: Link::Connecting,
-                finishing: false,
-            }),
-            work: Notify::new(),
-            progress: Notify::new(),
-        });
+        let spool = config.spool.as_ref().map(|(spool, _)| spool);
+        let shared = Arc::new(Shared::new(config.queue_bytes, spool));
         let timeouts = Timeouts {
             connect: config.connect_timeout,
             write: config.write_timeout,
         };
-        let courier = Courier {
-            ways: Ways::new(config.destination, config.fallbacks, timeouts),
-            shared: Arc::clone(&shared),
-            window: Window::default(),
-        };
+        let ways = Ways::new(config.destination, config.fallbacks, timeouts);
+        let courier = Courier::new(ways, Arc::clone(&shared));
+        if let Some((spool, name)) = config.spool {
+            Keeper::start(spool, name, Arc::clone(&shared));
+        }
         Self {
             shared,
             courier: tokio::spawn(courier.run()),
         }
     }
 
-    /// Queues a batch. Never waits; the oldest batches go if there is no room.
+    /// Queues a batch. Never waits; the oldest batches go, to disk if there is a spool, when there
+    /// is no room.
     pub fn push(&self, batch: Batch) {
         if batch.is_empty() {
             return;
         }
-        let batch = batch.compact();
-        let mut state = self.shared.lock();
-        state.counters.pushed += batch.points();
-        let dropped = state.queue.push(batch);
-        if dropped > 0 && state.counters.dropped == 0 {
-            warn!("the queue to carbon is full: dropping the oldest points");
-        }
-        state.counters.dropped += dropped;
-        drop(state);
-        self.shared.work.notify_one();
+        self.shared.push(Waiting {
+            batch: Arc::new(batch.compact()),
+            again: false,
+            since: std::time::Instant::now(),
+        });
     }
 
     /// Waits until carbon has caught up, so that a producer faster than carbon need not fill the
-    /// queue. Returns at once while carbon is out of reach: then waiting helps nobody. How long to
-    /// wait for a slow carbon is the caller's to decide.
+    /// queue. While carbon is out of reach it waits for the spool instead, and without one, or with
+    /// one whose disk fails or hangs, returns at once: then waiting helps nobody. With a spool it
+    /// takes hardly longer than [`SpoolConfig::hold`], after which a slow carbon is waited for no
+    /// longer; without, how long to wait is the caller's to decide.
     pub async fn caught_up(&self) {
         loop {
             let progress = self.shared.progress.notified();
             if self.has_caught_up() {
                 break;
             }
-            progress.await;
+            // A disk that hangs makes no progress to be told of.
+            let _ = timeout(LOOK, progress).await;
         }
         // With room to spare nothing above gave the task a turn.
         tokio::task::yield_now().await;
@@ -179,39 +161,82 @@ impl Sink {
 
     /// Whether [`Sink::caught_up`] would return at once.
     pub(crate) fn has_caught_up(&self) -> bool {
-        let state = self.shared.lock();
-        state.queue.bytes() < LOW_WATER || matches!(state.link, Link::Down(_))
+        let now = std::time::Instant::now();
+        self.shared.lock().is_caught_up(now)
     }
 
     /// What happened so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.shared.lock().counters
+        self.shared.lock().counters()
     }
 
-    /// Delivers what waits, and makes sure that carbon has read it, for at most `deadline`.
+    /// Delivers what waits in memory, and makes sure that carbon has read it, for at most
+    /// `deadline`. What carbon does not confirm in time goes to the spool, if there is one: then
+    /// everything is in good hands, too. What lies in the spool stays there.
     ///
     /// # Errors
-    /// [`FinishError`] if anything may not have been read by then.
+    /// [`FinishError`] if anything may not have been read by then, and is not on disk.
     pub async fn finish(mut self, deadline: Duration) -> Result<Counters, FinishError> {
-        self.shared.lock().finishing = true;
+        let until = Instant::now() + deadline;
+        let (spooled, for_carbon) = {
+            let mut state = self.shared.lock();
+            state.finishing = true;
+            let spooled = state.desk.is_some();
+            let reserve = FOR_THE_SPOOL.min(deadline / 2);
+            (
+                spooled,
+                if spooled {
+                    deadline - reserve
+                } else {
+                    deadline
+                },
+            )
+        };
         self.shared.work.notify_one();
-        match timeout(deadline, &mut self.courier).await {
-            Ok(Ok(Ok(()))) => Ok(self.counters()),
+        let end = timeout(for_carbon, &mut self.courier).await;
+        if end.is_err() {
+            self.courier.abort();
+        }
+        if spooled {
+            self.hand_over(until).await;
+            if self.shared.lock().is_safe() {
+                return Ok(self.counters());
+            }
+        }
+        match end {
+            Ok(Ok(Ok(()))) if !spooled => Ok(self.counters()),
             Ok(Ok(Err(unconfirmed))) => Err(FinishError::Unconfirmed(unconfirmed)),
             Ok(Err(_)) => Err(FinishError::Ended),
-            Err(_) => {
-                let mut state = self.shared.lock();
-                let waiting = state.counters.waiting();
-                match std::mem::replace(&mut state.link, Link::Connecting) {
-                    Link::Down(last) => Err(FinishError::Unreachable {
-                        waiting,
-                        deadline,
-                        last,
-                    }),
-                    Link::Connecting | Link::Up => Err(FinishError::Slow { waiting, deadline }),
-                }
+            Ok(Ok(Ok(()))) | Err(_) => Err(self.too_late(deadline)),
+        }
+    }
+
+    /// Lets the spool take all that is in memory, and end, for as long as there is time.
+    async fn hand_over(&self, until: Instant) {
+        self.shared.end(End::Store);
+        loop {
+            let progress = self.shared.progress.notified();
+            let ended = |desk: &Desk| desk.ended;
+            if self.shared.lock().desk.as_ref().is_none_or(ended) {
+                return;
             }
+            if timeout_at(until, progress).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn too_late(&self, deadline: Duration) -> FinishError {
+        let mut state = self.shared.lock();
+        let waiting = state.counters().in_memory();
+        match std::mem::replace(&mut state.link, Link::Connecting) {
+            Link::Down(last) => FinishError::Unreachable {
+                waiting,
+                deadline,
+                last,
+            },
+            Link::Connecting | Link::Up => FinishError::Slow { waiting, deadline },
         }
     }
 }
@@ -219,174 +244,6 @@ impl Sink {
 impl Drop for Sink {
     fn drop(&mut self) {
         self.courier.abort();
-    }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds the lock, and counters and queue are whole at any time.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn set_link(&self, link: Link) {
-        self.lock().link = link;
-        self.progress.notify_waiters();
-    }
-}
-
-/// The task behind a [`Sink`].
-struct Courier {
-    ways: Ways,
-    shared: Arc<Shared>,
-    window: Window,
-}
-
-/// What to do next on an open connection.
-enum Next {
-    Write,
-    Wait,
-    Finish,
-}
-
-impl Courier {
-    /// Ends once finishing was asked for and nothing is left to do.
-    async fn run(mut self) -> Result<(), ConnectionError> {
-        loop {
-            let Some(connection) = self.connect().await else {
-                return Ok(());
-            };
-            let connected_at = Instant::now();
-            let lost = match self.serve(connection).await {
-                Ok(()) => return Ok(()),
-                Err(unconfirmed @ ConnectionError::Unconfirmed { .. }) => return Err(unconfirmed),
-                Err(lost) => lost,
-            };
-            warn!(
-                waiting = self.shared.lock().counters.waiting(),
-                "lost {}: {lost}",
-                self.ways.destination()
-            );
-            self.window.rewind();
-            self.ways.lost(&lost, connected_at.elapsed());
-            if self.ways.due() <= Instant::now() {
-                self.shared.set_link(Link::Connecting);
-            } else {
-                self.shared.set_link(Link::Down(lost));
-                self.pause().await;
-            }
-        }
-    }
-
-    /// Tries until there is a connection, or nothing left to want one for.
-    async fn connect(&mut self) -> Option<Connection> {
-        let mut complained = false;
-        loop {
-            if matches!(self.next(), Next::Finish) {
-                return None;
-            }
-            let hurried = self.shared.lock().finishing;
-            match self.ways.open(hurried).await {
-                Ok(connection) => {
-                    self.connected();
-                    return Some(connection);
-                }
-                Err(error) => {
-                    // Once an outage; its end is told by "connected".
-                    if !complained {
-                        warn!("{} is out of reach: {error}", self.ways.destination());
-                        complained = true;
-                    }
-                    self.shared.set_link(Link::Down(error));
-                    self.pause().await;
-                }
-            }
-        }
-    }
-
-    fn connected(&self) {
-        let mut state = self.shared.lock();
-        state.counters.connections += 1;
-        info!(
-            waiting = state.counters.waiting(),
-            "connected to {}",
-            self.ways.destination()
-        );
-        drop(state);
-        self.shared.set_link(Link::Up);
-    }
-
-    /// Goes on with a better carbon, and lets the one so far end well.
-    async fn move_to(&mut self, better: Connection, so_far: Connection) -> Connection {
-        self.connected();
-        match so_far.finish().await {
-            Ok(()) => self.window.confirmed(),
-            // What it may not have read, the better one gets.
-            Err(_) => self.window.rewind(),
-        }
-        better
-    }
-
-    /// Moves batches until the connection is lost or everything is delivered.
-    async fn serve(&mut self, mut connection: Connection) -> Result<(), ConnectionError> {
-        loop {
-            if self.ways.is_better_known() {
-                let better = self.ways.better().await;
-                connection = self.move_to(better, connection).await;
-            }
-            match self.next() {
-                Next::Write => {
-                    while let Some(batch) = self.window.to_write() {
-                        connection.write(batch).await?;
-                        let written = self.window.written();
-                        let counters = &mut self.shared.lock().counters;
-                        match written {
-                            Some(Written::First(points)) => counters.written += points,
-                            Some(Written::Again(points)) => counters.resent += points,
-                            None => {}
-                        }
-                    }
-                }
-                Next::Wait => {
-                    tokio::select! {
-                        () = self.shared.work.notified() => {}
-                        lost = connection.lost() => return Err(lost),
-                        better = self.ways.better() => {
-                            connection = self.move_to(better, connection).await;
-                        }
-                    }
-                }
-                Next::Finish => return connection.finish().await,
-            }
-        }
-    }
-
-    /// Takes the next batch into the window if that has nothing left to write.
-    fn next(&mut self) -> Next {
-        if self.window.to_write().is_some() {
-            return Next::Write;
-        }
-        let mut state = self.shared.lock();
-        if let Some(batch) = state.queue.pop() {
-            drop(state);
-            self.window.push(batch);
-            self.shared.progress.notify_waiters();
-            Next::Write
-        } else if state.finishing {
-            Next::Finish
-        } else {
-            Next::Wait
-        }
-    }
-
-    /// Waits before the next attempt, but hurries once finishing is asked for.
-    async fn pause(&mut self) {
-        let until = self.ways.due();
-        while !self.shared.lock().finishing {
-            tokio::select! {
-                () = tokio::time::sleep_until(until) => return,
-                () = self.shared.work.notified() => {}
-            }
-        }
-        sleep(HURRIED_PAUSE).await;
+        self.shared.end(End::Abandon);
     }
 }

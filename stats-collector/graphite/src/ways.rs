@@ -8,13 +8,12 @@
 //!
 //! Each way has its own waits: one that fails over and over does not hold back the others.
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, random};
 use crate::connection::{Connection, ConnectionError, Timeouts};
 use crate::destination::Destination;
 
@@ -171,8 +170,4 @@ async fn search(mut ways: Vec<Way>, timeouts: Timeouts) -> (usize, Connection) {
             sleep_until(next).await;
         }
     }
-}
-
-fn random() -> u64 {
-    RandomState::new().hash_one(())
 }

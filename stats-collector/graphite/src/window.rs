@@ -1,8 +1,10 @@
 //! What was written last, to be written again should the connection have died under it.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::Batch;
+use crate::spool::Confirmed;
 
 /// How many bytes written last are kept. It covers what can lie unread in our kernel's buffer
 /// ([`crate::transport::SEND_BUFFER`], which Linux doubles) and in that of a carbon that has
@@ -16,80 +18,126 @@ pub(crate) const RESEND_BYTES: usize = 1024 * 1024;
 ///     oldest, goes first            ^ next
 /// ```
 ///
-/// [`Window::rewind`] after a lost connection makes all of them "to write" again.
+/// [`Window::rewind`] after a lost connection makes those from memory "to write" again; those from
+/// the disk go, to be read once more. What leaves the window as the oldest is confirmed, as far as
+/// carbon can confirm anything.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
-    batches: VecDeque<Kept>,
+    parcels: VecDeque<Parcel>,
     next: usize,
     bytes: usize,
 }
 
-#[derive(Debug)]
-struct Kept {
-    batch: Batch,
-    written_once: bool,
+/// A batch on its way.
+#[derive(Clone, Debug)]
+pub(crate) struct Parcel {
+    pub(crate) batch: Arc<Batch>,
+    /// Whether its points had been handed to the kernel before.
+    pub(crate) again: bool,
+    pub(crate) origin: Origin,
 }
 
-/// What became of a batch by [`Window::written`].
+/// Where a batch came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Memory,
+    /// The disk; with the last piece of a record comes what can then be confirmed.
+    Disk(Option<Confirmed>),
+}
+
+/// What came of [`Window::written`].
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Written {
-    /// Its points went out for the first time.
-    First(u64),
-    /// They had gone out on an earlier connection.
-    Again(u64),
+pub(crate) struct Written {
+    pub(crate) points: u64,
+    /// Whether they had gone out before.
+    pub(crate) again: bool,
+    pub(crate) from_disk: bool,
+    /// What left the window, of what came from the disk.
+    pub(crate) confirmed: Option<Confirmed>,
 }
 
 impl Window {
-    pub(crate) fn push(&mut self, batch: Batch) {
-        self.bytes += batch.bytes().len();
-        self.batches.push_back(Kept {
-            batch,
-            written_once: false,
-        });
+    pub(crate) fn push(&mut self, parcel: Parcel) {
+        self.bytes += parcel.batch.bytes().len();
+        self.parcels.push_back(parcel);
     }
 
     /// The batch to be written next.
-    pub(crate) fn to_write(&self) -> Option<&Batch> {
-        self.batches.get(self.next).map(|kept| &kept.batch)
+    pub(crate) fn to_write(&self) -> Option<&Arc<Batch>> {
+        self.parcels.get(self.next).map(|parcel| &parcel.batch)
     }
 
     /// Notes that [`Window::to_write`] was written whole.
     pub(crate) fn written(&mut self) -> Option<Written> {
-        let kept = self.batches.get_mut(self.next)?;
+        let parcel = self.parcels.get_mut(self.next)?;
         self.next += 1;
-        let points = kept.batch.points();
-        let written = if kept.written_once {
-            Written::Again(points)
-        } else {
-            kept.written_once = true;
-            Written::First(points)
-        };
-        self.forget_oldest();
-        Some(written)
+        Some(Written {
+            points: parcel.batch.points(),
+            again: std::mem::replace(&mut parcel.again, true),
+            from_disk: parcel.origin != Origin::Memory,
+            confirmed: self.forget_oldest(),
+        })
     }
 
-    /// Makes everything kept "to write" again.
+    /// All that is kept is to be written again, but for what is still on disk.
     pub(crate) fn rewind(&mut self) {
+        self.parcels
+            .retain(|parcel| parcel.origin == Origin::Memory);
         self.next = 0;
+        self.bytes = self
+            .parcels
+            .iter()
+            .map(|kept| kept.batch.bytes().len())
+            .sum();
     }
 
-    /// Lets go of everything that was written: carbon is known to have read it.
-    pub(crate) fn confirmed(&mut self) {
-        for kept in self.batches.drain(..self.next) {
-            self.bytes -= kept.batch.bytes().len();
-        }
-        self.next = 0;
+    /// Takes out everything that is not on disk, the oldest first. The window is then empty.
+    pub(crate) fn recall(&mut self) -> Vec<Parcel> {
+        self.rewind();
+        self.bytes = 0;
+        std::mem::take(&mut self.parcels).into()
     }
 
-    /// Lets go of what is covered by enough newer bytes.
-    fn forget_oldest(&mut self) {
+    /// Lets go of everything that was written: carbon is known to have read it. Returns what of it
+    /// came from the disk.
+    pub(crate) fn confirmed(&mut self) -> Option<Confirmed> {
+        let written: Vec<_> = self.parcels.drain(..self.next).collect();
+        self.next = 0;
+        self.bytes = self
+            .parcels
+            .iter()
+            .map(|kept| kept.batch.bytes().len())
+            .sum();
+        written
+            .into_iter()
+            .filter_map(Parcel::confirms)
+            .reduce(Confirmed::and)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.parcels.is_empty()
+    }
+
+    fn forget_oldest(&mut self) -> Option<Confirmed> {
+        let mut all = None;
         while self.next > 0
-            && let Some(oldest) = self.batches.front()
+            && let Some(oldest) = self.parcels.front()
             && self.bytes - oldest.batch.bytes().len() >= RESEND_BYTES
         {
             self.bytes -= oldest.batch.bytes().len();
-            self.batches.pop_front();
+            let one = self.parcels.pop_front().and_then(Parcel::confirms);
+            all = [all, one].into_iter().flatten().reduce(Confirmed::and);
             self.next -= 1;
+        }
+        all
+    }
+}
+
+impl Parcel {
+    fn confirms(self) -> Option<Confirmed> {
+        match self.origin {
+            Origin::Memory => None,
+            Origin::Disk(confirmed) => confirmed,
         }
     }
 }
@@ -105,50 +153,65 @@ mod tests {
         batch
     }
 
-    fn write_all(window: &mut Window) -> Vec<Batch> {
-        let mut out = Vec::new();
-        while let Some(batch) = window.to_write() {
-            out.push(batch.clone());
-            window.written();
+    fn live(batch: Batch) -> Parcel {
+        Parcel {
+            batch: Arc::new(batch),
+            again: false,
+            origin: Origin::Memory,
         }
-        out
     }
 
-    #[test]
-    fn after_a_lost_connection_all_that_is_kept_is_written_again_in_order() {
-        let mut window = Window::default();
-        window.push(batch("a"));
-        assert_eq!(window.written(), Some(Written::First(1)));
-        window.push(batch("b"));
-        window.rewind();
-        assert_eq!(window.written(), Some(Written::Again(1)));
-        assert_eq!(window.written(), Some(Written::First(1)));
-        assert_eq!(window.written(), None);
-        window.rewind();
-        assert_eq!(write_all(&mut window), [batch("a"), batch("b")]);
+    fn from_disk(batch: Batch, record: u64) -> Parcel {
+        Parcel {
+            origin: Origin::Disk(Some(Confirmed::test(record))),
+            ..live(batch)
+        }
     }
 
-    #[test]
-    fn what_carbon_confirmed_is_not_written_again() {
-        let mut window = Window::default();
-        window.push(batch("a"));
-        window.written();
-        window.push(batch("b"));
-        window.confirmed();
-        window.rewind();
-        assert_eq!(write_all(&mut window), [batch("b")]);
-    }
-
-    #[test]
-    fn only_the_newest_bytes_are_kept_and_never_less_than_the_window() {
+    fn full() -> Batch {
         let mut full = Batch::default();
         let path = MetricPath::parse("x").unwrap();
         while !full.is_full() {
             full.add(&path, 1_u64, 1000);
         }
+        full
+    }
+
+    fn write_all(window: &mut Window) -> Vec<Batch> {
+        let mut out = Vec::new();
+        while let Some(batch) = window.to_write() {
+            out.push((**batch).clone());
+            window.written();
+        }
+        out
+    }
+
+    fn written(window: &mut Window) -> Option<(u64, bool)> {
+        window
+            .written()
+            .map(|written| (written.points, written.again))
+    }
+
+    #[test]
+    fn after_a_lost_connection_all_that_is_kept_is_written_again_in_order() {
+        let mut window = Window::default();
+        window.push(live(batch("a")));
+        assert_eq!(written(&mut window), Some((1, false)));
+        window.push(live(batch("b")));
+        window.rewind();
+        assert_eq!(written(&mut window), Some((1, true)));
+        assert_eq!(written(&mut window), Some((1, false)));
+        assert_eq!(written(&mut window), None);
+        window.rewind();
+        assert_eq!(write_all(&mut window), [batch("a"), batch("b")]);
+    }
+
+    #[test]
+    fn only_the_newest_bytes_are_kept_and_never_less_than_the_window() {
+        let full = full();
         let mut window = Window::default();
         for _ in 0..1000 {
-            window.push(full.clone());
+            window.push(live(full.clone()));
             window.written();
         }
         window.rewind();
@@ -165,8 +228,70 @@ mod tests {
         while large.bytes().len() < 2 * RESEND_BYTES {
             large.add(&path, 1_u64, 1000);
         }
-        window.push(batch("a"));
-        window.push(large.clone());
+        window.push(live(batch("a")));
+        window.push(live(large.clone()));
         assert_eq!(write_all(&mut window), [batch("a"), large]);
+    }
+
+    #[test]
+    fn what_came_from_the_disk_is_confirmed_once_a_window_has_followed_it() {
+        let mut window = Window::default();
+        window.push(from_disk(batch("a"), 1));
+        window.push(from_disk(batch("b"), 2));
+        let mut bytes = 0;
+        for _ in 0..2 {
+            assert_eq!(window.written().unwrap().confirmed, None);
+        }
+        let confirmed = loop {
+            window.push(live(full()));
+            bytes += full().bytes().len();
+            if let Some(confirmed) = window.written().unwrap().confirmed {
+                break confirmed;
+            }
+        };
+        assert!(bytes >= RESEND_BYTES);
+        assert_eq!(confirmed, Confirmed::test(1).and(Confirmed::test(2)));
+    }
+
+    #[test]
+    fn what_came_from_the_disk_is_left_to_the_disk_when_the_connection_is_lost() {
+        let mut window = Window::default();
+        window.push(live(batch("a")));
+        window.push(from_disk(batch("b"), 1));
+        window.push(live(batch("c")));
+        window.written();
+        window.rewind();
+        assert_eq!(write_all(&mut window), [batch("a"), batch("c")]);
+        let recalled: Vec<_> = window
+            .recall()
+            .into_iter()
+            .map(|p| (p.batch, p.again))
+            .collect();
+        assert_eq!(
+            recalled,
+            [(Arc::new(batch("a")), true), (Arc::new(batch("c")), true)]
+        );
+        assert!(window.is_empty() && window.confirmed().is_none());
+    }
+
+    #[test]
+    fn what_carbon_confirmed_is_not_written_again() {
+        let mut window = Window::default();
+        window.push(live(batch("a")));
+        window.written();
+        window.push(live(batch("b")));
+        assert_eq!(window.confirmed(), None);
+        window.rewind();
+        assert_eq!(write_all(&mut window), [batch("b")]);
+    }
+
+    #[test]
+    fn what_carbon_has_read_to_the_end_is_confirmed_at_once() {
+        let mut window = Window::default();
+        window.push(from_disk(batch("a"), 1));
+        window.push(live(batch("b")));
+        write_all(&mut window);
+        assert_eq!(window.confirmed(), Some(Confirmed::test(1)));
+        assert!(window.is_empty());
     }
 }
