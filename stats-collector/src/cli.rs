@@ -1,11 +1,14 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
+use mesos_proto::MesosDuration;
 use settings::Sources;
 
 use crate::config::SCHEMA;
+use crate::top::{self, Column, TopSettings};
 
 /// What the program is told to do.
 #[derive(Debug)]
@@ -18,6 +21,13 @@ pub(crate) enum Task {
         sources: Sources,
         /// Whether the agent and the carbons are to be reached, too.
         is_connecting: bool,
+    },
+    /// Shows the agent on a terminal.
+    Top {
+        /// Where the configuration is said.
+        sources: Sources,
+        /// How it is shown.
+        settings: TopSettings,
     },
 }
 
@@ -42,6 +52,10 @@ fn task(matches: &ArgMatches) -> Task {
         Some(("check-config", matches)) => Task::Check {
             sources: sources(matches),
             is_connecting: matches.get_flag("connect"),
+        },
+        Some(("top", matches)) => Task::Top {
+            sources: sources(matches),
+            settings: top(matches),
         },
         _ => Task::Run(Run {
             sources: sources(matches),
@@ -78,6 +92,7 @@ pub(crate) fn command() -> Command {
             )
             .display_order(0),
         )
+        .subcommand(top_command())
         .subcommand(
             configured(Command::new("check-config"))
                 .about(
@@ -89,6 +104,64 @@ pub(crate) fn command() -> Command {
                         .display_order(0),
                 ),
         )
+}
+
+fn top(matches: &ArgMatches) -> TopSettings {
+    let columns = matches.get_many::<Column>("columns");
+    TopSettings {
+        interval: *matches.get_one("every").unwrap_or(&Duration::from_secs(2)),
+        sort: *matches.get_one("sort").unwrap_or(&Column::Cpu),
+        filter: matches.get_one("filter").cloned().unwrap_or_default(),
+        columns: columns.map_or_else(top::all_columns, |some| some.copied().collect()),
+        batch: matches.get_one("batch").copied(),
+        rows: matches.get_one("rows").copied(),
+    }
+}
+
+fn top_command() -> Command {
+    let option = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .value_name(value)
+            .display_order(0)
+            .help(help)
+    };
+    configured(Command::new("top"))
+        .about("Show the agent's containers and tasks on a terminal, live")
+        .after_help(TOP_HELP)
+        .arg(
+            option("every", "DURATION", "Time from look to look, at least 100ms [default: 2secs]")
+                .value_parser(every),
+        )
+        .arg(option("sort", "COLUMN", "What comes first [default: cpu]").value_parser(column))
+        .arg(option("filter", "TEXT", "Only what has this in its name, framework, kind or container id"))
+        .arg(
+            option("columns", "LIST", "Which columns there are [default: all]")
+                .value_delimiter(',')
+                .value_parser(column),
+        )
+        .arg(
+            option("batch", "ROUNDS", "Print so many rounds as plain text, and exit; one, where the output is no terminal")
+                .value_parser(clap::value_parser!(u64).range(1..)),
+        )
+        .arg(
+            option("rows", "COUNT", "At most so many rows of plain text")
+                .value_parser(clap::value_parser!(usize)),
+        )
+}
+
+fn column(text: &str) -> Result<Column, String> {
+    Column::named(text).ok_or_else(|| {
+        let all: Vec<&str> = top::all_columns().into_iter().map(Column::name).collect();
+        format!("want one of {}", all.join(", "))
+    })
+}
+
+fn every(text: &str) -> Result<Duration, String> {
+    let duration: MesosDuration = text.parse().map_err(|error| format!("{error}"))?;
+    let duration = duration.to_std();
+    let duration = duration.filter(|every| *every >= Duration::from_millis(100));
+    duration.ok_or_else(|| "must be at least 100ms".to_owned())
 }
 
 /// With flags for the file and for each key.
@@ -110,7 +183,8 @@ fn flag(name: &'static str, help: &'static str) -> Arg {
 }
 
 const USAGE: &str = "mesos-stats-collector [--config FILE] [--once] [--dry-run] [FLAGS]
-       mesos-stats-collector check-config [--config FILE] [--connect] [FLAGS]";
+       mesos-stats-collector check-config [--config FILE] [--connect] [FLAGS]
+       mesos-stats-collector top [--agent URL] [--every DURATION] [--sort COLUMN] [--batch ROUNDS] [FLAGS]";
 
 const ABOUT: &str = "\
 Ships what a Mesos agent knows of its containers to Graphite.
@@ -154,6 +228,22 @@ const CHECK_HELP: &str = "\
 What holds is printed as the file would have it, each value with who says so.
 
 Exit code: 0 if all is right, 2 if the configuration is wrong, 1 if somebody cannot be reached.";
+
+const TOP_HELP: &str = "\
+It needs the agent alone, and finds the one that runs on this machine. With --work-dir it shows the
+tasks of mesos-sandbox-executor as well, with --disk-watcher what that has measured. Of the other
+flags those of the agent count.
+
+On a terminal: q quits, s sorts by the next column, r turns the order round, / filters, ? shows the
+other keys. Plain text has no escape sequence. With NO_COLOR set there is no colour. '-' is what the
+agent does not tell.
+
+Examples:
+  mesos-stats-collector top
+  mesos-stats-collector top --agent http://agent-7:5051 --sort memory --filter marathon
+  mesos-stats-collector top --batch 1 --columns cpu,throttled,name | head
+
+Exit code: 0, or 1 if the agent cannot be asked.";
 
 #[cfg(test)]
 mod tests {

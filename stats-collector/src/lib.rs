@@ -28,6 +28,7 @@ mod scrape;
 mod sys;
 mod task_scrape;
 mod tasks;
+mod top;
 mod turn;
 
 pub use program::run;

@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 
+use settings::Sources;
 use tracing::level_filters::LevelFilter;
 use tracing::warn;
 
 use crate::cli::{self, Run, Task};
 use crate::config::{Config, Purpose, config};
+use crate::top::{self, TopSettings};
 use crate::{daemon, use_builtin_resolver};
 
 /// What clap also exits with when options are wrong.
@@ -16,6 +18,7 @@ const USAGE: u8 = 2;
 pub fn run() -> ExitCode {
     match cli::read() {
         Task::Run(run) => ship(&run),
+        Task::Top { sources, settings } => show(&sources, settings),
         Task::Check { sources, .. } => {
             match sources.load(|said, check| config(Purpose::Ship, said, check)) {
                 Ok((_, said)) => {
@@ -51,6 +54,32 @@ fn ship(run: &Run) -> ExitCode {
         warn!("the C library keeps to /etc/nsswitch.conf for host names");
     }
     match work(config, run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mesos-stats-collector: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn show(sources: &Sources, settings: TopSettings) -> ExitCode {
+    let (config, _) = match sources.load(|said, check| config(Purpose::Look, said, check)) {
+        Ok(loaded) => loaded,
+        Err(errors) => return refuse(&errors),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let shown = match runtime {
+        Ok(runtime) => {
+            let shown = runtime.block_on(top::run(&config, settings));
+            // Whoever still waits for a disk or an agent is left to it.
+            runtime.shutdown_background();
+            shown.map_err(|error| error.to_string())
+        }
+        Err(error) => Err(format!("start the runtime: {error}")),
+    };
+    match shown {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("mesos-stats-collector: {error}");

@@ -243,6 +243,11 @@ pub(crate) struct States {
 }
 
 impl States {
+    /// Whom it asks.
+    pub(crate) fn address(&self) -> &AgentAddress {
+        self.client.address()
+    }
+
     /// Asks.
     ///
     /// # Errors
