@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use crate::config::Config;
 use crate::schedule::{Due, Moment, Schedule};
 use crate::scrape::ScrapeError;
+use crate::service::Service;
 use crate::turn::{Collector, Shipped, StartError};
 
 /// Why one sample did not reach carbon whole.
@@ -80,6 +81,7 @@ pub(crate) async fn run(config: Config) -> Result<(), RunError> {
     let (patience, deadline) = (config.agent.timeout, finish_deadline(&config));
     info!("a turn every {:?}", config.interval);
     let mut collector = Collector::open(config, false)?;
+    let mut service = Service::ready();
     loop {
         let now = Moment::now(since);
         if let Some(due) = schedule.begin(now) {
@@ -96,13 +98,16 @@ pub(crate) async fn run(config: Config) -> Result<(), RunError> {
             }
             schedule.end(Moment::now(since));
         }
+        service.alive();
         let wait = schedule.wait(Moment::now(since));
         tokio::select! {
             () = stop.asked() => break,
             () = sleep(wait) => {}
+            () = service.due() => {}
         }
     }
     info!("asked to stop");
+    service.stopping();
     if let Err(error) = collector.finish(deadline).await {
         warn!("stopped, but {error}");
     }

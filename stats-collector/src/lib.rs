@@ -24,6 +24,7 @@ mod program;
 mod sample;
 mod schedule;
 mod scrape;
+mod service;
 #[allow(unsafe_code)]
 mod sys;
 mod task_scrape;

@@ -98,7 +98,7 @@ impl Column {
             Self::Processes => 5,
             Self::Kind => 10,
             Self::Framework => 16,
-            Self::Name => 20,
+            Self::Name => 32,
         }
     }
 

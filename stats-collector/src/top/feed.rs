@@ -211,9 +211,9 @@ impl Feed {
 /// Whose it is.
 fn named(one: &Container<'_>, state: &State) -> Row {
     let id = one.container_id.as_ref();
-    let parents: Vec<&str> = one.parents.iter().map(AsRef::as_ref).collect();
-    let (shape, origin) = if !parents.is_empty() {
-        (Shape::Nested, state.nested_origin(id, &parents))
+
+    let (shape, origin) = if !one.parents.is_empty() {
+        (Shape::Nested, state.nested_origin(id, &one.parents))
     } else if one.framework_id.is_empty() {
         (Shape::Standalone, None)
     } else {

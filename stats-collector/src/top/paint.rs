@@ -140,8 +140,10 @@ fn totals(picture: &Picture, chosen: &[&Row], time: &str) -> String {
         let is_outer = |row: &&&Row| matches!(row.shape, Shape::Container | Shape::Standalone);
         chosen.iter().filter(is_outer)
     };
-    let cores: f64 = outer().filter_map(|row| row.cpus.used).sum();
-    let memory: f64 = outer().filter_map(|row| row.memory.used).sum();
+    // The sum of nothing is -0.0.
+    let sum = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, |sum, one| sum + one);
+    let cores = sum(&mut outer().filter_map(|row| row.cpus.used));
+    let memory = sum(&mut outer().filter_map(|row| row.memory.used));
     let waiting = chosen
         .iter()
         .filter(|row| row.throttled.is_some_and(|share| share > 0.0));

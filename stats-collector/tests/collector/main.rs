@@ -10,4 +10,5 @@ mod program;
 mod replies;
 mod scale;
 mod tasks;
+mod top;
 mod turns;
