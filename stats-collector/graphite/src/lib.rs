@@ -20,6 +20,7 @@ mod batch;
 mod connection;
 mod counters;
 mod destination;
+mod distinct;
 mod encode;
 mod fleet;
 mod path;
@@ -34,15 +35,20 @@ mod transport;
 mod ways;
 mod window;
 
-pub use app_name::app_name;
+pub use app_name::{app_name, readable_part};
 pub use batch::Batch;
 pub use connection::{Connection, ConnectionError, Timeouts};
 pub use counters::{Counters, SpoolCounters};
 pub use destination::{Address, Destination, Protocol, Transport};
+pub use distinct::distinct;
 pub use encode::{Value, encode_point, encode_value};
 pub use fleet::{Delivery, Fleet, FleetConfig, FleetError, Route, UndeliveredError};
 pub use path::{COMPONENT_MAX, MetricPath, PathError, component};
 pub use ring::{Hash, Replication, RingError};
+pub use fleet::{
+    Delivery, Fleet, FleetConfig, FleetError, Hash, Replication, Route, UndeliveredError,
+};
+pub use path::{COMPONENT_MAX, MetricPath, PathError};
 pub use roster::{Member, Roster};
 pub use schedule::{PointTime, phase, until_next};
 pub use sink::{FinishError, Sink, SinkConfig};

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::distinct::is_plain;
+
 /// The most bytes one component may have. A file name ends at 255 and whisper adds `.wsp`; the rest
 /// is room for what relays and aggregators append.
 pub const COMPONENT_MAX: usize = 200;
@@ -51,6 +53,7 @@ impl MetricPath {
     /// # Errors
     /// [`PathError`] if a component is empty, too long or holds another character.
     pub fn parse(dotted: &str) -> Result<Self, PathError> {
+        let is_plain = |c: char| u8::try_from(c).is_ok_and(is_plain);
         if let Some(character) = dotted.chars().find(|&c| c != '.' && !is_plain(c)) {
             return Err(PathError::Character {
                 path: dotted.to_owned(),
@@ -67,10 +70,25 @@ impl MetricPath {
     }
 
     /// Appends one component made from any text: each other character becomes `_`, what is over
-    /// [`COMPONENT_MAX`] is cut off, and nothing at all becomes `_`.
+    /// [`COMPONENT_MAX`] is cut off, and nothing at all becomes `_`. For names that are known to differ, or may meet; the
+    /// others go through [`distinct()`](crate::distinct()) first.
     pub fn push(&mut self, component: &str) -> &mut Self {
         self.0.push('.');
-        push_component(&mut self.0, component);
+        // Nearly all are: field names, slots and most apps.
+        let is_ready =
+            (1..=COMPONENT_MAX).contains(&component.len()) && component.bytes().all(is_plain);
+        if is_ready {
+            self.0.push_str(component);
+            return self;
+        }
+        let start = self.0.len();
+        let plain = |c: char| u8::try_from(c).ok().filter(|byte| is_plain(*byte));
+        let kept = component.chars().take(COMPONENT_MAX);
+        self.0
+            .extend(kept.map(|c| plain(c).map_or('_', char::from)));
+        if self.0.len() == start {
+            self.0.push('_');
+        }
         self
     }
 
@@ -104,38 +122,6 @@ impl fmt::Display for MetricPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// One component made from any text, see [`MetricPath::push`].
-#[must_use]
-pub fn component(text: &str) -> String {
-    let mut component = String::with_capacity(text.len().min(COMPONENT_MAX));
-    push_component(&mut component, text);
-    component
-}
-
-fn push_component(path: &mut String, component: &str) {
-    // Nearly all are: field names, slots and most apps.
-    let is_ready = (1..=COMPONENT_MAX).contains(&component.len())
-        && component.bytes().all(|b| is_plain(char::from(b)));
-    if is_ready {
-        path.push_str(component);
-        return;
-    }
-    let start = path.len();
-    path.extend(
-        component
-            .chars()
-            .take(COMPONENT_MAX)
-            .map(|c| if is_plain(c) { c } else { '_' }),
-    );
-    if path.len() == start {
-        path.push('_');
-    }
-}
-
-fn is_plain(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_' || c == '-'
 }
 
 #[cfg(test)]

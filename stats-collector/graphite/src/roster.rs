@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::{COMPONENT_MAX, app_name};
+use crate::app_name;
 
 /// Everything that is remembered of instances from one reply to the next, of each a `T`. Its size
 /// follows the number of those that live.
@@ -88,9 +88,7 @@ impl<T: Default> Roster<T> {
 }
 
 fn enrol<T: Default>(apps: &mut HashMap<Arc<str>, Slots>, name: &str, reply: u64) -> Member<T> {
-    let mut name = app_name(name);
-    // Names that a metric path would cut to the same text must share their slots.
-    name.truncate(COMPONENT_MAX);
+    let name = app_name(name);
     let app = match apps.get_key_value(name.as_str()) {
         Some((app, _)) => Arc::clone(app),
         None => name.into(),
@@ -193,23 +191,11 @@ mod tests {
     }
 
     #[test]
-    fn names_that_a_path_would_make_equal_share_their_slots() {
+    fn ids_of_one_app_share_their_slots_however_they_are_parted() {
         let mut roster = Roster::default();
-        let long = "x".repeat(300);
-        let pairs = [
-            "a=grp.app".to_owned(),
-            "b=grp_app".to_owned(),
-            format!("c={long}1"),
-            format!("d={long}2"),
-        ];
-        update(
-            &mut roster,
-            &pairs.iter().map(String::as_str).collect::<Vec<_>>(),
-        );
+        update(&mut roster, &["a=grp.app", "b=grp_app"]);
         assert_eq!(series(&mut roster, "a"), "grp_app.0");
         assert_eq!(series(&mut roster, "b"), "grp_app.1");
-        assert!(series(&mut roster, "c").ends_with("x.0"));
-        assert!(series(&mut roster, "d").ends_with("x.1"));
     }
 
     #[test]
