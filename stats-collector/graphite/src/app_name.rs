@@ -8,8 +8,10 @@ mod frameworks;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use crate::COMPONENT_MAX;
-use crate::distinct::{MARKED, mark};
+use crate::distinct::{MARKED, distinct, mark};
 
 /// Stands for an id in which nothing is readable.
 const UNNAMED: &str = "unnamed";
@@ -48,6 +50,18 @@ pub fn app_name(id: &str) -> String {
 pub fn readable_part(id: &str) -> Option<String> {
     let given = frameworks::named_by_a_person(id);
     readable_words(&without_uuids(&given))
+}
+
+/// As [`distinct()`](crate::distinct()), but for a text with a UUID in it, of which it leaves the readable part: the hash
+/// behind that tells it from others as well, and is shorter.
+pub fn distinct_without_uuid<'a>(text: &'a str, most: usize, also: &[u8]) -> Cow<'a, str> {
+    if find_uuid(text).is_none() {
+        return distinct(text, most, also);
+    }
+    let mut readable = app_name(text);
+    readable.truncate(most.saturating_sub(MARKED));
+    mark(&mut readable, text);
+    Cow::Owned(readable)
 }
 
 /// Cuts out every UUID, and what Marathon puts around one: `instance-` before it or at the very front, `marathon-`

@@ -35,7 +35,7 @@ mod transport;
 mod ways;
 mod window;
 
-pub use app_name::{app_name, readable_part};
+pub use app_name::{app_name, distinct_without_uuid, readable_part};
 pub use batch::Batch;
 pub use connection::{Connection, ConnectionError, Timeouts};
 pub use counters::{Counters, SpoolCounters};
@@ -43,12 +43,8 @@ pub use destination::{Address, Destination, Protocol, Transport};
 pub use distinct::distinct;
 pub use encode::{Value, encode_point, encode_value};
 pub use fleet::{Delivery, Fleet, FleetConfig, FleetError, Route, UndeliveredError};
-pub use path::{COMPONENT_MAX, MetricPath, PathError, component};
-pub use ring::{Hash, Replication, RingError};
-pub use fleet::{
-    Delivery, Fleet, FleetConfig, FleetError, Hash, Replication, Route, UndeliveredError,
-};
 pub use path::{COMPONENT_MAX, MetricPath, PathError};
+pub use ring::{Hash, Replication, RingError};
 pub use roster::{Member, Roster};
 pub use schedule::{PointTime, phase, until_next};
 pub use sink::{FinishError, Sink, SinkConfig};

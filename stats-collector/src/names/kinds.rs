@@ -25,7 +25,7 @@ impl Kind {
         self as usize
     }
 
-    /// What it is called in paths and, with prefix and field, in the name of a tagged series.
+    /// What it is called: in paths, in the names of tagged series between prefix and field, and in settings.
     pub(crate) fn dotted(self) -> &'static str {
         match self {
             Kind::Container => "containers",
@@ -44,8 +44,27 @@ impl Kind {
         }
     }
 
+    /// The kind that is called so.
+    pub(crate) fn of_dotted(name: &str) -> Option<Self> {
+        KINDS.into_iter().find(|kind| kind.dotted() == name)
+    }
+
     /// Whether an agent has several of it, each with a slot.
     pub(crate) fn has_instances(self) -> bool {
         self.index() < Kind::App.index()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_has_a_place_and_a_name_of_its_own() {
+        for (place, kind) in KINDS.into_iter().enumerate() {
+            assert_eq!(kind.index(), place);
+            assert_eq!(Kind::of_dotted(kind.dotted()), Some(kind));
+        }
+        assert_eq!(Kind::of_dotted("container"), None);
     }
 }

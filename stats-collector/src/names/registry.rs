@@ -1,25 +1,29 @@
-//! Who is there, with the slot and the name that each has.
+//! Who is there, with the slot and the names that each has.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use graphite::Roster;
-
+use super::app::app_of;
 use super::head::Head;
 use super::kinds::KINDS;
 use super::naming::Naming;
+use super::slot_file::{Record, SlotFile};
+use super::slots::{Claim, Slots};
 use crate::model::{Kind, Origin, Subject};
+
+/// For so many answers a group is kept that nobody asked for.
+const GROUP_KEPT: u64 = 3;
 
 /// Someone whom an answer names.
 pub(crate) trait Identity {
     /// What it is known by from one answer to the next: a container's id, a sandbox's path. Unique within its kind.
     fn id(&self) -> &str;
 
-    /// Where it comes from. Asked for once, when it is first seen, or until [`Identity::is_complete`].
+    /// Where it comes from. Asked for when it is first seen, and again for as long as it is not complete.
     fn origin(&self) -> Origin;
 
-    /// Whether the origin is all that will ever be known; if not it is asked for again the next time.
+    /// Whether the origin is all that will ever be known. What becomes known later changes the names of its series.
     fn is_complete(&self) -> bool {
         true
     }
@@ -29,9 +33,39 @@ pub(crate) trait Identity {
 #[derive(Debug)]
 pub(crate) struct Registry<M> {
     naming: Arc<Naming>,
-    rosters: [Roster<Option<Entry<M>>>; KINDS.len()],
-    groups: HashMap<Arc<str>, Entry<M>>,
+    slot_reuse_after: Duration,
+    kinds: [Members<M>; KINDS.len()],
+    groups: HashMap<Arc<str>, Group<M>>,
     single: HashMap<Kind, Entry<M>>,
+    /// Which answer of each kind's this is; one not in it has gone.
+    answers: [u64; KINDS.len()],
+    /// Whether slots changed hands since they were last written down.
+    is_changed: bool,
+}
+
+#[derive(Debug)]
+struct Members<M> {
+    /// Each in a place of its own: a table of them would be larger than all of them, and twice that while it grows.
+    of: HashMap<Box<str>, Box<Member<M>>>,
+    slots: Slots,
+}
+
+#[derive(Debug)]
+struct Member<M> {
+    entry: Entry<M>,
+    pool: Arc<str>,
+    slot: u32,
+    seen_in: u64,
+    called_in: u64,
+    /// The answer that its name is from.
+    named_in: u64,
+    is_complete: bool,
+}
+
+#[derive(Debug)]
+struct Group<M> {
+    entry: Entry<M>,
+    asked_in: u64,
 }
 
 /// One who is there.
@@ -47,12 +81,18 @@ pub(crate) struct Entry<M> {
 
 impl<M: Default> Registry<M> {
     /// One that knows nobody. A slot rests for so long when its instance has gone.
-    pub(crate) fn new(naming: Arc<Naming>, _reuse_after: Duration) -> Self {
+    pub(crate) fn new(naming: Arc<Naming>, slot_reuse_after: Duration) -> Self {
         Self {
             naming,
-            rosters: std::array::from_fn(|_| Roster::default()),
+            slot_reuse_after,
+            kinds: std::array::from_fn(|_| Members {
+                of: HashMap::new(),
+                slots: Slots::default(),
+            }),
             groups: HashMap::new(),
             single: HashMap::new(),
+            answers: [0; KINDS.len()],
+            is_changed: false,
         }
     }
 
@@ -62,83 +102,197 @@ impl<M: Default> Registry<M> {
         &mut self,
         kind: Kind,
         all: impl Iterator<Item = &'a I> + Clone,
-        _now: u64,
+        now: u64,
     ) {
-        let roster = &mut self.rosters[kind.index()];
-        let named: Vec<(&str, String)> = all
-            .clone()
-            .map(|one| (one.id(), app_of(&one.origin())))
-            .collect();
-        roster.take_in(named.iter().map(|(id, name)| (*id, name.as_str())));
+        self.answers[kind.index()] += 1;
+        let answer = self.answers[kind.index()];
+        if kind == Kind::Container {
+            self.groups
+                .retain(|_, group| group.asked_in + GROUP_KEPT >= answer);
+        }
+        let rest = self.slot_reuse_after;
+        let members = &mut self.kinds[kind.index()];
+        let mut newcomers: Vec<&I> = Vec::new();
         for one in all {
-            let Some(member) = roster.call(one.id()) else {
-                continue;
-            };
-            if member.memory.is_none() {
-                let subject = Subject {
-                    kind,
-                    app: Arc::clone(&member.app),
-                    slot: Some(member.slot),
-                    origin: one.origin(),
-                };
-                member.memory = Some(Entry::new(&self.naming, subject));
+            match members.of.get_mut(one.id()) {
+                Some(member) => {
+                    member.seen_in = answer;
+                    if !member.is_complete {
+                        newcomers.push(one);
+                    }
+                }
+                None if one.id().is_empty() => {}
+                None => newcomers.push(one),
             }
         }
-        roster.take_in(named.iter().map(|(id, name)| (*id, name.as_str())));
+        for (id, gone) in members.of.extract_if(|_, member| member.seen_in != answer) {
+            members.slots.give_back(id, &gone.pool, gone.slot, now);
+            self.is_changed = true;
+        }
+        members.slots.forget(now, rest);
+        // Those who come back are first, so that nobody takes what they had.
+        let (back, new): (Vec<&I>, Vec<&I>) = newcomers
+            .into_iter()
+            .partition(|one| members.slots.remembers(one.id()));
+        for one in back.into_iter().chain(new) {
+            self.is_changed |= members.name(kind, one, &self.naming, answer, now, rest);
+        }
     }
 
     /// The one of that id, once for each [`Registry::take_in`]: should an answer have one twice, the second would
     /// overwrite the first one's points.
     pub(crate) fn call(&mut self, kind: Kind, id: &str) -> Option<&mut Entry<M>> {
-        self.rosters[kind.index()].call(id)?.memory.as_mut()
+        let answer = self.answers[kind.index()];
+        let member = self.kinds[kind.index()].of.get_mut(id)?;
+        let is_first = member.called_in != answer;
+        member.called_in = answer;
+        is_first.then_some(&mut member.entry)
     }
 
-    /// The group of all instances of an app.
+    /// Everyone of a kind who was in the last answer, in no order.
+    pub(crate) fn of(&self, kind: Kind) -> impl Iterator<Item = (&str, &Entry<M>)> {
+        let members = self.kinds[kind.index()].of.iter();
+        members.map(|(id, member)| (&**id, &member.entry))
+    }
+
+    /// The group of all instances of an app. Forgotten when it was not asked for in a while of answers about containers.
     pub(crate) fn group(&mut self, app: &Arc<str>) -> &mut Entry<M> {
         let naming = &self.naming;
-        self.groups.entry(Arc::clone(app)).or_insert_with(|| {
-            let subject = Subject {
-                kind: Kind::App,
-                app: Arc::clone(app),
-                slot: None,
-                origin: Origin::default(),
-            };
-            Entry::new(naming, subject)
-        })
+        let group = self.groups.entry(Arc::clone(app)).or_insert_with(|| Group {
+            entry: Entry::alone(naming, Kind::App, Arc::clone(app)),
+            asked_in: 0,
+        });
+        group.asked_in = self.answers[Kind::Container.index()];
+        &mut group.entry
     }
 
     /// The only one of a kind that an agent has one of.
     pub(crate) fn single(&mut self, kind: Kind) -> &mut Entry<M> {
         let naming = &self.naming;
-        self.single.entry(kind).or_insert_with(|| {
-            let subject = Subject {
-                kind,
-                app: "".into(),
-                slot: None,
-                origin: Origin::default(),
+        let alone = || Entry::alone(naming, kind, "".into());
+        self.single.entry(kind).or_insert_with(alone)
+    }
+
+    /// Takes over the slots of before a restart, at this time. To be done before anybody is taken in.
+    pub(crate) fn recall(&mut self, file: SlotFile, now: u64) {
+        for record in file.records {
+            let claim = Claim {
+                pool: record.pool.into(),
+                slot: record.slot,
+                since: record.gone_since.unwrap_or(now).min(now),
             };
-            Entry::new(naming, subject)
-        })
+            self.kinds[record.kind.index()]
+                .slots
+                .recall(&record.id, claim);
+        }
+    }
+
+    /// Who has which slot, to be written down; None if nothing changed since this was last asked.
+    pub(crate) fn slots(&mut self) -> Option<SlotFile> {
+        if !std::mem::take(&mut self.is_changed) {
+            return None;
+        }
+        let mut records = Vec::new();
+        for (kind, members) in KINDS.into_iter().zip(&self.kinds) {
+            let there = members.of.iter().map(|(id, member)| Record {
+                kind,
+                pool: member.pool.to_string(),
+                slot: member.slot,
+                id: id.to_string(),
+                gone_since: None,
+            });
+            let gone = members.slots.claims().map(|(id, claim)| Record {
+                kind,
+                pool: claim.pool.to_string(),
+                slot: claim.slot,
+                id: id.to_owned(),
+                gone_since: Some(claim.since),
+            });
+            records.extend(there.chain(gone));
+        }
+        Some(SlotFile { records })
+    }
+
+    /// How many pools of slots, and how many who went.
+    #[cfg(test)]
+    pub(super) fn remembered(&self, kind: Kind) -> (usize, usize) {
+        self.kinds[kind.index()].slots.remembered()
+    }
+}
+
+impl<M: Default> Members<M> {
+    /// Gives one a slot and its names, unless they are what they were. Whether it did.
+    fn name(
+        &mut self,
+        kind: Kind,
+        one: &impl Identity,
+        naming: &Naming,
+        answer: u64,
+        now: u64,
+        rest: Duration,
+    ) -> bool {
+        let id = one.id();
+        let origin = one.origin();
+        if let Some(known) = self.of.get_mut(id) {
+            let is_twice = known.named_in == answer;
+            if is_twice || known.entry.subject.origin == origin {
+                known.is_complete |= !is_twice && one.is_complete();
+                return false;
+            }
+        }
+        let mut subject = subject_of(kind, origin);
+        let pool = naming.pool(&subject);
+        let earlier = self.of.remove(id);
+        let (pool, slot) = match &earlier {
+            Some(earlier) if *earlier.pool == *pool => (Arc::clone(&earlier.pool), earlier.slot),
+            Some(earlier) => {
+                let taken = self.slots.take(id, &pool, now, rest);
+                self.slots
+                    .give_back(id.into(), &earlier.pool, earlier.slot, now);
+                taken
+            }
+            None => self.slots.take(id, &pool, now, rest),
+        };
+        subject.slot = Some(slot);
+        let member = Member {
+            entry: Entry {
+                head: naming.head(&subject),
+                subject,
+                memory: earlier.map_or_else(M::default, |earlier| earlier.entry.memory),
+            },
+            pool,
+            slot,
+            seen_in: answer,
+            called_in: 0,
+            named_in: answer,
+            is_complete: one.is_complete(),
+        };
+        self.of.insert(id.into(), Box::new(member));
+        true
+    }
+}
+
+fn subject_of(kind: Kind, origin: Origin) -> Subject {
+    Subject {
+        kind,
+        app: app_of(kind, &origin).into(),
+        slot: None,
+        origin,
     }
 }
 
 impl<M: Default> Entry<M> {
-    fn new(naming: &Naming, subject: Subject) -> Self {
+    fn alone(naming: &Naming, kind: Kind, app: Arc<str>) -> Self {
+        let subject = Subject {
+            kind,
+            app,
+            slot: None,
+            origin: Origin::default(),
+        };
         Self {
             head: naming.head(&subject),
             subject,
             memory: M::default(),
         }
     }
-}
-
-fn app_of(origin: &Origin) -> String {
-    let ids = [
-        &origin.executor_id,
-        &origin.task_id,
-        &origin.source,
-        &origin.task_name,
-    ];
-    let given = ids.into_iter().flatten().find(|id| !id.is_empty());
-    given.cloned().unwrap_or_default()
 }

@@ -7,6 +7,12 @@ use graphite::MetricPath;
 
 use crate::model::Kind;
 
+/// Long enough that who restarts is told from who was there before, short enough that slots stay few.
+const SLOT_REUSE_AFTER: Duration = Duration::from_secs(60);
+
+/// More than ten thousand containers have.
+const MOST_SERIES: usize = 1_000_000;
+
 /// All that is chosen of names, as it is written; [`super::Naming`] and [`super::Selection`] check it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NamesSettings {
@@ -28,10 +34,32 @@ pub(crate) struct NamesSettings {
     pub(crate) state_file: Option<PathBuf>,
     /// Which fields there are, for all kinds.
     pub(crate) fields: FieldRules,
-    /// Which fields there are, by kind; what is not decided here, `fields` decide.
+    /// Which fields there are, by kind: what these allow is in the place of what `fields` allow, what either denies is
+    /// denied.
     pub(crate) fields_by_kind: Vec<(Kind, FieldRules)>,
     /// The most series.
     pub(crate) most_series: usize,
+}
+
+impl NamesSettings {
+    /// The defaults, for an agent of this name.
+    pub(crate) fn new(prefix: MetricPath, host: String) -> Self {
+        Self {
+            prefix,
+            host,
+            form: Form::Path,
+            templates: Vec::new(),
+            tags: ["host", "app", "slot", "framework"]
+                .map(str::to_owned)
+                .into(),
+            labels: Vec::new(),
+            slot_reuse_after: SLOT_REUSE_AFTER,
+            state_file: None,
+            fields: FieldRules::default(),
+            fields_by_kind: Vec::new(),
+            most_series: MOST_SERIES,
+        }
+    }
 }
 
 /// How subjects are told apart.

@@ -169,7 +169,7 @@ mod tests {
         let written = std::fs::read_to_string(file).unwrap();
         let lines: Vec<_> = written.lines().collect();
         assert_eq!(lines.len(), 2, "{written}");
-        let labels = "\"labels\":{\"host\":\"node_1\",\"app\":\"web\",\"slot\":\"0\"}";
+        let labels = "\"labels\":{\"app\":\"web\",\"host\":\"node_1\",\"slot\":\"0\"}";
         assert_eq!(
             lines[0],
             format!(

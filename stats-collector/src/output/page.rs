@@ -224,14 +224,14 @@ mod tests {
             text,
             "# HELP mesos_container_mem_rss_bytes Resident.\n\
              # TYPE mesos_container_mem_rss_bytes gauge\n\
-             mesos_container_mem_rss_bytes{host=\"node_1\",app=\"web\",slot=\"0\"} 1\n\
-             mesos_container_mem_rss_bytes{host=\"node_1\",app=\"web\",slot=\"1\"} 1\n\
+             mesos_container_mem_rss_bytes{app=\"web\",host=\"node_1\",slot=\"0\"} 1\n\
+             mesos_container_mem_rss_bytes{app=\"web\",host=\"node_1\",slot=\"1\"} 1\n\
              # HELP mesos_container_disk_statistics_used_bytes In use.\n\
              # TYPE mesos_container_disk_statistics_used_bytes gauge\n\
-             mesos_container_disk_statistics_used_bytes{host=\"node_1\",app=\"web\",slot=\"0\",volume=\"a/b\"} 0.5\n\
-             mesos_container_disk_statistics_used_bytes{host=\"node_1\",app=\"web\",slot=\"0\",volume=\"a.b\"} 0.5\n\
-             mesos_container_disk_statistics_used_bytes{host=\"node_1\",app=\"web\",slot=\"1\",volume=\"a/b\"} 0.5\n\
-             mesos_container_disk_statistics_used_bytes{host=\"node_1\",app=\"web\",slot=\"1\",volume=\"a.b\"} 0.5\n\
+             mesos_container_disk_statistics_used_bytes{app=\"web\",host=\"node_1\",slot=\"0\",volume=\"a/b\"} 0.5\n\
+             mesos_container_disk_statistics_used_bytes{app=\"web\",host=\"node_1\",slot=\"0\",volume=\"a.b\"} 0.5\n\
+             mesos_container_disk_statistics_used_bytes{app=\"web\",host=\"node_1\",slot=\"1\",volume=\"a/b\"} 0.5\n\
+             mesos_container_disk_statistics_used_bytes{app=\"web\",host=\"node_1\",slot=\"1\",volume=\"a.b\"} 0.5\n\
              # HELP mesos_agent_slave_cpus_total As the agent names it.\n\
              # TYPE mesos_agent_slave_cpus_total untyped\n\
              mesos_agent_slave_cpus_total{host=\"node_1\"} 4\n"

@@ -313,6 +313,21 @@ fn a_uuid_is_known_in_either_case_and_whatever_stands_around_it() {
 }
 
 #[test]
+fn what_is_to_be_told_apart_keeps_a_hash_of_its_uuid_and_not_the_uuid() {
+    let of = |text: &str| distinct_without_uuid(text, 200, b"").into_owned();
+    let (one, other) = (
+        of(&format!("db#data#{UUID}")),
+        of("db#data#5c0e7f3e-7d3a-11e5-8d7f-0242ac110002"),
+    );
+    assert!(
+        one.starts_with("db_data--") && other.starts_with("db_data--"),
+        "{one} {other}"
+    );
+    assert_ne!(one, other);
+    assert_eq!(of("sda"), "sda");
+}
+
+#[test]
 fn a_huge_id_is_cut_and_still_told_from_another() {
     let long = "x".repeat(100_000);
     let (one, other) = (app_name(&format!("{long}a")), app_name(&format!("{long}b")));

@@ -102,7 +102,7 @@ async fn every_wanted_number_reaches_carbon_under_its_name_at_its_aligned_time()
         let mut writer = outlet.begin(&web, &head, 1_795_253_796.9).unwrap();
         writer.put(&USED, None, (u64::MAX).into());
         writer.put(&VOLUME, Some("a b"), 0.5.into());
-        writer.put_unknown("slave/cpus", (-3_i64).into());
+        writer.put_unknown("slave.cpus", (-3_i64).into());
         writer.put_unknown("mem_limit_bytes", 1_u64.into());
         writer.put(&USED, None, f64::NAN.into());
     }
@@ -125,7 +125,7 @@ async fn every_wanted_number_reaches_carbon_under_its_name_at_its_aligned_time()
     assert_eq!(
         text,
         "mesos.node_1.containers.web.0.mem_rss_bytes 18446744073709551615 1795253790\n\
-         mesos.node_1.containers.web.0.disk_statistics.a_b.used_bytes 0.5 1795253790\n\
+         mesos.node_1.containers.web.0.disk_statistics.a_b--c8687a08.used_bytes 0.5 1795253790\n\
          mesos.node_1.containers.web.0.slave.cpus -3 1795253790\n"
     );
 }
