@@ -12,6 +12,7 @@
 //! [`turn`] is where all of them meet, [`daemon`] repeats it, [`config`] is what a person chose, [`health`] is what the
 //! collector tells of itself.
 
+mod any_reply;
 mod cli;
 mod config;
 mod daemon;
@@ -32,5 +33,6 @@ mod tasks;
 mod top;
 mod turn;
 
+pub use any_reply::read_any_reply;
 pub use program::run;
 use sys::use_builtin_resolver;

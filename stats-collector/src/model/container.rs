@@ -191,7 +191,8 @@ fn share(part: Option<u64>, whole: Option<u64>) -> Option<f64> {
 /// Of two that are there, the second above zero.
 fn ratio(part: Option<f64>, whole: Option<f64>) -> Option<f64> {
     let (part, whole) = part.zip(whole)?;
-    (whole > 0.0).then(|| part / whole)
+    let ratio = part / whole;
+    (whole > 0.0 && ratio.is_finite()).then_some(ratio)
 }
 
 fn float(number: u64) -> f64 {

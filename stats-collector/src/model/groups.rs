@@ -105,8 +105,9 @@ impl Group {
             }
         }
         for (overall, ratio) in RATIOS.iter().zip(&self.ratios) {
-            if ratio.whole > 0.0 {
-                out.put(&overall.field, None, (ratio.part / ratio.whole).into());
+            let share = ratio.part / ratio.whole;
+            if ratio.whole > 0.0 && share.is_finite() {
+                out.put(&overall.field, None, share.into());
             }
         }
     }
@@ -123,7 +124,8 @@ impl Tally {
             }
             Some(Value::Signed(value)) => return self.add(Some(Value::Float(value as f64))),
             Some(Value::Float(value)) => {
-                self.sum = (f64::from_bits(self.sum) + value).to_bits();
+                let sum = f64::from_bits(self.sum) + value;
+                self.sum = sum.clamp(f64::MIN, f64::MAX).to_bits();
                 let max = f64::from_bits(self.max);
                 self.max = if is_first { value } else { max.max(value) }.to_bits();
             }

@@ -90,9 +90,8 @@ impl Since<'_> {
         now: impl Into<Value>,
     ) -> Option<f64> {
         let growth = self.growth(field, along, now);
-        growth
-            .zip(self.elapsed)
-            .map(|(growth, elapsed)| growth / elapsed)
+        let rate = growth? / self.elapsed?;
+        rate.is_finite().then_some(rate)
     }
 
     /// What a counter of CFS periods grew by. It is of 32 bits: one that went back by so much that it cannot have grown
@@ -129,7 +128,8 @@ impl Since<'_> {
             }
             Value::Float(now) => {
                 let before = f64::from_bits(self.swap(key, now.to_bits())?);
-                Some(now - before)
+                let difference = now - before;
+                difference.is_finite().then_some(difference)
             }
         }
     }

@@ -2,6 +2,8 @@
 
 mod fields;
 
+use std::collections::HashSet;
+
 use graphite::Value;
 use serde::de::MapAccess;
 
@@ -110,13 +112,29 @@ impl<'de> Message<'de> for Blkio {
         value: &mut Pending<'_, 'de, A>,
     ) -> Result<bool, A::Error> {
         match key {
-            "cfq" => self.cfq = value.list()?,
-            "cfq_recursive" => self.cfq_recursive = value.list()?,
-            "throttling" => self.throttling = value.list()?,
+            "cfq" => self.cfq = devices(value)?,
+            "cfq_recursive" => self.cfq_recursive = devices(value)?,
+            "throttling" => self.throttling = devices(value)?,
             _ => return Ok(false),
         }
         Ok(true)
     }
+}
+
+/// A list of devices; one that is there a second time is left out.
+fn devices<'de, A: MapAccess<'de>>(
+    value: &mut Pending<'_, 'de, A>,
+) -> Result<Vec<Device>, A::Error> {
+    let mut seen = HashSet::new();
+    let mut devices: Vec<Device> = value.list()?;
+    devices.retain(|device| {
+        let is_new = seen.insert(device.number);
+        if !is_new {
+            value.is_odd();
+        }
+        is_new
+    });
+    Ok(devices)
 }
 
 impl<'de> Message<'de> for Device {

@@ -28,7 +28,7 @@ pub(crate) use acquaintance::{Acquaintance, Verdict};
 
 pub(crate) use episodes::Episodes;
 pub(crate) use error::ScrapeError;
-pub(crate) use state::State;
+pub(crate) use state::{State, parse as parse_state};
 
 /// About twice what 10,000 containers with every isolator come to, nested statistics included.
 const LARGEST: usize = 64 << 20;

@@ -21,7 +21,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 19] = [
     Target {
         name: "recordio",
         run: targets::recordio::run,
@@ -81,6 +81,10 @@ pub const TARGETS: [Target; 18] = [
     Target {
         name: "agent_answers",
         run: targets::agent_answers::run,
+    },
+    Target {
+        name: "agent_samples",
+        run: targets::agent_samples::run,
     },
     Target {
         name: "profiles",

@@ -1,6 +1,7 @@
 //! One module a target: what its input means, and what must hold of it.
 
 pub(crate) mod agent_answers;
+pub(crate) mod agent_samples;
 pub(crate) mod archives;
 pub(crate) mod breaches;
 pub(crate) mod changes;
