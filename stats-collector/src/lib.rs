@@ -15,6 +15,7 @@
 mod any_reply;
 mod cli;
 mod config;
+mod connect;
 mod daemon;
 mod disk_scrape;
 mod health;

@@ -1,34 +1,76 @@
 //! The program: what the command line asks for, and how it ended.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use settings::Sources;
+use tokio::runtime::Runtime;
 use tracing::level_filters::LevelFilter;
 use tracing::warn;
 
 use crate::cli::{self, Run, Task};
 use crate::config::{Config, Purpose, config};
-use crate::top::{self, TopSettings};
+use crate::connect::{self, Tried};
+use crate::top::{self, TopError, TopSettings};
 use crate::{daemon, use_builtin_resolver};
 
 /// What clap also exits with when options are wrong.
 const USAGE: u8 = 2;
+
+const RESOLVER: &str = "the C library keeps to /etc/nsswitch.conf for host names";
 
 /// Does what the command line says.
 pub fn run() -> ExitCode {
     match cli::read() {
         Task::Run(run) => ship(&run),
         Task::Top { sources, settings } => show(&sources, settings),
-        Task::Check { sources, .. } => {
-            match sources.load(|said, check| config(Purpose::Ship, said, check)) {
-                Ok((_, said)) => {
-                    print!("{}", said.effective());
-                    ExitCode::SUCCESS
+        Task::Check {
+            sources,
+            is_connecting,
+        } => check(&sources, is_connecting),
+    }
+}
+
+fn check(sources: &Sources, is_connecting: bool) -> ExitCode {
+    let (config, said) = match sources.load(|said, check| config(Purpose::Ship, said, check)) {
+        Ok(loaded) => loaded,
+        Err(errors) => return refuse(&errors),
+    };
+    let mut shown = said.effective().to_string();
+    let mut is_well = true;
+    if is_connecting {
+        if !use_builtin_resolver() {
+            eprintln!("mesos-stats-collector: {RESOLVER}");
+        }
+        let tried = runtime().map(|runtime| runtime.block_on(connect::connect(&config)));
+        match tried {
+            Ok(tried) => {
+                is_well = tried.iter().all(Tried::is_well);
+                shown.push('\n');
+                for one in tried {
+                    shown.push_str(&format!("# {one}\n"));
                 }
-                Err(errors) => refuse(&errors),
             }
+            Err(error) => return fail(&WorkError::Runtime(error)),
         }
     }
+    match io::stdout().lock().write_all(shown.as_bytes()) {
+        Ok(()) if is_well => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::FAILURE,
+        // The reader of a pipe has had enough, as in `| head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("mesos-stats-collector: {error}");
+    ExitCode::FAILURE
+}
+
+fn runtime() -> io::Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build()
 }
 
 fn refuse(errors: &settings::ConfigErrors) -> ExitCode {
@@ -51,14 +93,11 @@ fn ship(run: &Run) -> ExitCode {
     };
     log_to_stderr(config.log);
     if !use_builtin_resolver() {
-        warn!("the C library keeps to /etc/nsswitch.conf for host names");
+        warn!("{RESOLVER}");
     }
     match work(config, run) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("mesos-stats-collector: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => fail(&error),
     }
 }
 
@@ -67,24 +106,15 @@ fn show(sources: &Sources, settings: TopSettings) -> ExitCode {
         Ok(loaded) => loaded,
         Err(errors) => return refuse(&errors),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let shown = match runtime {
-        Ok(runtime) => {
-            let shown = runtime.block_on(top::run(&config, settings));
-            // Whoever still waits for a disk or an agent is left to it.
-            runtime.shutdown_background();
-            shown.map_err(|error| error.to_string())
-        }
-        Err(error) => Err(format!("start the runtime: {error}")),
-    };
+    let shown = runtime().map_err(TopError::Runtime).and_then(|runtime| {
+        let shown = runtime.block_on(top::run(&config, settings));
+        // Whoever still waits for a disk or an agent is left to it.
+        runtime.shutdown_background();
+        shown
+    });
     match shown {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("mesos-stats-collector: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => fail(&error),
     }
 }
 
@@ -110,9 +140,7 @@ enum WorkError {
 }
 
 fn work(config: Config, run: &Run) -> Result<(), WorkError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     if !run.is_once {
         return Ok(runtime.block_on(daemon::run(config))?);
     }

@@ -52,6 +52,9 @@ pub(crate) fn all_columns() -> Vec<Column> {
 /// Why it ended before it was told to.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TopError {
+    /// Nothing was begun.
+    #[error("start the runtime: {0}")]
+    Runtime(io::Error),
     /// The agent says nothing.
     #[error(transparent)]
     Scrape(#[from] ScrapeError),

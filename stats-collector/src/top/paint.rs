@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn where_there_is_little_room_the_name_stays() {
-        let lines = screen(&picture(), &view(), (50, 24), "");
+        let lines = screen(&picture(), &view(), (60, 24), "");
         let heading = lines[2].plain();
         assert!(
             heading.starts_with("                  CPU▼ "),

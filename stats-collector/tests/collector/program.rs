@@ -216,3 +216,58 @@ fn trouble_is_logged_when_it_begins_and_when_it_is_over_not_at_each_scrape() {
     );
     carbon.wait_for(|line| line.contains(".collector.scrape_errors 3 "));
 }
+
+fn check(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = command()
+        .args(["check-config", "--agent-api=v0"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    let told = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(told).unwrap())
+}
+
+#[test]
+fn a_check_tells_what_holds_and_who_can_be_reached_and_sends_nothing() {
+    let (agent, carbon) = (Agent::start([body(CGROUPS)]), Carbon::start());
+    let address = format!("http://{}", agent.place());
+    let there = format!("tcp://{}", carbon.place());
+    let (code, told) = check(&["--agent", &address, "--graphite", &there]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(
+        told.contains(&format!("agent.address = \"{address}\"  # --agent\n")),
+        "{told}"
+    );
+    assert!(agent.requests().is_empty());
+
+    let away = format!("{there},tcp://{}", nowhere());
+    let (code, told) = check(&["--connect", "--agent", &address, "--graphite", &away]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(
+        told.contains(&format!(
+            "# agent {address}: {address} lists 2 containers\n"
+        )),
+        "{told}"
+    );
+    assert!(
+        told.contains(&format!("# carbon {there}: connected to ")),
+        "{told}"
+    );
+    assert!(
+        told.contains("FAILED: ") && told.contains("refused"),
+        "{told}"
+    );
+    assert!(carbon.lines().is_empty());
+
+    let (code, told) = check(&["--connect", "--agent", &address, "--graphite", &there]);
+    assert_eq!(code, Some(0), "{told}");
+    let denied = Agent::start([Reply::Status(403, "")]);
+    let address = format!("http://{}", denied.place());
+    let (code, told) = check(&["--connect", "--agent", &address, "--graphite", &there]);
+    assert_eq!(code, Some(1), "{told}");
+    assert!(
+        told.contains(&format!("# agent {address}: FAILED: ")),
+        "{told}"
+    );
+    assert_eq!(check(&["--interval=1ms"]).0, Some(2));
+}
