@@ -28,6 +28,11 @@ impl<'a> Check<'a> {
         Check::new(values, self.errors)
     }
 
+    /// The same check, for a while.
+    pub fn again(&mut self) -> Check<'_> {
+        Check::new(self.values, self.errors)
+    }
+
     /// Whether anything was found wrong so far.
     pub fn is_clean(&self) -> bool {
         self.errors.is_empty()

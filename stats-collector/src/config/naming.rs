@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use graphite::MetricPath;
 use mesos_agent::AgentAddress;
 use settings::value::{self, list, parsed, text};
-use settings::{Check, Key, Said, Value};
+use settings::{Check, Key, Said, Value, Values};
 
 use super::keys;
 use crate::model::Kind;
-use crate::names::{FieldRules, Form, KINDS, LabelRule, NamesSettings};
+use crate::names::{
+    About, FieldRules, Form, KINDS, LabelRule, NamesSettings, Naming, Selection, SelectionError,
+};
 
 const PATTERNS: &str = "a list of patterns of fields, such as [\"cpus_*\", \"mem_*_bytes\"]";
 
@@ -31,7 +33,7 @@ pub(super) fn names(
             .map(str::to_owned)
     });
     let host = host.or_else(|| agent.map(|agent| agent.host().to_owned()));
-    let mut names = defaults(prefix, host.unwrap_or_else(own_name));
+    let mut names = NamesSettings::new(prefix, host.unwrap_or_else(own_name));
     names.form = form(check);
     if let Some(tags) = check.optional(keys::NAMES_TAGS, "a list of variables", list) {
         if names.form == Form::Path {
@@ -67,25 +69,44 @@ pub(super) fn names(
         }
     }
     names.state_file = state_dir.map(|directory| directory.join("slots.json"));
+    if check.is_clean() {
+        names_fit(&names, said, check);
+    }
     Some(names)
 }
 
-fn defaults(prefix: MetricPath, host: String) -> NamesSettings {
-    NamesSettings {
-        prefix,
-        host,
-        form: Form::Path,
-        templates: Vec::new(),
-        tags: ["host", "app", "slot", "framework"]
-            .map(str::to_owned)
-            .into(),
-        labels: Vec::new(),
-        slot_reuse_after: std::time::Duration::from_secs(60),
-        state_file: None,
-        fields: FieldRules::default(),
-        fields_by_kind: Vec::new(),
-        most_series: 1_000_000,
+/// Whether series can be named so, as those see it who name them; each error at the key that it is about.
+fn names_fit(names: &NamesSettings, said: &Said, check: &mut Check<'_>) {
+    for error in Naming::new(names).err().unwrap_or_default() {
+        match error.about() {
+            About::Kind(kind) => match table_of(said, kind) {
+                Some(table) => check.of(table).unusable(keys::KIND_TEMPLATE, &error),
+                None => check.unusable(keys::NAMES_PREFIX, &error),
+            },
+            About::Tags => check.unusable(keys::NAMES_TAGS, &error),
+            About::Labels => check.unusable(keys::NAMES_LABELS, &error),
+        }
     }
+    for error in Selection::new(names).err().unwrap_or_default() {
+        let SelectionError::Pattern { kind, pattern } = &error;
+        let table = kind.and_then(|kind| table_of(said, kind));
+        let (mut check, allow, deny) = match table {
+            Some(table) => (check.of(table), keys::KIND_ALLOW, keys::KIND_DENY),
+            None => (check.again(), keys::FIELDS_ALLOW, keys::FIELDS_DENY),
+        };
+        let allowed = check.given(allow).and_then(|given| list(&given.value));
+        let is_allowed = allowed.is_some_and(|all| all.contains(pattern));
+        check.unusable(if is_allowed { allow } else { deny }, &error);
+    }
+}
+
+/// The table that says something of a kind.
+fn table_of<'s>(said: &'s Said, kind: &str) -> Option<&'s Values> {
+    let is_it = |table: &&Values| {
+        let name = table.get(keys::KIND_NAME);
+        name.is_some_and(|given| text(&given.value) == Some(kind))
+    };
+    said.entries(keys::KINDS).iter().find(is_it)
 }
 
 /// As the system has it.

@@ -204,6 +204,15 @@ fn what_is_said_without_naming_it_is_what_holds_by_default() {
     assert_eq!(format!("{explicit:?}"), format!("{implicit:?}"));
 }
 
+/// A carbon for who does not say anything of one.
+fn carbon_for(text: &str) -> Vec<(&'static str, &'static str)> {
+    let is_said = text.contains("graphite");
+    (!is_said)
+        .then_some(("graphite.address", "tcp://carbon:2003"))
+        .into_iter()
+        .collect()
+}
+
 #[test]
 fn each_error_names_its_place_the_key_the_value_and_what_is_allowed() {
     for (text, want) in [
@@ -354,7 +363,8 @@ fn each_error_names_its_place_the_key_the_value_and_what_is_allowed() {
             "1: unknown key \"intervall\"; did you mean \"interval\"?",
         ),
     ] {
-        let errors = load(text).unwrap_err().to_string();
+        let errors = load_all(text, &[], &carbon_for(text)).map(|_| ());
+        let errors = errors.unwrap_err().to_string();
         let found = errors.lines().any(|error| {
             let error = error.strip_prefix("/etc/collector.toml:").unwrap_or(error);
             error.contains(want)

@@ -34,7 +34,7 @@ pub(crate) use ceiling::{Ceiling, Over, Tally};
 pub(crate) use head::{Head, Name};
 pub(crate) use kinds::KINDS;
 pub(crate) use naming::Naming;
-pub(crate) use naming_error::NamingError;
+pub(crate) use naming_error::{About, NamingError};
 pub(crate) use registry::{Entry, Identity, Registry};
 pub(crate) use selection::{Selection, SelectionError};
 pub(crate) use settings::{FieldRules, Form, LabelRule, NamesSettings};

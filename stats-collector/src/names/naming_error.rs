@@ -81,6 +81,33 @@ pub(crate) enum NamingError {
     },
 }
 
+/// What an error is about, by which its place in the configuration is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum About {
+    /// The path of this kind.
+    Kind(&'static str),
+    /// Which tags there are.
+    Tags,
+    /// Labels that become tags.
+    Labels,
+}
+
+impl NamingError {
+    /// What it is about.
+    pub(crate) fn about(&self) -> About {
+        match self {
+            Self::Template { kind, .. } | Self::TemplateWithTags { kind } => About::Kind(kind),
+            Self::KindsMeet { one, .. } => About::Kind(one),
+            Self::UnknownTag { .. } | Self::TagTwice { .. } | Self::TagMissing { .. } => {
+                About::Tags
+            }
+            Self::LabelTag { .. } | Self::LabelTagTaken { .. } | Self::LabelTagTwice { .. } => {
+                About::Labels
+            }
+        }
+    }
+}
+
 /// Why a template cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Why {
