@@ -22,6 +22,8 @@ pub(crate) enum Task {
         /// Whether the agent and the carbons are to be reached, too.
         is_connecting: bool,
     },
+    /// Prints the manual's page of every number.
+    Reference,
     /// Shows the agent on a terminal.
     Top {
         /// Where the configuration is said.
@@ -57,6 +59,7 @@ fn task(matches: &ArgMatches) -> Task {
             sources: sources(matches),
             settings: top(matches),
         },
+        _ if matches.get_flag("metrics-reference") => Task::Reference,
         _ => Task::Run(Run {
             sources: sources(matches),
             is_once: matches.get_flag("once"),
@@ -89,6 +92,13 @@ pub(crate) fn command() -> Command {
             flag(
                 "dry-run",
                 "Print what carbon would be sent, and send nothing",
+            )
+            .display_order(0),
+        )
+        .arg(
+            flag(
+                "metrics-reference",
+                "Print what each number is, with its unit and its formula",
             )
             .display_order(0),
         )

@@ -12,7 +12,7 @@ use crate::cli::{self, Run, Task};
 use crate::config::{Config, Purpose, config};
 use crate::connect::{self, Tried};
 use crate::top::{self, TopError, TopSettings};
-use crate::{daemon, use_builtin_resolver};
+use crate::{daemon, model, use_builtin_resolver};
 
 /// What clap also exits with when options are wrong.
 const USAGE: u8 = 2;
@@ -23,6 +23,10 @@ const RESOLVER: &str = "the C library keeps to /etc/nsswitch.conf for host names
 pub fn run() -> ExitCode {
     match cli::read() {
         Task::Run(run) => ship(&run),
+        Task::Reference => {
+            print!("{}", model::page());
+            ExitCode::SUCCESS
+        }
         Task::Top { sources, settings } => show(&sources, settings),
         Task::Check {
             sources,

@@ -1,6 +1,7 @@
 //! What no table has: the fields of a later Mesos.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use graphite::Value;
 use serde_json::value::RawValue;
@@ -34,9 +35,19 @@ impl<'a> Strangers<'a> {
     }
 
     /// Every number among the unknown ones, with its path in the sample, joined by dots:
-    /// `net_rate_statistics.tx_rate.p50`. Elements of a list are numbered from 0.
+    /// `net_rate_statistics.tx_rate.p50`. Elements of an unknown list are numbered from 0. Where a known list has
+    /// elements with the same unknown field, the second and later ones have a number behind their name.
     pub(crate) fn numbers(&self, mut take: impl FnMut(&str, Value)) {
-        let mut left = KEPT_MAX;
+        let (mut left, mut used) = (KEPT_MAX, HashSet::new());
+        let mut take = |name: &str, value| {
+            let mut own = name.to_owned();
+            let mut number = 0;
+            while !used.insert(own.clone()) {
+                number += 1;
+                own = format!("{name}_{number}");
+            }
+            take(&own, value);
+        };
         for Stranger { path, key, value } in &self.kept {
             // It was read before, and is valid.
             let Ok(value) = serde_json::from_str(value.get()) else {

@@ -264,6 +264,24 @@ fn unknown_fields_are_counted_and_their_numbers_are_there_to_be_passed_on() {
 }
 
 #[test]
+fn no_two_unknown_numbers_have_the_same_name() {
+    let text = r#"{"timestamp":1,"disk_statistics":[{"inodes":6},{"inodes":7},{"inodes_1":8}],"a":{"b":1},"a.b":2,"":3}"#;
+    let mut heard = Vec::new();
+    parse(text)
+        .strangers
+        .numbers(|name, _| heard.push(name.to_owned()));
+    let wanted = [
+        "disk_statistics.inodes",
+        "disk_statistics.inodes_1",
+        "disk_statistics.inodes_1_1",
+        "a.b",
+        "a.b_1",
+        "",
+    ];
+    assert_eq!(heard, wanted);
+}
+
+#[test]
 fn a_field_of_an_unexpected_type_is_counted_and_spoils_no_other() {
     for odd in [
         r#""threads":-1"#,
