@@ -145,10 +145,18 @@ enum WorkError {
 
 fn work(config: Config, run: &Run) -> Result<(), WorkError> {
     let runtime = runtime()?;
-    if !run.is_once {
-        return Ok(runtime.block_on(daemon::run(config))?);
-    }
-    let shipped = runtime.block_on(daemon::once(config))?;
+    let done = if run.is_once {
+        let shipped = runtime.block_on(daemon::once(config));
+        shipped.map(Some).map_err(WorkError::from)
+    } else {
+        let ended = runtime.block_on(daemon::run(config));
+        ended.map(|()| None).map_err(WorkError::from)
+    };
+    // A disk that hangs keeps its thread, and must not keep the program.
+    runtime.shutdown_background();
+    let Some(shipped) = done? else {
+        return Ok(());
+    };
     let skipped = shipped.listed - shipped.containers;
     eprintln!(
         "mesos-stats-collector: shipped {} containers ({skipped} skipped), {} points",

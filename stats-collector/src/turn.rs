@@ -11,6 +11,7 @@
 
 mod book;
 mod listed;
+mod slot_keeper;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,7 @@ use crate::schedule::Due;
 use crate::scrape::{Link, ScrapeError, Scraper};
 
 use book::Book;
+use slot_keeper::SlotKeeper;
 
 /// Why there can be no [`Collector`].
 #[derive(Debug, thiserror::Error)]
@@ -90,9 +92,12 @@ impl Collector {
         let selection = Selection::new(&names).map_err(StartError::Selection)?;
         let ceiling = Ceiling::new(names.most_series);
         let outlet = Outlet::open(output, selection, ceiling, time)?;
-        let registry = Registry::new(Arc::new(naming), names.slot_reuse_after);
+        let mut registry = Registry::new(Arc::new(naming), names.slot_reuse_after);
+        // A single turn beside a daemon must not take the file from it.
+        let state_file = names.state_file.filter(|_| !is_once);
+        let slots = SlotKeeper::recall(state_file, &mut registry, book::now_secs() as u64);
         let disks = DiskScrape::new(disk_watcher, agent.timeout);
-        let book = Book::new(registry, outlet, agent.refresh, is_once, work_dir);
+        let book = Book::new(registry, slots, outlet, &agent, is_once, work_dir);
         Ok(Self {
             scraper: Scraper::new(agent),
             disks,
@@ -107,7 +112,7 @@ impl Collector {
     pub(crate) async fn turn(&mut self, due: Due) -> Result<Shipped, ScrapeError> {
         self.book.begin_turn(due);
         let shipped = self.ask().await;
-        self.book.end_turn();
+        self.book.end_turn().await;
         shipped
     }
 

@@ -117,6 +117,7 @@ fn agent(check: &mut Check<'_>, timeout: Duration) -> AgentSettings {
         access,
         list: list(check),
         has_metrics: check.truth(keys::AGENT_METRICS, true),
+        passes_unknown: check.truth(keys::AGENT_UNKNOWN_FIELDS, false),
         timeout,
         refresh: check.duration(keys::AGENT_REFRESH, Duration::from_secs(300), refresh),
     }

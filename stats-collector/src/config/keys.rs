@@ -38,6 +38,7 @@ settings::keys! {
     AGENT_NESTED = "agent.nested", "BOOL", "true", "Also containers within others: tasks of pods, debug sessions";
     AGENT_STANDALONE = "agent.standalone", "BOOL", "true", "Also containers that no framework launched";
     AGENT_METRICS = "agent.metrics", "BOOL", "true", "Also the agent's own metrics";
+    AGENT_UNKNOWN_FIELDS = "agent.unknown_fields", "BOOL", "false", "Also numbers of containers that this version does not know, as the agent calls them";
     AGENT_REFRESH = "agent.refresh", "DURATION", "5mins", "How often the agent's state is read for names and labels, when nothing unknown appears meanwhile; at least 10secs";
     GRAPHITE_ADDRESS = "graphite.address", "LIST", "", "Carbon, tcp://HOST:PORT; several with commas between them, each tcp, tls or udp, with pickle+ before it for carbon's other protocol, and :INSTANCE behind it in a ring", short "graphite";
     GRAPHITE_ROUTE = "graphite.route", "ROUTE", "all", "Which carbons a point goes to: all; failover, the first that can be reached; or by the series' name as carbon_ch, fnv1a_ch or jump_fnv1a_ch";

@@ -44,6 +44,8 @@ pub(crate) struct AgentSettings {
     pub(crate) list: List,
     /// Whether its own metrics are asked for.
     pub(crate) has_metrics: bool,
+    /// Whether numbers are passed on that this version does not know.
+    pub(crate) passes_unknown: bool,
     /// For each question.
     pub(crate) timeout: Duration,
     /// How old at the most is what is known of containers beside their statistics.

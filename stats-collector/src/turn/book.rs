@@ -10,13 +10,16 @@ use tracing::{debug, info, warn};
 
 use super::Shipped;
 use super::listed::{Listed, Sighting, kind_of};
+use super::slot_keeper::SlotKeeper;
 use crate::health::Health;
-use crate::model::{Kind, Memory, Put, container};
+use crate::model::{Groups, Kind, Memory, Put, container};
 use crate::names::{Entry, Registry};
 use crate::output::Outlet;
 use crate::sample::{self, Container, StatisticsError};
 use crate::schedule::Due;
-use crate::scrape::{Acquaintance, Episodes, List, ScrapeError, State, States, Verdict};
+use crate::scrape::{
+    Acquaintance, AgentSettings, Episodes, List, ScrapeError, State, States, Verdict,
+};
 use crate::{disk_scrape, task_scrape};
 
 /// Why a container has no points.
@@ -36,12 +39,17 @@ enum Skip {
 #[derive(Debug)]
 pub(super) struct Book {
     registry: Registry<Memory>,
+    slots: SlotKeeper,
     outlet: Outlet,
     health: Health,
     episodes: Episodes,
     acquaintance: Acquaintance,
     /// A moment that others are measured from.
     since: Instant,
+    /// Of this turn.
+    groups: Groups,
+    /// Whether numbers that no table has are passed on.
+    passes_unknown: bool,
     /// Of the agent; executors in it publish what their tasks use.
     work_dir: Option<PathBuf>,
     skipped_before: u64,
@@ -51,18 +59,22 @@ pub(super) struct Book {
 impl Book {
     pub(super) fn new(
         registry: Registry<Memory>,
+        slots: SlotKeeper,
         outlet: Outlet,
-        refresh: Duration,
+        settings: &AgentSettings,
         is_only_turn: bool,
         work_dir: Option<PathBuf>,
     ) -> Self {
         Self {
             registry,
+            slots,
             outlet,
             health: Health::default(),
             episodes: Episodes::default(),
-            acquaintance: Acquaintance::new(refresh, is_only_turn),
+            acquaintance: Acquaintance::new(settings.refresh, is_only_turn),
             since: Instant::now(),
+            groups: Groups::default(),
+            passes_unknown: settings.passes_unknown,
             work_dir,
             skipped_before: 0,
             is_empty: false,
@@ -255,6 +267,12 @@ impl Book {
             self.outlet.caught_up().await;
         }
         shipped.points = self.outlet.counters().points - before;
+        for (app, group) in self.groups.drain() {
+            let Entry { subject, head, .. } = self.registry.group(&app);
+            if let Some(mut writer) = self.outlet.begin(subject, head, group.at()) {
+                group.put(&mut writer);
+            }
+        }
         let turn = self.health.turn();
         turn.containers = Some(shipped.containers);
         turn.containers_skipped = Some(skipped);
@@ -288,7 +306,15 @@ impl Book {
             .outlet
             .begin(subject, head, sample.timestamp)
             .ok_or(Skip::Time(sample.timestamp))?;
-        container::write(&sample, memory, &mut writer);
+        let derived = container::write(&sample, memory, &mut writer);
+        if self.passes_unknown {
+            let strangers = &sample.strangers;
+            strangers.numbers(|name, value| writer.put_unknown(name, value));
+        }
+        // What lies in another container is counted there already.
+        if subject.kind != Kind::Nested {
+            self.groups.add(&subject.app, &sample, &derived);
+        }
         Ok(Told {
             at: sample.timestamp,
             unknown: sample.strangers.unknown,
@@ -325,7 +351,7 @@ impl Book {
     }
 
     /// Puts what there is to say of this turn, and hands everything over.
-    pub(super) fn end_turn(&mut self) {
+    pub(super) async fn end_turn(&mut self) {
         let now = now_secs();
         let view = self.health.view(&self.outlet, now as u64);
         let over = view.over_ceiling();
@@ -340,9 +366,11 @@ impl Book {
             view.put(&mut writer);
         }
         self.outlet.end_turn();
+        self.slots.keep(&mut self.registry).await;
     }
 
-    pub(super) async fn finish(self, deadline: Duration) -> Result<(), UndeliveredError> {
+    pub(super) async fn finish(mut self, deadline: Duration) -> Result<(), UndeliveredError> {
+        self.slots.finish(&mut self.registry, deadline).await;
         self.outlet.finish(deadline).await
     }
 }
@@ -356,7 +384,7 @@ struct Told {
 }
 
 /// Since the epoch; a clock before it has no time that whisper could hold either.
-fn now_secs() -> f64 {
+pub(super) fn now_secs() -> f64 {
     SystemTime::UNIX_EPOCH
         .elapsed()
         .unwrap_or_default()

@@ -241,7 +241,7 @@ fn a_bad_reply_is_named_and_counted_by_its_kind_and_makes_no_point() {
         let lines = told.carbon.lines();
         let has = |part: &str| lines.iter().any(|line| line.contains(part));
         assert!(has(".collector.scrape_errors 1 "), "{lines:?}");
-        assert!(has(".collector.errors"), "{kind}: {lines:?}");
+        assert!(has(&format!(".collector.errors.{kind} 1 ")), "{lines:?}");
         assert!(!has(".collector.containers "), "{lines:?}");
         assert!(told.carbon.container_lines().is_empty(), "{lines:?}");
     }
@@ -306,4 +306,24 @@ fn each_endpoint_that_limits_its_rate_is_asked_once_a_turn() {
     assert!(asked(About::Metrics).abs_diff(asked(About::List)) <= 1);
     // Nobody new has come.
     assert_eq!(asked(About::State), 1);
+}
+
+#[test]
+fn an_instance_has_its_slot_again_when_the_program_was_restarted() {
+    let sample = r#"{"timestamp":1795253796,"processes":1}"#;
+    let (first, second) = (("a", "web", sample), ("b", "web", sample));
+    let state_dir = tempfile::tempdir().unwrap();
+    let option = format!("--state-dir={}", state_dir.path().display());
+    let lines_of = |list: &[(&str, &str, &str)]| {
+        let (agent, carbon) = (agent_of(&[list]), Carbon::start());
+        let program = Program::start(&agent, &carbon.place(), &[&option]);
+        carbon.wait_for(|line| line.contains(".processes "));
+        let (status, log) = program.terminate();
+        assert!(status.success(), "{log}");
+        carbon.container_lines()
+    };
+    assert_eq!(lines_of(&[first, second]).len(), 2);
+    // The first one has gone meanwhile.
+    let lines = lines_of(&[second]);
+    assert!(lines[0].contains(".web.1.processes "), "{lines:?}");
 }
