@@ -44,7 +44,7 @@ pub use distinct::distinct;
 pub use encode::{Value, encode_point, encode_value};
 pub use fleet::{Delivery, Fleet, FleetConfig, FleetError, Route, UndeliveredError};
 pub use path::{COMPONENT_MAX, MetricPath, PathError};
-pub use ring::{Hash, Replication, RingError};
+pub use ring::{Hash, Replication, Ring, RingError};
 pub use roster::{Member, Roster};
 pub use schedule::{PointTime, phase, until_next};
 pub use sink::{FinishError, Sink, SinkConfig};

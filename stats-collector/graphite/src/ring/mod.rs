@@ -76,7 +76,7 @@ pub enum RingError {
 
 /// The places of a row of destinations.
 #[derive(Debug)]
-pub(crate) struct Ring {
+pub struct Ring {
     order: Order,
     /// For each destination the first one on the same host.
     hosts: Vec<usize>,
@@ -90,7 +90,11 @@ enum Order {
 }
 
 impl Ring {
-    pub(crate) fn new(
+    /// The ring of these destinations, in this order.
+    ///
+    /// # Errors
+    /// [`RingError`] if they make none.
+    pub fn new(
         destinations: &[Destination],
         hash: Hash,
         replication: Replication,
@@ -126,8 +130,8 @@ impl Ring {
         })
     }
 
-    /// Puts into `chosen` which destinations keep the series, best first.
-    pub(crate) fn choose(&self, series: &[u8], chosen: &mut Vec<usize>) {
+    /// Puts into `chosen` which destinations keep the series, best first, by their places in the row.
+    pub fn choose(&self, series: &[u8], chosen: &mut Vec<usize>) {
         chosen.clear();
         let name = normal(series);
         match &self.order {

@@ -1,5 +1,3 @@
-mod peers;
-
 use super::*;
 use crate::Address;
 

@@ -1,12 +1,13 @@
 //! The rings beside those of carbon itself, from PyPI, and of Debian's carbon-c-relay.
 
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
 use std::io::Write;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::{destination, replication};
-use crate::Destination;
-use crate::ring::{Hash, Replication, Ring};
+use graphite::{Address, Destination, Hash, Replication, Ring};
 
 /// How many names are compared for each ring.
 const NAMES: usize = 4000;
@@ -35,17 +36,28 @@ fn destinations(count: usize, instance: impl Fn(usize) -> Option<String>) -> Vec
     (0..count)
         .map(|number| {
             let host = format!("10.0.0.{}", number / 2 + 1);
-            destination(
-                &host,
-                2004 + 100 * (number as u16 % 2),
-                instance(number).as_deref(),
-            )
+            let port = 2004 + 100 * (number as u16 % 2);
+            let mut destination = Destination::plaintext(Address { host, port });
+            destination.instance = instance(number);
+            destination
         })
         .collect()
 }
 
+fn replication(factor: usize, diverse: bool) -> Replication {
+    Replication {
+        factor: NonZeroUsize::new(factor).unwrap(),
+        diverse,
+    }
+}
+
 fn ours(ring: &Ring, names: &[String]) -> Vec<Vec<usize>> {
-    names.iter().map(|name| super::chosen(ring, name)).collect()
+    let chosen = |name: &String| {
+        let mut chosen = Vec::new();
+        ring.choose(name.as_bytes(), &mut chosen);
+        chosen
+    };
+    names.iter().map(chosen).collect()
 }
 
 /// What a program writes when it is given this to read.
@@ -139,6 +151,15 @@ fn every_name_goes_where_carbon_sends_it() {
     }
 }
 
+/// The name with its tags in order.
+fn in_order(name: &str) -> String {
+    let (name, tags) = name.split_once(';').unwrap_or((name, ""));
+    let mut tags: Vec<_> = tags.split_terminator(';').collect();
+    tags.sort_unstable();
+    let tags = tags.iter().map(|tag| format!(";{tag}"));
+    name.to_owned() + &tags.collect::<String>()
+}
+
 /// What `carbon-c-relay -t` says of each name.
 fn relays(hash: &str, factor: usize, all: &[Destination], names: &[String]) -> Vec<Vec<usize>> {
     let mut configuration = format!("cluster carbons {hash} replication {factor}\n");
@@ -176,7 +197,7 @@ fn every_name_goes_where_carbon_c_relay_sends_it() {
     let names: Vec<_> = names()
         .iter()
         .filter(|name| name.is_ascii())
-        .map(|name| String::from_utf8(super::normal(name.as_bytes()).into_owned()).unwrap())
+        .map(|name| in_order(name))
         .collect();
     for (count, factor) in [(1, 1), (2, 1), (3, 2), (6, 3), (11, 11)] {
         let rings = [
