@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// What the spools of all destinations are to be. Each destination has its own, in a directory of
-/// its own below [`SpoolConfig::directory`], named by a [`SpoolName`].
+/// its own below [`SpoolConfig::directory`], named by a
+/// [`SpoolName`](crate::SpoolName).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpoolConfig {
     /// The directory of all spools. It is made, for its owner alone, if its parent exists.
