@@ -93,9 +93,8 @@ impl Collector {
         let ceiling = Ceiling::new(names.most_series);
         let outlet = Outlet::open(output, selection, ceiling, time)?;
         let mut registry = Registry::new(Arc::new(naming), names.slot_reuse_after);
-        // A single turn beside a daemon must not take the file from it.
-        let state_file = names.state_file.filter(|_| !is_once);
-        let slots = SlotKeeper::recall(state_file, &mut registry, book::now_secs() as u64);
+        let now = book::now_secs() as u64;
+        let slots = SlotKeeper::recall(names.state_file, &mut registry, now, is_once);
         let disks = DiskScrape::new(disk_watcher, agent.timeout);
         let book = Book::new(registry, slots, outlet, &agent, is_once, work_dir);
         Ok(Self {

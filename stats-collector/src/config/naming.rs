@@ -68,7 +68,7 @@ pub(super) fn names(
             names.fields_by_kind.push((kind, rules));
         }
     }
-    names.state_file = state_dir.map(|directory| directory.join("slots.json"));
+    names.state_file = state_dir.map(|directory| directory.join("slots"));
     if check.is_clean() {
         names_fit(&names, said, check);
     }

@@ -213,6 +213,11 @@ impl<M: Default> Registry<M> {
         Some(SlotFile { records })
     }
 
+    /// What [`Registry::slots`] last gave could not be written down.
+    pub(crate) fn slots_are_not_kept(&mut self) {
+        self.is_changed = true;
+    }
+
     /// How many pools of slots, and how many who went.
     #[cfg(test)]
     pub(super) fn remembered(&self, kind: Kind) -> (usize, usize) {

@@ -1,6 +1,7 @@
 //! Names as a whole: settings in, series out.
 
 mod ceiling;
+mod graphite;
 mod hostile;
 mod naming;
 mod registry;
@@ -8,7 +9,7 @@ mod registry;
 use std::sync::Arc;
 use std::time::Duration;
 
-use graphite::MetricPath;
+use ::graphite::MetricPath;
 
 use super::*;
 use crate::model::{Along, Field, Kind, Nature, Origin, Subject, Unit};
