@@ -27,6 +27,7 @@ mod sample;
 mod schedule;
 mod scrape;
 mod service;
+mod sources;
 #[allow(unsafe_code)]
 mod sys;
 mod task_scrape;

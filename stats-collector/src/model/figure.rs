@@ -2,6 +2,7 @@
 
 use graphite::Value;
 
+use super::Since;
 use super::field::{Along, Field, Nature, Put, Unit};
 
 /// A kind of number, and where it is found in a `T`.
@@ -62,6 +63,22 @@ pub(crate) fn put_figures<T>(
     for figure in table {
         if let Some(value) = (figure.of)(of) {
             put.put(&figure.field, along, value);
+        }
+    }
+}
+
+/// Puts what everything that grows grew by in a second. The table's figures are that; where they are found is what grows.
+pub(crate) fn put_growth<T>(
+    table: &'static [Figure<T>],
+    of: &T,
+    along: Option<&str>,
+    since: &mut Since<'_>,
+    put: &mut impl Put,
+) {
+    for Figure { field, of: found } in table {
+        let grown = found(of).and_then(|value| since.per_second(field, along, value));
+        if let Some(grown) = grown {
+            put.put(field, along, grown.into());
         }
     }
 }
