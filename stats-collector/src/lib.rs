@@ -17,7 +17,6 @@ mod cli;
 mod config;
 mod connect;
 mod daemon;
-mod disk_scrape;
 mod health;
 mod model;
 mod names;
@@ -30,8 +29,6 @@ mod service;
 mod sources;
 #[allow(unsafe_code)]
 mod sys;
-mod task_scrape;
-mod tasks;
 mod top;
 mod turn;
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   Scraper ──> containers ──> whose are they? ──> Registry ──> container::write ──┐
-//!   Scraper ──> the agent's own metrics ───────────────────────────────────────────┼──> Outlet
+//!   Scraper ──> the agent's own metrics ───────────────────────────────────────────┤
+//!   Tasks, Disks, Host ──> what stands around the agent ───────────────────────────┼──> Outlet
 //!   Health  ──> what this turn came to ────────────────────────────────────────────┘
 //! ```
 //!
@@ -13,18 +14,22 @@ mod book;
 mod listed;
 mod slot_keeper;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use graphite::{PointTime, UndeliveredError};
+use mesos_agent::Answer;
 use tokio::time::Instant;
 
 use crate::config::Config;
-use crate::disk_scrape::DiskScrape;
 use crate::names::{Ceiling, Naming, NamingError, Registry, Selection, SelectionError};
 use crate::output::{Outlet, OutputError};
 use crate::schedule::Due;
-use crate::scrape::{Link, ScrapeError, Scraper};
+use crate::scrape::{Link, List, ScrapeError, Scraper, States};
+use crate::sources::disks::Disks;
+use crate::sources::host::Host;
+use crate::sources::tasks::Tasks;
 
 use book::Book;
 use slot_keeper::SlotKeeper;
@@ -63,7 +68,9 @@ pub(crate) struct Shipped {
 #[derive(Debug)]
 pub(crate) struct Collector {
     scraper: Scraper,
-    disks: DiskScrape,
+    /// None where it is not to be asked, here and below.
+    disks: Option<Disks>,
+    host: Option<Host>,
     book: Book,
 }
 
@@ -79,6 +86,7 @@ impl Collector {
             agent,
             work_dir,
             disk_watcher,
+            host,
             names,
             output,
             ..
@@ -95,11 +103,15 @@ impl Collector {
         let mut registry = Registry::new(Arc::new(naming), names.slot_reuse_after);
         let now = book::now_secs() as u64;
         let slots = SlotKeeper::recall(names.state_file, &mut registry, now, is_once);
-        let disks = DiskScrape::new(disk_watcher, agent.timeout);
-        let book = Book::new(registry, slots, outlet, &agent, is_once, work_dir);
+        let timeout = agent.timeout;
+        let host = host.then(|| Host::new(work_dir.clone(), timeout));
+        let disks = disk_watcher.map(|socket| Disks::new(socket, timeout));
+        let tasks = work_dir.map(|work_dir| Tasks::new(work_dir, timeout));
+        let book = Book::new(registry, slots, outlet, &agent, is_once, tasks);
         Ok(Self {
             scraper: Scraper::new(agent),
             disks,
+            host,
             book,
         })
     }
@@ -116,45 +128,50 @@ impl Collector {
     }
 
     async fn ask(&mut self) -> Result<Shipped, ScrapeError> {
-        let book = &mut self.book;
-        let link = match self.scraper.link().await {
-            Ok(link) => link,
+        let Self {
+            scraper,
+            disks,
+            host,
+            book,
+        } = self;
+        let begun = Instant::now();
+        let (asked, disks, machine) = tokio::join!(
+            ask_agent(scraper),
+            timed(disks.as_mut().map(Disks::ask)),
+            timed(host.as_mut().map(Host::ask)),
+        );
+        book.asked(begun.elapsed());
+        if let Some((told, took)) = disks {
+            book.disks(told, took).await;
+        }
+        if let Some((told, took)) = machine {
+            book.host(told, took);
+        }
+        let shipped = match asked {
+            Ok(asked) => {
+                if let Some(host) = host {
+                    host.learn(asked.work_dir);
+                }
+                match asked.own {
+                    None => {}
+                    Some(Ok(answer)) => book.metrics(&answer),
+                    Some(Err(error)) => book.failed("snapshot", &error),
+                }
+                match asked.listed {
+                    Ok(answer) => book.containers(asked.list, &answer, asked.states).await,
+                    Err(error) => Err(error),
+                }
+            }
             Err(error) => {
                 book.failed("containers", &error);
                 return Err(error);
             }
         };
-        let Link {
-            containers,
-            metrics,
-            states,
-            ..
-        } = link;
-        let list = containers.list();
-        let own = async {
-            match metrics {
-                Some(metrics) => Some(metrics.ask().await),
-                None => None,
-            }
-        };
-        let begun = Instant::now();
-        let (listed, own, disks) = tokio::join!(containers.ask(), own, self.disks.ask());
-        book.asked(begun.elapsed());
-        book.disks(disks);
-        match own {
-            None => {}
-            Some(Ok(answer)) => book.metrics(&answer),
-            Some(Err(error)) => book.failed("snapshot", &error),
-        }
-        let shipped = match listed {
-            Ok(answer) => book.containers(list, &answer, states).await,
-            Err(error) => Err(error),
-        };
         match &shipped {
             Ok(_) => book.fine("containers"),
             Err(error) => {
                 book.failed("containers", error);
-                self.scraper.failed(error);
+                scraper.failed(error);
             }
         }
         shipped
@@ -167,6 +184,46 @@ impl Collector {
     pub(crate) async fn finish(self, deadline: Duration) -> Result<(), UndeliveredError> {
         self.book.finish(deadline).await
     }
+}
+
+/// What the agent answered, to all that it was asked.
+struct Asked<'a> {
+    list: List,
+    listed: Result<Answer<'a>, ScrapeError>,
+    own: Option<Result<Answer<'a>, ScrapeError>>,
+    states: &'a States,
+    work_dir: Option<&'a Path>,
+}
+
+async fn ask_agent(scraper: &mut Scraper) -> Result<Asked<'_>, ScrapeError> {
+    let Link {
+        containers,
+        metrics,
+        states,
+        work_dir,
+    } = scraper.link().await?;
+    let list = containers.list();
+    let own = async {
+        match metrics {
+            Some(metrics) => Some(metrics.ask().await),
+            None => None,
+        }
+    };
+    let (listed, own) = tokio::join!(containers.ask(), own);
+    Ok(Asked {
+        list,
+        listed,
+        own,
+        states,
+        work_dir: work_dir.as_deref(),
+    })
+}
+
+/// What one who is to be asked says, and what that takes.
+async fn timed<T>(asking: Option<impl Future<Output = T>>) -> Option<(T, Duration)> {
+    let begun = Instant::now();
+    let told = asking?.await;
+    Some((told, begun.elapsed()))
 }
 
 #[cfg(test)]

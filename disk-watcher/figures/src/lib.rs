@@ -19,16 +19,12 @@
 #![forbid(unsafe_code)]
 
 mod engine;
-#[cfg(feature = "points")]
-mod points;
 mod reader;
 mod report;
 mod series;
 mod subject;
 
 pub use engine::{Daemon, Engine, FileSystem};
-#[cfg(feature = "points")]
-pub use points::Points;
 pub use reader::{ReadError, read};
 pub use report::{NoReport, Report};
 pub use series::{Figure, OWN_SERIES, SUBJECT_SERIES, Series, Type};

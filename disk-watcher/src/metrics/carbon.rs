@@ -2,13 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use disk_figures::Points;
 use graphite::{
     Address, Batch, Destination, MetricPath, PointTime, Sink, SinkConfig, phase, until_next,
 };
 use tokio::time::sleep;
 
 use super::Asker;
+use super::points::Points;
 
 /// For a connection, and for a write.
 const PATIENCE: Duration = Duration::from_secs(5);

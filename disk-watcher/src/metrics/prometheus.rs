@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use disk_figures::{Figure, Identity, OWN_SERIES, Report, SUBJECT_SERIES, Subject, Type};
 use exposition::{Family, Labels, Page, Source};
-use graphite::{Value, encode_value};
+use graphite::encode_value;
 
-use super::Asker;
+use super::{Asker, value};
 
 impl Source for Asker {
     async fn page(&self) -> Option<Arc<Page>> {
@@ -49,12 +49,9 @@ fn of(of: Type) -> exposition::Type {
 }
 
 fn add(family: &mut Family, labels: &Labels, figure: Option<Figure>) {
-    let value = match figure {
-        None => return,
-        Some(Figure::Integer(value)) => Value::Integer(value),
-        Some(Figure::Float(value)) => Value::Float(value),
-    };
-    family.add(labels, |out| encode_value(out, value));
+    if let Some(figure) = figure {
+        family.add(labels, |out| encode_value(out, value(figure)));
+    }
 }
 
 /// Each with its labels, which no other has: a scrape in which two series are alike is refused as a whole.

@@ -54,6 +54,7 @@ pub(crate) fn config(purpose: Purpose, said: &Said, check: &mut Check<'_>) -> Op
         agent,
         work_dir,
         disk_watcher,
+        host: check.truth(keys::MACHINE, true),
         names: names?,
         output: OutputSettings {
             graphite,

@@ -29,6 +29,7 @@ settings::keys! {
     STATE_DIR = "state_dir", "DIR", "STATE_DIRECTORY, which systemd sets", "Where slots and spools are kept across restarts; without it neither is";
     WORK_DIR = "work_dir", "DIR", "", "The agent's --work_dir, often /var/lib/mesos: also ship what mesos-sandbox-executor publishes of each task; needs the rights to read there, which is root's", short "work-dir";
     DISK_WATCHER = "disk_watcher", "SOCKET", "", "The socket of mesos-disk-watcher, often /run/mesos-disk-watcher/figures.sock: also ship what it knows of each sandbox's disk; needs the rights to connect, which are root's and its group's", short "disk-watcher";
+    MACHINE = "machine", "BOOL", "true", "Also the machine itself: processors, memory, load, pressure, disks, network";
     AGENT_ADDRESS = "agent.address", "URL", "the one that runs on this machine, by its own flags", "The agent, http://HOST:PORT or https://HOST:PORT", short "agent";
     AGENT_CREDENTIAL_FILE = "agent.credential_file", "FILE", "", "Principal and secret for the agent, as Mesos's --credential has them, or one token; of mode 0600, read at each question";
     AGENT_CA_FILE = "agent.ca_file", "FILE", "", "Certificates in PEM that vouch for an https agent";

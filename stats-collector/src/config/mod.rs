@@ -45,6 +45,8 @@ pub(crate) struct Config {
     pub(crate) work_dir: Option<PathBuf>,
     /// The socket of mesos-disk-watcher, when disks are to be shipped as well.
     pub(crate) disk_watcher: Option<PathBuf>,
+    /// Whether the machine itself is shipped as well.
+    pub(crate) host: bool,
     /// What series are called, and which there are.
     pub(crate) names: NamesSettings,
     /// Where numbers go.

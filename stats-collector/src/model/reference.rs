@@ -6,6 +6,7 @@ use super::derived::{Fill, PerfShares};
 use super::{Along, Derived, Field, Kind, Nature, Numbers, Unit, groups};
 use crate::health;
 use crate::sample::{self, Icmp, Ip, Perf, Queue, Resources, Tcp, Udp, Usage};
+use crate::sources::{disks, host, tasks};
 
 /// The numbers of some kinds of subjects.
 pub(crate) struct Section {
@@ -46,6 +47,39 @@ pub(crate) fn reference() -> Vec<Section> {
             about: "Over those instances alone that have the number in this turn; how many those are is its `count`. The \
                     instances are executors' own containers.",
             fields: groups::fields().collect(),
+        },
+        Section {
+            kinds: &[Kind::Task],
+            title: "Tasks of mesos-sandbox-executor",
+            about: "What the executor publishes of each of its tasks, in \
+                    [figures.md](figures.md), and what is worked out of it. What its host does not count has no point.",
+            fields: tasks::fields().collect(),
+        },
+        Section {
+            kinds: &[
+                Kind::DiskContainer,
+                Kind::DiskNested,
+                Kind::DiskTask,
+                Kind::DiskVolume,
+            ],
+            title: "Disks that mesos-disk-watcher measures",
+            about: "",
+            fields: disks::fields().iter().collect(),
+        },
+        Section {
+            kinds: &[Kind::Watcher],
+            title: "mesos-disk-watcher itself",
+            about: "Counters are since it started.",
+            fields: disks::watcher_fields().iter().collect(),
+        },
+        Section {
+            kinds: &[Kind::Host],
+            title: "The machine",
+            about: "Everything but what is of a process or a container. Devices are whole ones that were ever used; file \
+                    systems are those of block devices, each once, and `work_dir`, the one that the agent's work \
+                    directory is in; interfaces are those with hardware behind them, bonds, bridges, VLANs and what a \
+                    default route goes out by. Of each there are 64 at the most, of file systems 32.",
+            fields: host::fields().collect(),
         },
         Section {
             kinds: &[Kind::Collector],

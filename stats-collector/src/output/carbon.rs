@@ -12,6 +12,7 @@ use crate::names::{Head, Name};
 #[derive(Debug)]
 pub(super) struct Carbon {
     batch: Batch,
+    has_handed_over: bool,
     to: To,
 }
 
@@ -26,6 +27,7 @@ impl Carbon {
     pub(super) fn sending(fleet: Fleet) -> Self {
         Self {
             batch: Batch::default(),
+            has_handed_over: false,
             to: To::Fleet(fleet),
         }
     }
@@ -33,6 +35,7 @@ impl Carbon {
     pub(super) fn printing(printer: Printer) -> Self {
         Self {
             batch: Batch::default(),
+            has_handed_over: false,
             to: To::Printer(printer),
         }
     }
@@ -52,6 +55,7 @@ impl Carbon {
         if batch.is_empty() {
             return;
         }
+        self.has_handed_over = true;
         match &mut self.to {
             To::Fleet(fleet) => fleet.push(batch),
             To::Printer(printer) => {
@@ -59,6 +63,11 @@ impl Carbon {
                 printer.push(batch.into_bytes(), points);
             }
         }
+    }
+
+    /// Whether anything was handed over since this was last asked.
+    pub(super) fn took_handed_over(&mut self) -> bool {
+        take(&mut self.has_handed_over)
     }
 
     /// Waits until there is room for more.

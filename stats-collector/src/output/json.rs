@@ -23,6 +23,7 @@ const FULL: usize = 32 * 1024;
 #[derive(Debug)]
 pub(super) struct Json {
     printer: Printer,
+    has_handed_over: bool,
     lines: Vec<u8>,
     /// Points in `lines`.
     points: u64,
@@ -38,6 +39,7 @@ impl Json {
     pub(super) fn new(printer: Printer) -> Self {
         Self {
             printer,
+            has_handed_over: false,
             lines: Vec::new(),
             points: 0,
             has_values: false,
@@ -117,9 +119,15 @@ impl Json {
     /// Hands over what there is.
     pub(super) fn hand_over(&mut self) {
         if !self.lines.is_empty() {
+            self.has_handed_over = true;
             self.printer
                 .push(take(&mut self.lines), take(&mut self.points));
         }
+    }
+
+    /// Whether anything was handed over since this was last asked.
+    pub(super) fn took_handed_over(&mut self) -> bool {
+        take(&mut self.has_handed_over)
     }
 
     pub(super) fn printer(&self) -> &Printer {

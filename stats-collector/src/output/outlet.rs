@@ -182,6 +182,9 @@ impl Outlet {
     /// Waits for who is slow, for as long as this turn's patience lasts, and lets others run. To be called between
     /// subjects.
     pub(crate) async fn caught_up(&mut self) {
+        if !self.ways.took_handed_over() {
+            return;
+        }
         let patience = self.patience;
         let give_up = *self
             .give_up
@@ -294,6 +297,13 @@ impl Ways {
         if let Some(json) = &mut self.json {
             json.end();
         }
+    }
+
+    /// Whether anything was handed over since this was last asked.
+    fn took_handed_over(&mut self) -> bool {
+        let carbon = self.carbon.as_mut().is_some_and(Carbon::took_handed_over);
+        let json = self.json.as_mut().is_some_and(Json::took_handed_over);
+        carbon || json
     }
 
     async fn caught_up(&self) {

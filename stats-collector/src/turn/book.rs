@@ -1,6 +1,5 @@
 //! Everything that is remembered from turn to turn, and what is done with what the agent says.
 
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use graphite::UndeliveredError;
@@ -20,7 +19,7 @@ use crate::schedule::Due;
 use crate::scrape::{
     Acquaintance, AgentSettings, Episodes, List, ScrapeError, State, States, Verdict,
 };
-use crate::{disk_scrape, task_scrape};
+use crate::sources::{LookError, disks, host, tasks};
 
 /// Why a container has no points.
 #[derive(Debug, thiserror::Error)]
@@ -50,8 +49,8 @@ pub(super) struct Book {
     groups: Groups,
     /// Whether numbers that no table has are passed on.
     passes_unknown: bool,
-    /// Of the agent; executors in it publish what their tasks use.
-    work_dir: Option<PathBuf>,
+    /// None where executors are not to be asked.
+    tasks: Option<tasks::Tasks>,
     skipped_before: u64,
     is_empty: bool,
 }
@@ -63,7 +62,7 @@ impl Book {
         outlet: Outlet,
         settings: &AgentSettings,
         is_only_turn: bool,
-        work_dir: Option<PathBuf>,
+        tasks: Option<tasks::Tasks>,
     ) -> Self {
         Self {
             registry,
@@ -75,7 +74,7 @@ impl Book {
             since: Instant::now(),
             groups: Groups::default(),
             passes_unknown: settings.passes_unknown,
-            work_dir,
+            tasks,
             skipped_before: 0,
             is_empty: false,
         }
@@ -163,9 +162,7 @@ impl Book {
         drop(sightings);
         drop(state);
         let shipped = self.tell(&listed, &all, answered).await;
-        if let Some(work_dir) = self.work_dir.clone() {
-            self.tasks(work_dir, &listed).await;
-        }
+        self.tasks(&listed).await;
         Ok(shipped)
     }
 
@@ -321,31 +318,62 @@ impl Book {
         })
     }
 
-    /// Takes in what executors publish of their tasks.
-    async fn tasks(&mut self, work_dir: PathBuf, listed: &Listed<'_>) {
-        match task_scrape::ask(work_dir, &listed.containers, now_secs()).await {
-            Ok(tasks) => {
-                self.episodes.fine("tasks");
-                task_scrape::tell(&tasks, &mut self.registry, &mut self.outlet);
-            }
-            Err(trouble) => {
-                self.health.failed("tasks", "read");
-                self.episodes.trouble("tasks", "read", &trouble);
-            }
+    /// Takes in what executors publish of their tasks, if they are to be asked.
+    async fn tasks(&mut self, listed: &Listed<'_>) {
+        let Some(tasks) = &mut self.tasks else {
+            return;
+        };
+        let begun = Instant::now();
+        let told = tasks.ask(&listed.containers, now_secs()).await;
+        if let Some(told) = self.looked("tasks", told, begun.elapsed()) {
+            tasks::tell(&told, &mut self.registry, &mut self.outlet).await;
         }
     }
 
-    /// Takes in what the disk watcher knows, if it is to be asked.
-    pub(super) fn disks(&mut self, asked: Option<Result<disk_figures::Report, String>>) {
-        match asked {
-            None => {}
-            Some(Ok(report)) => {
-                self.episodes.fine("disks");
-                disk_scrape::tell(&report, &mut self.registry, &mut self.outlet);
+    /// Takes in what the disk watcher knows.
+    pub(super) async fn disks(
+        &mut self,
+        told: Result<disk_figures::Report, LookError>,
+        took: Duration,
+    ) {
+        if let Some(report) = self.looked("disks", told, took) {
+            disks::tell(&report, &mut self.registry, &mut self.outlet).await;
+        }
+    }
+
+    /// Takes in how the machine is.
+    pub(super) fn host(&mut self, told: Result<host::Sample, LookError>, took: Duration) {
+        let Some(sample) = self.looked("host", told, took) else {
+            return;
+        };
+        let Entry {
+            subject,
+            head,
+            memory,
+        } = self.registry.single(Kind::Host);
+        if let Some(mut writer) = self.outlet.begin(subject, head, sample.at) {
+            sample.put(memory, &mut writer);
+        }
+    }
+
+    /// What came of looking at something beside the agent.
+    fn looked<T>(
+        &mut self,
+        source: &'static str,
+        told: Result<T, LookError>,
+        took: Duration,
+    ) -> Option<T> {
+        self.health.took(source, took);
+        match told {
+            Ok(told) => {
+                self.episodes.fine(source);
+                Some(told)
             }
-            Some(Err(trouble)) => {
-                self.health.failed("disks", "read");
-                self.episodes.trouble("disks", "read", &trouble);
+            Err(error) => {
+                self.health.failed(source, error.kind());
+                self.episodes
+                    .trouble(source, error.kind(), &error.to_string());
+                None
             }
         }
     }

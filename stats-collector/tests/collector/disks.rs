@@ -25,7 +25,7 @@ fn shipped(socket: &Path) -> Vec<String> {
     let reply = REPLY.replace("}}", r#","mem_rss_bytes":7}}"#);
     let (agent, carbon) = (Agent::start([body(&reply)]), Carbon::start());
     let status = Command::new(env!("CARGO_BIN_EXE_mesos-stats-collector"))
-        .args(["--once", "--agent-api=v0"])
+        .args(["--once", "--agent-api=v0", "--machine=false"])
         .arg(format!("--agent=http://{}", agent.place()))
         .arg(format!("--graphite=tcp://{}", carbon.place()))
         .args(["--host=h", "--timeout=1secs", "--disk-watcher"])

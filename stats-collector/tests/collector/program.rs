@@ -17,6 +17,7 @@ fn once(agent: &str, carbon: &str, more: &[&str]) -> Output {
     command()
         .args(["--once", "--agent", &format!("http://{agent}")])
         .args(["--graphite", &format!("tcp://{carbon}"), "--agent-api=v0"])
+        .arg("--machine=false")
         .args(more)
         .output()
         .unwrap()

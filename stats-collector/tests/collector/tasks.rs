@@ -27,13 +27,13 @@ fn shipped(work_dir: &Path) -> Vec<String> {
         .args(["--once", "--agent-api=v0"])
         .arg(format!("--agent=http://{}", agent.place()))
         .arg(format!("--graphite=tcp://{}", carbon.place()))
-        .args(["--host=h", "--work-dir"])
+        .args(["--host=h", "--machine=false", "--work-dir"])
         .arg(work_dir)
         .status()
         .unwrap();
     assert!(status.success());
     let lines = carbon.lines().into_iter();
-    let about_tasks = lines.filter_map(|line| Some(line.split_once(".tasks.")?.1.to_owned()));
+    let about_tasks = lines.filter_map(|line| Some(line.split_once("h.tasks.")?.1.to_owned()));
     let without_time = about_tasks.map(|line| line.rsplit_once(' ').unwrap().0.to_owned());
     without_time.collect()
 }
@@ -54,6 +54,7 @@ fn each_task_has_series_by_its_name_and_slot() {
             "web.1.cpu_seconds 0.5",
             "web.1.restarts 0",
             "web.1.disk_used_bytes 7",
+            "web.1.disk_age_seconds 1",
         ]
     );
 }

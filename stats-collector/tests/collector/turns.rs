@@ -19,7 +19,12 @@ struct Told {
 fn once(list: Reply, options: &[&str]) -> Told {
     let (agent, carbon) = (Agent::start([list]), Carbon::start());
     let output = Command::new(env!("CARGO_BIN_EXE_mesos-stats-collector"))
-        .args(["--once", "--agent-api=v0", "--host=agent1.example"])
+        .args([
+            "--once",
+            "--agent-api=v0",
+            "--machine=false",
+            "--host=agent1.example",
+        ])
         .arg(format!("--agent=http://{}", agent.place()))
         .arg(format!("--graphite=tcp://{}", carbon.place()))
         .args(options)
@@ -97,7 +102,7 @@ fn agent_of(lists: &[&[(&str, &str, &str)]]) -> Agent {
 fn in_the_loop_a_point_s_time_is_the_sample_s_aligned_to_the_interval() {
     let list = [("a", "web", r#"{"timestamp":1795253796.99,"processes":1}"#)];
     let (agent, carbon) = (agent_of(&[&list]), Carbon::start());
-    let options = ["--host=h", "--interval=10secs"];
+    let options = ["--host=h", "--machine=false", "--interval=10secs"];
     let program = Program::start(&agent, &carbon.place(), &options);
     let line = carbon.wait_for(|line| line.contains(".processes "));
     assert_eq!(line, "mesos.h.containers.web.0.processes 1 1795253790");

@@ -50,9 +50,12 @@ pub(super) static MACHINE: &[Figure<Sample>] = &[
         "Processes and threads that wait for a disk.",
         |it| Some(it.cpu?.blocked?.into()),
     ),
-    Figure::gauge("processes", Unit::Count, "Processes.", |it| {
-        Some(it.processes?.into())
-    }),
+    Figure::gauge(
+        "processes",
+        Unit::Count,
+        "Processes that there are.",
+        |it| Some(it.processes?.into()),
+    ),
     Figure::gauge("threads", Unit::Count, "Processes and threads.", |it| {
         Some(it.load.as_ref()?.max.into())
     }),
@@ -385,7 +388,7 @@ pub(super) static INTERFACE_RATES: &[Figure<Interface>] = &[
     traffic(
         "interfaces.rx_bytes_per_second",
         Unit::BytesPerSecond,
-        "Received: d bytes / dt of /proc/net/dev.",
+        "Received through it: d bytes / dt of /proc/net/dev.",
         |it| Some(it.rx_bytes.into()),
     ),
     traffic(
@@ -409,7 +412,7 @@ pub(super) static INTERFACE_RATES: &[Figure<Interface>] = &[
     traffic(
         "interfaces.tx_bytes_per_second",
         Unit::BytesPerSecond,
-        "Sent.",
+        "Sent through it.",
         |it| Some(it.tx_bytes.into()),
     ),
     traffic(

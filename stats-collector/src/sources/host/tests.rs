@@ -145,14 +145,3 @@ async fn this_machine_has_processors_memory_a_file_system_and_a_boot() {
         assert!(named.contains(&name), "{name} is not in the reference");
     }
 }
-
-#[tokio::test]
-async fn a_look_that_hangs_is_not_joined_by_a_second_one() {
-    let mut host = Host::new(None, Duration::ZERO);
-    let (looking, look) = channel();
-    host.hanging = Some(look);
-    assert!(matches!(host.ask().await, Err(HostError::Hanging)));
-    drop(looking);
-    host.patience = Duration::from_secs(30);
-    assert!(host.ask().await.is_ok(), "it has ended");
-}

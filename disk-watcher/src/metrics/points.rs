@@ -7,15 +7,16 @@
 //!
 //! App and slot are those of [`graphite::Roster`]: names that people gave, and never a UUID.
 
-use graphite::{Batch, MetricPath, PointTime, Roster, Value};
+use disk_figures::{Kind, OWN_SERIES, Report, SUBJECT_SERIES};
+use graphite::{Batch, MetricPath, PointTime, Roster};
 
-use crate::{Figure, Kind, OWN_SERIES, Report, SUBJECT_SERIES};
+use super::value;
 
 const KINDS: [Kind; 4] = [Kind::Container, Kind::Nested, Kind::Task, Kind::Volume];
 
 /// Makes points, and remembers who has which slot.
 #[derive(Debug)]
-pub struct Points {
+pub(super) struct Points {
     base: MetricPath,
     /// One for each of [`KINDS`]: slots are given within a kind.
     rosters: [Roster; KINDS.len()],
@@ -23,7 +24,7 @@ pub struct Points {
 
 impl Points {
     /// Points below `base`.
-    pub fn new(base: MetricPath) -> Self {
+    pub(super) fn new(base: MetricPath) -> Self {
         Self {
             base,
             rosters: Default::default(),
@@ -31,7 +32,7 @@ impl Points {
     }
 
     /// Adds a point for everything that this report knows. None at all if whisper cannot hold its time.
-    pub fn add(&mut self, batch: &mut Batch, report: &Report, time: PointTime) {
+    pub(super) fn add(&mut self, batch: &mut Batch, report: &Report, time: PointTime) {
         let Some(timestamp) = time.of(report.time) else {
             return;
         };
@@ -70,17 +71,11 @@ impl Points {
     }
 }
 
-fn value(figure: Figure) -> Value {
-    match figure {
-        Figure::Integer(value) => value.into(),
-        Figure::Float(value) => value.into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use disk_figures::{Identity, Measured, Source, Subject};
+
     use super::*;
-    use crate::{Identity, Measured, Source, Subject};
 
     const UUID: &str = "4c0e7f3e-7d3a-11e5-8d7f-0242ac110002";
 
