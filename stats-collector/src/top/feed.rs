@@ -1,19 +1,18 @@
 //! Looks at the agent, again and again: what it says, what executors publish, and what the disk watcher knows, as rows.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use graphite::Value;
 use task_figures::Run;
-use tokio::task::spawn_blocking;
 
 use super::row::{Picture, Row, Shape, Use};
 use crate::config::Config;
 use crate::model::{Derived, Field, Memory, Nature, Origin, Put, Unit, container};
 use crate::sample::{self, Container, Resources};
 use crate::scrape::{List, ScrapeError, Scraper, State};
-use crate::tasks;
+use crate::sources::disks::Disks;
+use crate::sources::tasks::{self, Tasks};
 
 /// The state costs the agent as much as all statistics: for who is new it is asked for no sooner than this.
 const SELDOM: Duration = Duration::from_secs(5);
@@ -32,9 +31,8 @@ static TASK_CPU: Field = Field {
 pub(super) struct Feed {
     scraper: Scraper,
     list: List,
-    work_dir: Option<PathBuf>,
-    disk_watcher: Option<PathBuf>,
-    timeout: Duration,
+    tasks: Option<Tasks>,
+    disks: Option<Disks>,
     state: State,
     asked: Option<Instant>,
     memories: HashMap<String, Memory>,
@@ -45,9 +43,14 @@ impl Feed {
         Self {
             scraper: Scraper::new(config.agent.clone()),
             list: config.agent.list,
-            work_dir: config.work_dir.clone(),
-            disk_watcher: config.disk_watcher.clone(),
-            timeout: config.agent.timeout,
+            tasks: config
+                .work_dir
+                .clone()
+                .map(|work_dir| Tasks::new(work_dir, config.agent.timeout)),
+            disks: config
+                .disk_watcher
+                .clone()
+                .map(|socket| Disks::new(socket, config.agent.timeout)),
             state: State::default(),
             asked: None,
             memories: HashMap::new(),
@@ -105,13 +108,7 @@ impl Feed {
                 let derived = container::write(&statistics, memory, &mut Nobody);
                 fill(&mut row, &statistics.resources, &derived);
             }
-            if row.shape == Shape::Container {
-                runs.push(Run {
-                    framework_id: one.framework_id.clone().into_owned(),
-                    executor_id: one.executor_id.clone().into_owned(),
-                    container_id: id.to_owned(),
-                });
-            }
+            runs.extend(tasks::run_of(one));
             picture.rows.push(row);
         }
         // Tasks are remembered behind the id of their container.
@@ -122,63 +119,56 @@ impl Feed {
 
     /// The tasks of mesos-sandbox-executor, whose containers the agent knows no further.
     async fn add_tasks(&mut self, picture: &mut Picture, runs: Vec<Run>) {
-        let Some(work_dir) = self.work_dir.clone() else {
+        let Some(tasks) = &mut self.tasks else {
             return;
         };
         let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        let read = spawn_blocking(move || tasks::reports(&work_dir, runs, now.as_secs_f64()));
-        let reports = match read.await {
-            Ok(Ok(reports)) => reports,
-            Ok(Err(error)) => return picture.troubles.push(format!("no tasks: {error}")),
+        let all = match tasks.ask(runs, now.as_secs_f64()).await {
+            Ok(all) => all,
             Err(error) => return picture.troubles.push(format!("no tasks: {error}")),
         };
-        for report in reports {
+        for told in all {
             let around = picture.rows.iter();
-            let mut around = around.filter(|row| row.container_id == report.run.container_id);
+            let mut around = around.filter(|row| row.container_id == told.run.container_id);
             let framework = around.next().map(|row| row.framework.clone());
-            for task in report.tasks {
-                let id = format!("{}/{}", report.run.container_id, task.task_id);
-                let mut since = self.memories.entry(id).or_default().since(report.time);
-                let seconds = task.usage.cpu_seconds;
-                let cores = seconds.and_then(|secs| since.per_second(&TASK_CPU, None, secs));
-                let disk = task.disk.as_ref();
-                picture.rows.push(Row {
-                    shape: Shape::Task,
-                    name: task.task_id,
-                    framework: framework.clone().unwrap_or_default(),
-                    container_id: report.run.container_id.clone(),
-                    cpus: Use {
-                        used: cores,
-                        limit: None,
-                    },
-                    memory: Use {
-                        used: task.usage.memory_bytes.map(|bytes| bytes as f64),
-                        limit: task.usage.memory_limit_bytes.map(|bytes| bytes as f64),
-                    },
-                    disk: Use {
-                        used: disk.map(|disk| disk.used_bytes as f64),
-                        limit: disk
-                            .and_then(|disk| disk.limit_bytes)
-                            .map(|bytes| bytes as f64),
-                    },
-                    growth: disk.and_then(|disk| disk.growth_bytes_per_second),
-                    processes: task.usage.processes.map(|count| count as f64),
-                    ..Row::default()
-                });
-            }
+            let task = told.task;
+            let mut since = self.memories.entry(told.id).or_default().since(told.at);
+            let seconds = task.usage.cpu_seconds;
+            let cores = seconds.and_then(|secs| since.per_second(&TASK_CPU, None, secs));
+            let disk = task.disk.as_ref();
+            picture.rows.push(Row {
+                shape: Shape::Task,
+                name: task.task_id,
+                framework: framework.unwrap_or_default(),
+                container_id: told.run.container_id.clone(),
+                cpus: Use {
+                    used: cores,
+                    limit: None,
+                },
+                memory: Use {
+                    used: task.usage.memory_bytes.map(|bytes| bytes as f64),
+                    limit: task.usage.memory_limit_bytes.map(|bytes| bytes as f64),
+                },
+                disk: Use {
+                    used: disk.map(|disk| disk.used_bytes as f64),
+                    limit: disk
+                        .and_then(|disk| disk.limit_bytes)
+                        .map(|bytes| bytes as f64),
+                },
+                growth: disk.and_then(|disk| disk.growth_bytes_per_second),
+                processes: task.usage.processes.map(|count| count as f64),
+                ..Row::default()
+            });
         }
     }
 
     /// What the disk watcher measured comes in the place of what the agent says, which is older.
     async fn add_disks(&mut self, picture: &mut Picture) {
-        let Some(socket) = self.disk_watcher.clone() else {
+        let Some(disks) = &mut self.disks else {
             return;
         };
-        let patience = self.timeout;
-        let read = spawn_blocking(move || disk_figures::read(&socket, patience));
-        let report = match read.await {
-            Ok(Ok(report)) => report,
-            Ok(Err(error)) => return picture.troubles.push(format!("no disks: {error}")),
+        let report = match disks.ask().await {
+            Ok(report) => report,
             Err(error) => return picture.troubles.push(format!("no disks: {error}")),
         };
         for subject in &report.subjects {

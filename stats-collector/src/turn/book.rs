@@ -324,7 +324,8 @@ impl Book {
             return;
         };
         let begun = Instant::now();
-        let told = tasks.ask(&listed.containers, now_secs()).await;
+        let runs = listed.containers.iter().filter_map(tasks::run_of);
+        let told = tasks.ask(runs.collect(), now_secs()).await;
         if let Some(told) = self.looked("tasks", told, begun.elapsed()) {
             tasks::tell(&told, &mut self.registry, &mut self.outlet).await;
         }

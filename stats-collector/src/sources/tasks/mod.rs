@@ -27,11 +27,13 @@ pub(crate) struct Tasks {
 /// One task, of one executor's report.
 #[derive(Debug)]
 pub(crate) struct Told {
-    id: String,
-    task: Task,
-    run: Run,
-    /// In seconds since the epoch.
-    at: f64,
+    /// The run's container and the task.
+    pub(crate) id: String,
+    pub(crate) task: Task,
+    /// In whose sandbox it was found.
+    pub(crate) run: Run,
+    /// When it was looked at, in seconds since the epoch.
+    pub(crate) at: f64,
 }
 
 impl Tasks {
@@ -43,16 +45,15 @@ impl Tasks {
         }
     }
 
-    /// Every task that an executor in one of these containers publishes, at this time.
+    /// Every task that one of these runs of executors publishes, at this time.
     ///
     /// # Errors
     /// The work directory itself cannot be read, or not in time. A sandbox that cannot be is as one without a report.
     pub(crate) async fn ask(
         &mut self,
-        containers: &[Container<'_>],
+        runs: Vec<Run>,
         now_secs: f64,
     ) -> Result<Vec<Told>, LookError> {
-        let runs: Vec<Run> = containers.iter().filter_map(run_of).collect();
         let work_dir = self.work_dir.clone();
         let look = move || {
             let work_dir = WorkDir::open(&work_dir)?;
@@ -80,8 +81,8 @@ fn told(work_dir: &WorkDir, run: Run, now_secs: f64) -> Vec<Told> {
     tasks.collect()
 }
 
-/// Executors have containers of their own; a nested one has no such sandbox.
-fn run_of(container: &Container<'_>) -> Option<Run> {
+/// The run of an executor that has this container to itself; none of a nested container and of one without an executor.
+pub(crate) fn run_of(container: &Container<'_>) -> Option<Run> {
     (!container.executor_id.is_empty()).then(|| Run {
         framework_id: container.framework_id.clone().into_owned(),
         executor_id: container.executor_id.clone().into_owned(),
