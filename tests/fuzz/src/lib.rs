@@ -21,7 +21,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 20] = [
     Target {
         name: "recordio",
         run: targets::recordio::run,
@@ -97,6 +97,10 @@ pub const TARGETS: [Target; 19] = [
     Target {
         name: "quota_warnings",
         run: targets::quota_warnings::run,
+    },
+    Target {
+        name: "spool",
+        run: targets::spool::run,
     },
 ];
 

@@ -26,10 +26,11 @@ pub struct SpoolConfig {
 }
 
 impl SpoolConfig {
-    /// A size for [`SpoolConfig::bytes`] that holds a day of 1,000 containers.
+    /// For [`SpoolConfig::bytes`]: a day of 1,000 containers with 32 points each, every ten seconds,
+    /// takes 1.4 GB.
     pub const BYTES: u64 = 2 << 30;
-    /// For [`SpoolConfig::replay_points_per_second`]: three times what 1,000 containers make in ten
-    /// seconds, and a fifth of what one carbon-cache takes.
+    /// For [`SpoolConfig::replay_points_per_second`]: three times what 1,000 containers make in the
+    /// meantime, and a small part of what one carbon-cache takes.
     pub const REPLAY_POINTS_PER_SECOND: u32 = 10_000;
     /// For [`SpoolConfig::hold`].
     pub const HOLD: Duration = Duration::from_secs(10);

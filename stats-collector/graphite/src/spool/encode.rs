@@ -7,8 +7,9 @@ use flate2::write::DeflateEncoder;
 
 use super::record::{HEADER, Header, TEXT_MAX, push_number, zigzag};
 
-/// A record is closed when it has so many bytes of lines.
-const TEXT_ENOUGH: usize = 256 << 10;
+/// A record is closed when it has so many bytes of lines: more than usually go to disk at once, so
+/// that they are not cut in two.
+const TEXT_ENOUGH: usize = 320 << 10;
 
 /// Packs lines into records. It keeps its memory from one record to the next.
 pub(crate) struct Encoder {
@@ -50,7 +51,8 @@ struct Columns {
 }
 
 impl Encoder {
-    /// The quickest level of deflate: the next ones take twice the time for some 5 % of the size.
+    /// The quickest level of deflate: 0.25 µs a point. The default one makes a point 8 % smaller, in
+    /// two and a half times the time.
     pub(crate) fn new() -> Self {
         Self {
             deflate: DeflateEncoder::new(Vec::new(), Compression::fast()),

@@ -244,3 +244,115 @@ proptest! {
         prop_assert!(read.records.iter().all(|record| records.contains(record)));
     }
 }
+
+/// What 1,000 containers say in a turn, made up: a third of them idle, the others more or less busy;
+/// counters, gauges in pages, and shares and rates with every digit of a float.
+fn turn_of_a_thousand() -> Vec<u8> {
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed >> 11) as f64 / (1_u64 << 53) as f64
+    };
+    let mut batch = crate::Batch::default();
+    for container in 0..1000 {
+        let busy = if container % 3 == 0 { 0.0 } else { random() };
+        let base = format!(
+            "mesos.agent17.containers.team{}_service.{container}",
+            container % 7
+        );
+        let base = crate::MetricPath::parse(&base).unwrap();
+        let pages = |share: f64| (share * 250_000.0) as u64 * 4096;
+        let ticks = |most: f64, random: f64| (random * most * 100.0).floor() / 100.0;
+        let limit = [0.1, 0.5, 1.0, 2.0][container % 4];
+        let (periods, throttled) = ((random() * 1e6) as u64, (busy * 1e4) as u64);
+        let rss = pages(random());
+        let mut put = |name: &str, value: crate::Value| {
+            batch.add(&base.child(name), value, 1_795_253_790);
+        };
+        let fixed: [(&str, crate::Value); 6] = [
+            ("cpus_limit", limit.into()),
+            ("cpus_soft_limit", limit.into()),
+            ("mem_limit_bytes", (1_u64 << 30).into()),
+            ("mem_soft_limit_bytes", (1_u64 << 30).into()),
+            ("mem_swap_bytes", 0_u64.into()),
+            ("disk_limit_bytes", (1_u64 << 30).into()),
+        ];
+        let counted: [(&str, crate::Value); 14] = [
+            ("cpus_user_time_secs", ticks(1e5, random()).into()),
+            ("cpus_system_time_secs", ticks(1e4, random()).into()),
+            ("cpus_nr_periods", periods.into()),
+            ("cpus_nr_throttled", throttled.into()),
+            (
+                "cpus_throttled_time_secs",
+                ((busy * 1e12).floor() / 1e9).into(),
+            ),
+            ("mem_total_bytes", (rss + pages(random())).into()),
+            ("mem_rss_bytes", rss.into()),
+            ("mem_cache_bytes", pages(random()).into()),
+            ("mem_mapped_file_bytes", pages(random() / 10.0).into()),
+            ("disk_used_bytes", pages(random()).into()),
+            ("net_rx_bytes", ((random() * 1e10) as u64).into()),
+            ("net_rx_packets", ((random() * 1e7) as u64).into()),
+            ("net_tx_bytes", ((random() * 1e10) as u64).into()),
+            ("net_tx_packets", ((random() * 1e7) as u64).into()),
+        ];
+        let used = busy * limit;
+        let worked_out: [(&str, f64); 12] = [
+            ("cpus_used", used),
+            ("cpus_used_share_of_limit", used / limit),
+            ("cpus_used_share_of_request", used / limit),
+            (
+                "cpus_throttled_share",
+                throttled as f64 / periods as f64 * busy.round(),
+            ),
+            ("cpus_throttled_seconds_per_second", busy * busy / 3.0),
+            ("mem_used_share", rss as f64 / (1_u64 << 30) as f64),
+            ("mem_headroom_bytes", (1_u64 << 30).abs_diff(rss) as f64),
+            ("disk_used_share", random()),
+            (
+                "disk_growth_bytes_per_second",
+                busy.round() * random() * 4096.0,
+            ),
+            ("net_rx_bytes_per_second", busy * random() * 1e6),
+            ("net_tx_bytes_per_second", busy * random() * 1e6),
+            (
+                "blkio_write_bytes_per_second",
+                busy.round() * random() * 4096.0,
+            ),
+        ];
+        for (name, value) in fixed.into_iter().chain(counted) {
+            put(name, value);
+        }
+        for (name, value) in worked_out {
+            put(name, value.into());
+        }
+    }
+    batch.into_bytes()
+}
+
+#[test]
+fn a_day_without_carbon_fits_the_default_size() {
+    let turn = turn_of_a_thousand();
+    let points = turn.iter().filter(|byte| **byte == b'\n').count();
+    assert_eq!(points, 32_000);
+    // As it goes to disk: so much at once.
+    let mut packed = Vec::new();
+    let mut encoder = Encoder::new();
+    for chunk in turn
+        .chunk_by(|one, _| *one != b'\n')
+        .collect::<Vec<_>>()
+        .chunks(2500)
+    {
+        encoder.add(&chunk.concat(), false, &mut packed);
+        encoder.finish(&mut packed);
+    }
+    let day = packed.len() as u64 * (24 * 60 * 60 / 10);
+    println!(
+        "{:.2} bytes a point, {day} bytes a day",
+        packed.len() as f64 / points as f64
+    );
+    // With a fifth to spare.
+    assert!(day < crate::SpoolConfig::BYTES / 5 * 4, "{day} bytes a day");
+}

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use graphite::{FinishError, Sink};
+use graphite::{Destination, FinishError, Fleet, FleetConfig, Route, Sink, SpoolConfig};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
 
@@ -242,4 +242,38 @@ async fn without_a_carbon_and_without_a_disk_the_end_says_what_is_lost() {
         matches!(error, FinishError::Unreachable { waiting: 7, .. }),
         "{error:?}"
     );
+}
+
+#[tokio::test]
+async fn each_carbon_of_several_has_a_spool_of_its_own_and_that_of_none_is_left_alone() {
+    let directory = TempDir::new().unwrap();
+    let ((listener, there), away) = (listen().await, nobody().await);
+    let strangers = directory.path().join("old.example.com:2003");
+    fs::create_dir(&strangers).unwrap();
+    fs::write(strangers.join("0000000000000001.points"), "what it left").unwrap();
+    let both = [&there, &away].map(|address| Destination::plaintext(address.clone()));
+    let fleet = Fleet::start(FleetConfig {
+        destinations: both.to_vec(),
+        route: Route::All,
+        connect_timeout: LONG,
+        write_timeout: LONG,
+        queue_bytes: 1 << 20,
+        spool: Some(SpoolConfig::new(directory.path().to_owned())),
+    })
+    .unwrap();
+    let carbon = Carbon::start(listener);
+    fleet.push(batch(0..10));
+    carbon.until(|lines| lines.len() == 10).await;
+    let counters = fleet.finish(LONG).await.unwrap();
+    assert_eq!((counters.written, counters.spool.stored), (10, 10));
+    assert_eq!(
+        fs::read(strangers.join("0000000000000001.points")).unwrap(),
+        b"what it left"
+    );
+
+    let late = Carbon::start(listen_at(&away).await);
+    let sink = Sink::start(config(&away, directory.path()));
+    late.until(|lines| lines.len() == 10).await;
+    sink.finish(LONG).await.unwrap();
+    assert_eq!(late.lines(), lines(0..10));
 }

@@ -18,4 +18,5 @@ pub(crate) mod profiles;
 pub(crate) mod quantities;
 pub(crate) mod quota_warnings;
 pub(crate) mod recordio;
+pub(crate) mod spool;
 pub(crate) mod watcher_config;
