@@ -99,6 +99,7 @@ impl Programs {
         programs.add(Path::new(guest), "vm-guest");
         programs.add(&binaries::sandbox_executor(), "mesos-sandbox-executor");
         programs.add(&binaries::disk_watcher(), "mesos-disk-watcher");
+        programs.add(&binaries::stats_collector(), "mesos-stats-collector");
         programs.add_fixtures();
         programs
     }

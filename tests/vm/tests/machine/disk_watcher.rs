@@ -9,10 +9,10 @@ use crate::MACHINE;
 
 const UNIT: &str = include_str!("../../../../packaging/systemd/mesos-disk-watcher.service");
 /// Stands for a Mesos: an agent with one container, of 10 MB.
-const AGENT: &str = include_str!("agent.py");
+pub(crate) const AGENT: &str = include_str!("agent.py");
 
-/// There is one unit, one work directory, one port.
-static ALONE: Mutex<()> = Mutex::new(());
+/// There is one work directory, one port, one of each unit.
+pub(crate) static ALONE: Mutex<()> = Mutex::new(());
 
 /// What the first process of the container is called.
 const FIRST: &str = "/usr/bin/sleep 30031";

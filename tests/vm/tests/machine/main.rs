@@ -7,6 +7,7 @@ mod kernel_tests;
 mod ordinary_user;
 mod project_ids;
 mod quotas;
+mod stats_collector;
 mod systemd;
 
 use vm_tests::Machines;
