@@ -373,3 +373,94 @@ fn each_error_names_its_place_the_key_the_value_and_what_is_allowed() {
         assert!(!errors.contains("hunter2"), "{errors}");
     }
 }
+
+#[test]
+fn what_is_said_of_the_agent_and_of_names_comes_to_its_place() {
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    let path = secret.path().display();
+    let text = format!(
+        r#"
+state_dir = "/state"
+work_dir = "/work"
+disk_watcher = "/run/socket"
+[agent]
+address = "http://10.0.0.1:5051"
+credential_file = "{path}"
+standalone = false
+metrics = false
+refresh = "1mins"
+[graphite]
+address = ["tcp://a:2003", "pickle+tcp://[::1]:2004"]
+route = "failover"
+queue = "1GB"
+[graphite.spool]
+size = "5GB"
+replay = 7
+hold = "1secs"
+sync = "2secs"
+[names]
+prefix = "dc1.mesos"
+form = "tags"
+tags = ["host", "app", "slot", "tier"]
+labels = ["team", "com.example/tier=tier"]
+slot_reuse_after = "5mins"
+most_series = 10
+[fields]
+allow = ["cpus_*"]
+deny = ["perf.*"]
+[[kind]]
+name = "disk.tasks"
+allow = ["used_bytes"]
+"#
+    );
+    let config = load(&text).unwrap();
+    let paths = [config.work_dir.unwrap(), config.disk_watcher.unwrap()];
+    assert_eq!(paths, [Path::new("/work"), Path::new("/run/socket")]);
+    let agent = config.agent;
+    assert_eq!(agent.address.unwrap().to_string(), "http://10.0.0.1:5051");
+    assert_eq!(agent.access.credential_file.as_deref(), Some(secret.path()));
+    let list = List::V1 {
+        nested: true,
+        standalone: false,
+    };
+    assert_eq!((agent.list, agent.has_metrics), (list, false));
+    assert_eq!(agent.refresh, Duration::from_secs(60));
+    let fleet = config.output.graphite.unwrap();
+    let carbons: Vec<String> = fleet.destinations.iter().map(ToString::to_string).collect();
+    assert_eq!(carbons, ["tcp://a:2003", "pickle+tcp://[::1]:2004"]);
+    assert_eq!((fleet.route, fleet.queue_bytes), (Route::Failover, 1 << 30));
+    let spool = graphite::SpoolConfig {
+        directory: "/state/spool".into(),
+        bytes: 5 << 30,
+        replay_points_per_second: 7,
+        hold: Duration::from_secs(1),
+        sync_interval: Duration::from_secs(2),
+    };
+    assert_eq!(fleet.spool, Some(spool));
+    let names = config.names;
+    assert_eq!(
+        (names.prefix.as_str(), names.host.as_str()),
+        ("dc1.mesos", "10.0.0.1")
+    );
+    assert_eq!(names.form, Form::Tags);
+    assert_eq!(names.tags, ["host", "app", "slot", "tier"]);
+    let rule = |label: &str, tag: &str| LabelRule {
+        label: label.to_owned(),
+        tag: tag.to_owned(),
+    };
+    let labels = [rule("team", "team"), rule("com.example/tier", "tier")];
+    assert_eq!(names.labels, labels);
+    assert_eq!(names.slot_reuse_after, Duration::from_secs(300));
+    assert_eq!(names.most_series, 10);
+    assert_eq!(
+        names.state_file.as_deref(),
+        Some(Path::new("/state/slots"))
+    );
+    let rules = |allow: &str, deny: &[&str]| FieldRules {
+        allow: vec![allow.to_owned()],
+        deny: deny.iter().map(|&one| one.to_owned()).collect(),
+    };
+    assert_eq!(names.fields, rules("cpus_*", &["perf.*"]));
+    let by_kind = [(crate::model::Kind::DiskTask, rules("used_bytes", &[]))];
+    assert_eq!(names.fields_by_kind, by_kind);
+}
