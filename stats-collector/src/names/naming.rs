@@ -10,7 +10,7 @@ use super::settings::{Form, LabelRule, NamesSettings};
 use super::template::{Component, Fault, Part, Template};
 use super::variable::{VARIABLES, Variable};
 use super::{ALONG_IN_TAGS, COMPONENT, HEAD_MAX};
-use crate::model::{Kind, Subject};
+use crate::model::{self, Kind, Subject};
 
 /// The fewest bytes that a variable must be given: with less there is little but hashes.
 const VALUE_MIN: usize = 40;
@@ -21,17 +21,9 @@ const SLOT_DIGITS: usize = 10;
 /// Stands in a path for what a framework did not say.
 const ABSENT: &str = "none";
 
-/// Tags that series have of themselves: Graphite's own, and what fields have several numbers along.
-const RESERVED_TAGS: [&str; 8] = [
-    "name",
-    "prefix",
-    "volume",
-    "device",
-    "interface",
-    "filesystem",
-    "le",
-    "quantile",
-];
+/// Tags that no label may have besides those that fields have: Graphite's and Prometheus's own, and a variable that is
+/// none of a subject.
+const RESERVED_TAGS: [&str; 4] = ["name", "prefix", "le", "quantile"];
 
 /// How series are called.
 #[derive(Debug)]
@@ -399,6 +391,9 @@ fn check_that_instances_never_meet(
 }
 
 fn check_labels(rules: &[LabelRule], errors: &mut Vec<NamingError>) {
+    let sections = model::reference();
+    let fields = sections.iter().flat_map(|section| &section.fields);
+    let of_fields: Vec<&str> = fields.filter_map(|field| Some(field.along?.tag)).collect();
     for (place, LabelRule { label, tag }) in rules.iter().enumerate() {
         let begins = tag.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
         let is_plain = tag
@@ -408,6 +403,7 @@ fn check_labels(rules: &[LabelRule], errors: &mut Vec<NamingError>) {
         if !begins || !is_plain || tag.len() > COMPONENT {
             errors.push(NamingError::LabelTag { label, tag });
         } else if RESERVED_TAGS.contains(&tag.as_str())
+            || of_fields.contains(&tag.as_str())
             || VARIABLES.iter().any(|(name, _)| *name == tag)
         {
             errors.push(NamingError::LabelTagTaken { label, tag });

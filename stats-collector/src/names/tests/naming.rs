@@ -1,3 +1,4 @@
+use super::super::variable::VARIABLES;
 use super::*;
 
 fn head(settings: &NamesSettings, subject: &Subject) -> Head {
@@ -318,4 +319,24 @@ fn what_would_be_too_long_is_refused_at_the_start() {
     let names = settings.labels.iter().map(|rule| rule.tag.clone());
     settings.tags.extend(names);
     assert!(errors(&settings)[0].contains("more tags than there is room for"));
+}
+
+#[test]
+fn what_fields_have_several_numbers_along_is_no_other_tag_of_theirs() {
+    for section in crate::model::reference() {
+        for along in section.fields.iter().filter_map(|field| field.along) {
+            let variable = VARIABLES.iter().find(|(name, _)| *name == along.tag);
+            let meets = |kind: &Kind| variable.is_some_and(|(_, variable)| variable.is_of(*kind));
+            assert!(!section.kinds.iter().any(meets), "{}", along.tag);
+            let label = LabelRule {
+                label: "x".to_owned(),
+                tag: along.tag.to_owned(),
+            };
+            let settings = NamesSettings {
+                labels: vec![label],
+                ..settings()
+            };
+            assert!(errors(&settings)[0].contains("which series have of themselves"));
+        }
+    }
 }
