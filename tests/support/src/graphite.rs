@@ -42,6 +42,14 @@ impl Graphite {
     /// # Panics
     /// When graphite-carbon and graphite-web are not installed, or do not come up.
     pub fn of(packager: Packager) -> Self {
+        Self::keeping(packager, 1)
+    }
+
+    /// The same, with one point in so many seconds.
+    ///
+    /// # Panics
+    /// As [`Graphite::of`].
+    pub fn keeping(packager: Packager, step_secs: u64) -> Self {
         let graphite = Self {
             programs: Programs::of(packager),
             carbon_port: free_port(),
@@ -49,7 +57,7 @@ impl Graphite {
             web_port: free_port(),
             keeper: Keeper::start("graphite", &std::env::temp_dir()),
         };
-        graphite.write_configuration();
+        graphite.write_configuration(step_secs);
         graphite.start_carbon();
         graphite.start_web();
         graphite
@@ -59,7 +67,7 @@ impl Graphite {
         self.keeper.directory().join(name)
     }
 
-    fn write_configuration(&self) {
+    fn write_configuration(&self, step_secs: u64) {
         let root = self.keeper.directory().display();
         // graphite-web wants its log directory to be there.
         for directory in ["conf", "storage/whisper", "storage/log/webapp", "run"] {
@@ -68,6 +76,7 @@ impl Graphite {
         let query_port = free_port();
         let content = self.programs.root.display();
         let (carbon, pickle, web) = (self.carbon_port, self.pickle_port, self.web_port);
+        // Carbon tells graphite-web of a series' tags once, whether that was heard or not, and then at each hundredth point.
         let files = [
             (
                 "conf/carbon.conf",
@@ -79,12 +88,12 @@ impl Graphite {
                      ENABLE_UDP_LISTENER = True\nUDP_RECEIVER_INTERFACE = 127.0.0.1\nUDP_RECEIVER_PORT = {carbon}\n\
                      CACHE_QUERY_INTERFACE = 127.0.0.1\nCACHE_QUERY_PORT = {query_port}\n\
                      MAX_CREATES_PER_MINUTE = inf\nMAX_UPDATES_PER_SECOND = inf\nMAX_CACHE_SIZE = inf\n\
-                     GRAPHITE_URL = http://127.0.0.1:{web}\nENABLE_LOGROTATION = False\n"
+                     GRAPHITE_URL = http://127.0.0.1:{web}\nENABLE_LOGROTATION = False\nTAG_UPDATE_INTERVAL = 2\n"
                 ),
             ),
             (
                 "conf/storage-schemas.conf",
-                "[all]\npattern = .*\nretentions = 1s:1h\n".to_owned(),
+                format!("[all]\npattern = .*\nretentions = {step_secs}s:1h\n"),
             ),
             (
                 "local_settings.py",
@@ -93,7 +102,12 @@ impl Graphite {
                      GRAPHITE_ROOT = '{content}'\nCONF_DIR = '{root}/conf'\n\
                      STORAGE_DIR = '{root}/storage'\nLOG_DIR = '{root}/storage/log/webapp'\n\
                      STANDARD_DIRS = ['{root}/storage/whisper']\nCARBONLINK_HOSTS = ['127.0.0.1:{query_port}']\n\
-                     DATABASES = {{'default': {{'ENGINE': 'django.db.backends.sqlite3', 'NAME': '{root}/graphite.db'}}}}\n"
+                     from django.db.backends.signals import connection_created\n\
+                     def hasten(connection, **_):\n    \
+                         connection.cursor().execute('PRAGMA synchronous = OFF')\n\
+                     connection_created.connect(hasten)\n\
+                     DATABASES = {{'default': {{'ENGINE': 'django.db.backends.sqlite3', 'NAME': '{root}/graphite.db', \
+                     'OPTIONS': {{'timeout': 60}}}}}}\n"
                 ),
             ),
         ];

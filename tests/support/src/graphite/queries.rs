@@ -90,32 +90,12 @@ impl Graphite {
         self.post_form(&path, &format!("state={}", encoded(&state.to_string())))
     }
 
-    /// Saves it as a template, in which whatever `key` stands for can be chosen by the address that it is shown at.
-    ///
-    /// # Errors
-    /// When Graphite refuses it or does not answer.
-    pub fn save_template(&self, name: &str, key: &str, state: &Value) -> Result<Value, HttpError> {
-        let path = format!(
-            "/dashboard/save_template/{}/{}",
-            encoded(name),
-            encoded(key)
-        );
-        self.post_form(&path, &format!("state={}", encoded(&state.to_string())))
-    }
-
-    /// A dashboard that was saved, `{"state": ..}`; with a value, one that was saved as a template.
+    /// A dashboard that was saved, `{"state": ..}`.
     ///
     /// # Errors
     /// When Graphite does not answer.
-    pub fn load_dashboard(&self, name: &str, value: Option<&str>) -> Result<Value, HttpError> {
-        self.get_json(&match value {
-            None => format!("/dashboard/load/{}", encoded(name)),
-            Some(value) => format!(
-                "/dashboard/load_template/{}/{}",
-                encoded(name),
-                encoded(value)
-            ),
-        })
+    pub fn load_dashboard(&self, name: &str) -> Result<Value, HttpError> {
+        self.get_json(&format!("/dashboard/load/{}", encoded(name)))
     }
 
     fn post_form(&self, path: &str, form: &str) -> Result<Value, HttpError> {
