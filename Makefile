@@ -45,6 +45,10 @@ bench: setup foreign dist ## Measure executor, sandboxes, disk usage and collect
 dashboards: ## Write packaging/dashboards anew from what tests/dashboards says of them
 	@cargo run --quiet --locked --package dashboards
 
+.PHONY: pictures
+pictures: setup dist ## Take the pictures in packaging/doc/pictures anew: panels beside a real agent, some minutes
+	@cargo run --quiet --locked --package dashboards pictures
+
 .PHONY: fuzz
 fuzz: setup ## Fuzz whatever comes from outside, FUZZ_SECONDS for each target, guided by coverage
 	@tests/fuzz/run $(FUZZ_SECONDS)

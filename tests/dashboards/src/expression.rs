@@ -47,6 +47,9 @@ enum Choice {
 
 /// One target of a panel. Series stand in it as `{kind field}`: `sumSeries({containers mem_rss_bytes})`. A part of a field's
 /// name in angle brackets is what it has several numbers along: `{containers disk_statistics.<volume>.used_bytes}`.
+///
+/// A rate of a counter is `perSecond(interpolate({..}, 12))`: between two points there may be steps without one, where carbon
+/// keeps finer steps than the collector's interval, and of tasks, whose executors tell of them as they find the time.
 #[derive(Clone, Copy, Debug)]
 pub struct Query {
     text: &'static str,
@@ -226,6 +229,30 @@ impl Series {
     pub fn field(&self) -> String {
         let parts = self.field.split('.').filter(|part| !part.starts_with('<'));
         parts.collect::<Vec<_>>().join(".")
+    }
+
+    /// A name that it could have on this agent, as a path and with tags: of the first instance of an app that is called as
+    /// what it has several numbers along.
+    #[must_use]
+    pub fn example(&self, host: &str) -> [String; 2] {
+        let (app, has_slots) = (self.has_app(), self.instances().1);
+        let mut tags = format!("mesos.{}.{};host={host}", self.kind, self.field());
+        let mut path = format!("mesos.{host}.{}", self.kind);
+        for (tag, value, is_there) in [("app", "web", app), ("slot", "0", has_slots)] {
+            if is_there {
+                path.push_str(&format!(".{value}"));
+                tags.push_str(&format!(";{tag}={value}"));
+            }
+        }
+        for part in self.field.split('.') {
+            let along = part.trim_matches(['<', '>']);
+            if along != part {
+                tags.push_str(&format!(";{along}=one"));
+            }
+            path.push_str(if along == part { "." } else { ".one" });
+            path.push_str(if along == part { part } else { "" });
+        }
+        [path, tags]
     }
 
     /// The variable whose values are the apps of its kind, and whether there are slots; nothing of what an agent has one of.

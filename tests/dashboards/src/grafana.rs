@@ -87,12 +87,12 @@ fn variable(variable: Variable, form: Form) -> Value {
         Variable::App => (
             "App",
             "$prefix.$host.containers.*",
-            "tag_values(app, name=$prefix.containers.cpus_soft_limit, host=~^${host:regex}$)",
+            "tag_values(app, name=$prefix.containers.mem_limit_bytes, host=~^${host:regex}$)",
         ),
         Variable::Slot => (
             "Instance",
             "$prefix.$host.containers.$app.*",
-            "tag_values(slot, name=$prefix.containers.cpus_soft_limit, host=~^${host:regex}$, app=~^${app:regex}$)",
+            "tag_values(slot, name=$prefix.containers.mem_limit_bytes, host=~^${host:regex}$, app=~^${app:regex}$)",
         ),
         Variable::Task => (
             "Task",

@@ -17,3 +17,5 @@ pub mod expression;
 pub mod files;
 pub mod grafana;
 pub mod graphite_web;
+pub mod pictures;
+pub mod scenery;

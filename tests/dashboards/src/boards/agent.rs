@@ -2,7 +2,7 @@
 
 use super::{CONTAINERS, DISK, HEALTH, PRESSURE};
 use crate::board::{Board, Panel, Section, Unit, Variable};
-use crate::expression::Part::{App, Host};
+use crate::expression::Part::{Along, App, Host};
 use crate::expression::Query;
 
 pub(super) fn board() -> Board {
@@ -122,19 +122,58 @@ fn machine() -> Section {
         title: "Machines",
         panels: vec![
             Panel::lines(
+                "Processors",
+                Unit::Share,
+                "Busy, of all processors of the machine, whoever uses them. Busy here and idle in containers: something runs \
+                 that Mesos knows nothing of.",
+            )
+            .alarm_above(0.9, 0.98)
+            .of(Query::by("{host cpu_used_share}", &[Host]).highest()),
+            Panel::lines(
+                "Waiting",
+                Unit::Share,
+                "Waiting for disks: they are the bottleneck. Stolen: other virtual machines run in this one's place.",
+            )
+            .alarm_above(0.1, 0.3)
+            .of(Query::by("{host cpu_iowait_share}", &[Host]).highest().suffix("for disks"))
+            .of(Query::by("{host cpu_steal_share}", &[Host]).highest().suffix("stolen")),
+            Panel::lines(
                 "Load",
                 Unit::Count,
-                "Threads that run or wait, over one minute, by the agents' own look. Far above the number of processors for \
-                 long: something waits, for a processor or for a disk.",
+                "Threads that run or wait, over one minute. Far above the number of processors for long: something waits, \
+                 for a processor or for a disk.",
             )
-            .of(Query::by("{agent system.load_1min}", &[Host]).highest())
+            .of(Query::by("{host load_1m}", &[Host]).highest())
             .more_on(PRESSURE),
             Panel::lines(
-                "Free memory",
-                Unit::Bytes,
-                "As the agent sees it; page cache does not count as free, so low is usual and only falling is news.",
+                "Memory",
+                Unit::Share,
+                "Of the whole machine, without page cache. Near 1 the kernel ends somebody, who may be a neighbour of the \
+                 one that took it: offer less memory to Mesos.",
             )
-            .of(Query::by("{agent system.mem_free_bytes}", &[Host]).lowest()),
+            .alarm_above(0.9, 0.97)
+            .of(Query::by("{host mem_used_share}", &[Host]).highest()),
+            Panel::lines(
+                "File systems",
+                Unit::Share,
+                "Of what each holds. An agent removes the sandboxes of tasks that ended the earlier, the fuller its disk is; \
+                 from 0.9 on at once.",
+            )
+            .alarm_above(0.8, 0.9)
+            .of(Query::by("{host filesystems.<filesystem>.used_share}", &[Host, Along]).highest())
+            .more_on(DISK),
+            Panel::lines("Disks", Unit::Share, "Of the time, how much each had something to do.")
+                .of(Query::by("{host disks.<device>.busy_share}", &[Host, Along]).highest()),
+            Panel::lines("Network: in", Unit::BytesPerSecond, "By interface of the machine.")
+                .of(Query::by("{host interfaces.<interface>.rx_bytes_per_second}", &[Host, Along]).highest()),
+            Panel::lines("Network: out", Unit::BytesPerSecond, "By interface of the machine.")
+                .of(Query::by("{host interfaces.<interface>.tx_bytes_per_second}", &[Host, Along]).highest()),
+            Panel::lines(
+                "Ended by the kernel for memory",
+                Unit::PerSecond,
+                "Processes, whether for their container's limit or the machine's.",
+            )
+            .of(Query::by("perSecond(interpolate({host oom_kills}, 12))", &[Host]).highest()),
         ],
     }
 }
@@ -154,10 +193,10 @@ fn coming_and_going() -> Section {
                 "Failed ones at a steady rate are a task that its scheduler starts again and again: find it by its app below, \
                  and in the agent's log.",
             )
-            .of(Query::named("sumSeries(perSecond({agent slave.tasks_finished}))", "finished"))
-            .of(Query::named("sumSeries(perSecond({agent slave.tasks_failed}))", "failed"))
-            .of(Query::named("sumSeries(perSecond({agent slave.tasks_killed}))", "killed"))
-            .of(Query::named("sumSeries(perSecond({agent slave.tasks_lost}))", "lost")),
+            .of(Query::named("sumSeries(perSecond(interpolate({agent slave.tasks_finished}, 12)))", "finished"))
+            .of(Query::named("sumSeries(perSecond(interpolate({agent slave.tasks_failed}, 12)))", "failed"))
+            .of(Query::named("sumSeries(perSecond(interpolate({agent slave.tasks_killed}, 12)))", "killed"))
+            .of(Query::named("sumSeries(perSecond(interpolate({agent slave.tasks_lost}, 12)))", "lost")),
             Panel::lines(
                 "What went wrong in agents",
                 Unit::PerSecond,
@@ -165,14 +204,14 @@ fn coming_and_going() -> Section {
                  isolator, an image, a user. Containers that cannot be destroyed hold their resources until the agent is \
                  restarted.",
             )
-            .of(Query::named("sumSeries(perSecond({agent slave.container_launch_errors}))", "launches"))
-            .of(Query::named("sumSeries(perSecond({agent containerizer.fetcher.task_fetches_failed}))", "fetches"))
+            .of(Query::named("sumSeries(perSecond(interpolate({agent slave.container_launch_errors}, 12)))", "launches"))
+            .of(Query::named("sumSeries(perSecond(interpolate({agent containerizer.fetcher.task_fetches_failed}, 12)))", "fetches"))
             .of(Query::named(
-                "sumSeries(perSecond({agent containerizer.mesos.container_destroy_errors}))",
+                "sumSeries(perSecond(interpolate({agent containerizer.mesos.container_destroy_errors}, 12)))",
                 "containers not destroyed",
             ))
-            .of(Query::named("sumSeries(perSecond({agent slave.invalid_status_updates}))", "invalid updates"))
-            .of(Query::named("sumSeries(perSecond({agent gc.path_removals_failed}))", "sandboxes not removed")),
+            .of(Query::named("sumSeries(perSecond(interpolate({agent slave.invalid_status_updates}, 12)))", "invalid updates"))
+            .of(Query::named("sumSeries(perSecond(interpolate({agent gc.path_removals_failed}, 12)))", "sandboxes not removed")),
             Panel::lines("Executors", Unit::Count, "By agent. Executors that run on without a task are usually forgotten ones.")
                 .of(Query::by("{agent slave.executors_running}", &[Host]).highest()),
             Panel::lines("Uptime", Unit::Seconds, "A line that falls to nothing is an agent that was started again.")

@@ -33,10 +33,10 @@ fn now() -> Section {
             )
             .wide(16)
             .alarm_above(0.1, 1.0)
-            .of(Query::named("sumSeries(perSecond({disk.watcher soft_limits}))", "warned of"))
-            .of(Query::named("sumSeries(perSecond({disk.watcher breaches}))", "broken"))
-            .of(Query::named("sumSeries(perSecond({disk.watcher enforced}))", "ended"))
-            .of(Query::named("sumSeries(perSecond({disk.watcher enforcement_failures}))", "failed")),
+            .of(Query::named("sumSeries(perSecond(interpolate({disk.watcher soft_limits}, 12)))", "warned of"))
+            .of(Query::named("sumSeries(perSecond(interpolate({disk.watcher breaches}, 12)))", "broken"))
+            .of(Query::named("sumSeries(perSecond(interpolate({disk.watcher enforced}, 12)))", "ended"))
+            .of(Query::named("sumSeries(perSecond(interpolate({disk.watcher enforcement_failures}, 12)))", "failed")),
         ],
     }
 }

@@ -38,7 +38,7 @@ fn collector() -> Section {
                 Unit::PerSecond,
                 "By what was wrong. The collector's log has the words. While there are some, series have gaps, and no zeros.",
             )
-            .of(Query::by("perSecond({collector errors.<error>})", &[Host, Along]).highest()),
+            .of(Query::by("perSecond(interpolate({collector errors.<error>}, 12))", &[Host, Along]).highest()),
             Panel::lines(
                 "Left out",
                 Unit::Count,
@@ -51,7 +51,7 @@ fn collector() -> Section {
             .of(Query::by("{collector series_over_ceiling}", &[Host]).highest().suffix("over the ceiling")),
             Panel::lines("Turns left out", Unit::PerSecond, "Since the turn before was not over.")
                 .alarm_above(0.01, 0.1)
-                .of(Query::by("perSecond({collector overruns})", &[Host]).highest()),
+                .of(Query::by("perSecond(interpolate({collector overruns}, 12))", &[Host]).highest()),
             Panel::lines("Each source takes", Unit::Seconds, "Which of the sources is the slow one.")
                 .of(Query::by("{collector sources.<source>.seconds}", &[Host, Along]).highest()),
         ],
@@ -67,15 +67,15 @@ fn delivery() -> Section {
                 Unit::PerSecond,
                 "Made and written. Written below made for long: carbon is slow or away, and the spool fills.",
             )
-            .of(Query::named("sumSeries(perSecond({collector points_pushed}))", "made"))
-            .of(Query::named("sumSeries(perSecond({collector points_written}))", "written")),
+            .of(Query::named("sumSeries(perSecond(interpolate({collector points_pushed}, 12)))", "made"))
+            .of(Query::named("sumSeries(perSecond(interpolate({collector points_written}, 12)))", "written")),
             Panel::lines(
                 "Lost",
                 Unit::PerSecond,
                 "Should be 0. Given up for newer ones where there was no room: give the spool more, or carbon less.",
             )
             .alarm_above(0.01, 1.0)
-            .of(Query::by("perSecond({collector points_lost})", &[Host]).highest()),
+            .of(Query::by("perSecond(interpolate({collector points_lost}, 12))", &[Host]).highest()),
             Panel::lines(
                 "Waiting",
                 Unit::Count,
@@ -98,7 +98,7 @@ fn delivery() -> Section {
                 Unit::PerSecond,
                 "Made anew. A steady rate is a load balancer that closes what is idle, or a carbon that restarts.",
             )
-            .of(Query::by("perSecond({collector reconnects})", &[Host]).highest()),
+            .of(Query::by("perSecond(interpolate({collector reconnects}, 12))", &[Host]).highest()),
         ],
     }
 }
@@ -107,8 +107,13 @@ fn cost() -> Section {
     Section {
         title: "Collector: what it costs",
         panels: vec![
-            Panel::lines("Processors", Unit::Cores, "What the collector itself uses.")
-                .of(Query::by("perSecond({collector cpu_seconds})", &[Host]).highest()),
+            Panel::lines("Processors", Unit::Cores, "What the collector itself uses.").of(
+                Query::by(
+                    "perSecond(interpolate({collector cpu_seconds}, 12))",
+                    &[Host],
+                )
+                .highest(),
+            ),
             Panel::lines("Memory", Unit::Bytes, "What the collector itself holds.").of(Query::by(
                 "{collector memory_bytes}",
                 &[Host],
@@ -133,7 +138,7 @@ fn watcher() -> Section {
                 .of(Query::named("sumSeries({disk.watcher trees_tracking})", "by change tracking"))
                 .of(Query::named("sumSeries({disk.watcher trees_walk})", "by walks")),
             Panel::lines("Processors", Unit::Cores, "What measuring costs. Its budget is a setting.")
-                .of(Query::by("perSecond({disk.watcher cpu_seconds})", &[Host]).highest()),
+                .of(Query::by("perSecond(interpolate({disk.watcher cpu_seconds}, 12))", &[Host]).highest()),
             Panel::lines(
                 "Looks put off, and hanging",
                 Unit::Count,
@@ -142,18 +147,18 @@ fn watcher() -> Section {
             )
             .alarm_above(1.0, 10.0)
             .of(Query::by("{disk.watcher looks_hanging}", &[Host]).highest().suffix("hanging"))
-            .of(Query::by("perSecond({disk.watcher deferred_looks})", &[Host]).highest()),
+            .of(Query::by("perSecond(interpolate({disk.watcher deferred_looks}, 12))", &[Host]).highest()),
             Panel::lines(
                 "What change tracking missed",
                 Unit::BytesPerSecond,
                 "Found by comparisons. Large: something writes in ways that the kernel does not report.",
             )
-            .of(Query::by("perSecond({disk.watcher drift_bytes})", &[Host]).highest()),
+            .of(Query::by("perSecond(interpolate({disk.watcher drift_bytes}, 12))", &[Host]).highest()),
             Panel::lines("Failures", Unit::PerSecond, "The agent did not answer; a container could not be ended; events were lost on their way.")
                 .alarm_above(0.01, 0.1)
-                .of(Query::by("perSecond({disk.watcher agent_failures})", &[Host]).highest().suffix("agent"))
-                .of(Query::by("perSecond({disk.watcher enforcement_failures})", &[Host]).highest().suffix("enforcement"))
-                .of(Query::by("perSecond({disk.watcher events_lost})", &[Host]).highest().suffix("events")),
+                .of(Query::by("perSecond(interpolate({disk.watcher agent_failures}, 12))", &[Host]).highest().suffix("agent"))
+                .of(Query::by("perSecond(interpolate({disk.watcher enforcement_failures}, 12))", &[Host]).highest().suffix("enforcement"))
+                .of(Query::by("perSecond(interpolate({disk.watcher events_lost}, 12))", &[Host]).highest().suffix("events")),
             Panel::lines("Uptime", Unit::Seconds, "A line that falls to nothing is a watcher that was started again.")
                 .of(Query::by("{disk.watcher uptime_seconds}", &[Host]).lowest()),
         ],

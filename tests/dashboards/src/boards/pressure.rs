@@ -2,7 +2,7 @@
 
 use super::CONTAINERS;
 use crate::board::{Board, Panel, Section, Unit, Variable};
-use crate::expression::Part::{App, Host, Slot};
+use crate::expression::Part::{Along, App, Host, Slot};
 use crate::expression::Query;
 
 pub(super) fn board() -> Board {
@@ -17,7 +17,7 @@ pub(super) fn board() -> Board {
             Variable::Task,
             Variable::Top,
         ],
-        sections: vec![throttling(), memory(), tasks()],
+        sections: vec![throttling(), memory(), tasks(), machines()],
     }
 }
 
@@ -92,18 +92,46 @@ fn memory() -> Section {
     }
 }
 
+fn machines() -> Section {
+    Section {
+        title: "Machines",
+        panels: vec![
+            Panel::lines(
+                "Something waits",
+                Unit::Share,
+                "Of the time, how long at least one thread of the machine waited for a processor, for memory or for a disk. \
+                 Memory above 0.1 is thrashing: too much is promised.",
+            )
+            .alarm_above(0.5, 0.9)
+            .of(Query::by("{host pressure.<resource>.some_share}", &[Host, Along]).highest()),
+            Panel::lines(
+                "Everything waits",
+                Unit::Share,
+                "Of the time, how long nothing got on since all of it waited: lost to everybody.",
+            )
+            .alarm_above(0.1, 0.3)
+            .of(Query::by("{host pressure.<resource>.full_share}", &[Host, Along]).highest()),
+            Panel::lines("Blocked on disks", Unit::Count, "Threads that wait for a disk at this moment.")
+                .of(Query::by("{host processes_blocked}", &[Host]).highest()),
+        ],
+    }
+}
+
 fn tasks() -> Section {
     Section {
         title: "Tasks of mesos-sandbox-executor",
         panels: vec![
             Panel::lines("Time stood still", Unit::SecondsPerSecond, "Of each second, what the task was held back by its own hard limit.")
-                .of(Query::by("perSecond({tasks cpu_throttled_seconds})", &[Host, App, Slot]).highest()),
+                .of(Query::by("{tasks cpus_throttled_seconds_per_second}", &[Host, App, Slot]).highest()),
             Panel::lines(
                 "Shortages of memory",
                 Unit::PerSecond,
                 "Seconds in which it was short of memory, of all seconds. Anything but 0 for long is a limit too low.",
             )
-            .of(Query::by("perSecond({tasks memory_shortages})", &[Host, App, Slot]).highest()),
+            .of(Query::by("perSecond(interpolate({tasks memory_shortages}, 12))", &[Host, App, Slot]).highest()),
+            Panel::lines("Share of the memory limit", Unit::Share, "Of a task's own limit within its executor's container.")
+                .alarm_above(0.85, 0.95)
+                .of(Query::by("{tasks memory_used_share}", &[Host, App, Slot]).highest()),
             Panel::lines("Most memory ever", Unit::Bytes, "The most each has held since it was launched; dashed: its limit.")
                 .of(Query::by("{tasks memory_peak_bytes}", &[Host, App, Slot]).highest())
                 .of(Query::by("{tasks memory_limit_bytes}", &[Host, App, Slot]).highest().limit()),
