@@ -7,6 +7,7 @@
 mod disks;
 mod fakes;
 mod program;
+mod prometheus;
 mod replies;
 mod scale;
 mod tasks;

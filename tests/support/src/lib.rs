@@ -44,7 +44,7 @@ pub use leftovers::{Leftover, Leftovers, Scope};
 pub use mesos::{Launcher, RealMesos, Settings, real_mesos};
 pub use recorder::{Exchange, Recorder};
 pub use scheduler::{ExecutorFailure, FrameworkOptions, Scheduler, SchedulerError, Update};
-pub use setup::{graphite_pypi, pymesos};
+pub use setup::{graphite_pypi, prometheus_client, pymesos};
 pub use tasks::{ExecutorBuilder, TaskBuilder, executor, resource, task};
 
 use std::path::Path;

@@ -36,3 +36,11 @@ pub fn pymesos() -> PathBuf {
 pub fn graphite_pypi() -> PathBuf {
     directory("graphite-pypi")
 }
+
+/// A Python environment, `bin/python` in it, that has prometheus_client as it is on PyPI.
+///
+/// # Panics
+/// When it cannot be set up.
+pub fn prometheus_client() -> PathBuf {
+    directory("prometheus-client")
+}

@@ -57,19 +57,19 @@ pub(super) static MACHINE: &[Figure<Sample>] = &[
         |it| Some(it.processes?.into()),
     ),
     Figure::gauge("threads", Unit::Count, "Processes and threads.", |it| {
-        Some(it.load.as_ref()?.max.into())
+        Some(it.threads?.into())
     }),
     Figure::gauge(
         "load_1m",
         Unit::Count,
         "Processes and threads that ran or waited for a processor or a disk, averaged over a minute.",
-        |it| Some(f64::from(it.load.as_ref()?.one).into()),
+        |it| Some(it.load.as_ref()?.one.into()),
     ),
     Figure::gauge("load_5m", Unit::Count, "The same over 5 minutes.", |it| {
-        Some(f64::from(it.load.as_ref()?.five).into())
+        Some(it.load.as_ref()?.five.into())
     }),
     Figure::gauge("load_15m", Unit::Count, "The same over 15 minutes.", |it| {
-        Some(f64::from(it.load.as_ref()?.fifteen).into())
+        Some(it.load.as_ref()?.fifteen.into())
     }),
     Figure::gauge(
         "mem_total_bytes",

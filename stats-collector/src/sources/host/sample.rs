@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use procfs::{CpuTime, Current, CurrentSI, KernelStats, LoadAverage, Meminfo, PressureRecord};
-use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+use sysinfo::{LoadAvg, MemoryRefreshKind, RefreshKind, System};
 
 use super::devices::{self, Device};
 use super::fields;
@@ -23,7 +23,8 @@ pub(crate) struct Sample {
     pub(super) meminfo: Option<Meminfo>,
     /// `/proc/vmstat`.
     pub(super) vmstat: HashMap<String, i64>,
-    pub(super) load: Option<LoadAverage>,
+    pub(super) load: Option<LoadAvg>,
+    pub(super) threads: Option<u32>,
     pub(super) processes: Option<u64>,
     pub(super) files: Option<procfs::sys::fs::FileState>,
     /// In seconds since the epoch.
@@ -90,7 +91,8 @@ impl Sample {
             memory: Ram::read(),
             meminfo: Meminfo::current().ok(),
             vmstat: procfs::vmstat().unwrap_or_default(),
-            load: LoadAverage::current().ok(),
+            load: System::load_average().ok(),
+            threads: LoadAverage::current().ok().map(|load| load.max),
             processes: processes(),
             files: procfs::sys::fs::file_nr().ok(),
             boot: System::boot_time().ok(),
