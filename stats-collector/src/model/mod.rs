@@ -23,7 +23,7 @@ mod volumes;
 pub(crate) use derived::Derived;
 pub(crate) use field::{Along, Field, Nature, Put, Unit};
 pub(crate) use figure::{Figure, put_figures, put_growth};
-pub(crate) use groups::{Group, Groups};
+pub(crate) use groups::Groups;
 pub(crate) use memory::{Memory, Since};
 pub(crate) use numbers::{FromValue, Numbers, numbers};
 pub(crate) use reference::{page, reference};

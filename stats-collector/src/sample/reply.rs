@@ -26,19 +26,12 @@ pub(crate) struct Container<'a> {
     pub(crate) framework_id: Cow<'a, str>,
     /// A free text of the framework's. Not in v1.
     pub(crate) source: Cow<'a, str>,
-    /// Its first process, seen from the agent.
-    pub(crate) executor_pid: Option<u32>,
     /// Absent if the containerizer could not tell. Left as text, so that of thousands only one at a time is held
     /// decoded, and one that is odd does not spoil the others.
     statistics: Option<&'a RawValue>,
 }
 
 impl<'a> Container<'a> {
-    /// The container that it lies in.
-    pub(crate) fn parent(&self) -> Option<&str> {
-        self.parents.first().map(|parent| &**parent)
-    }
-
     /// Decodes the statistics; `None` if there are none.
     ///
     /// # Errors
@@ -94,7 +87,6 @@ impl<'a> From<Entry<'a>> for Container<'a> {
             executor_id: entry.executor_id,
             framework_id: entry.framework_id,
             source: entry.source,
-            executor_pid: status.executor_pid,
             statistics: entry.statistics,
         }
     }
@@ -144,7 +136,6 @@ impl<'a> From<EntryV1<'a>> for Container<'a> {
             executor_id: entry.executor_id.value,
             framework_id: entry.framework_id.value,
             source: Cow::default(),
-            executor_pid: status.executor_pid,
             statistics: entry.resource_statistics,
         }
     }
@@ -155,8 +146,6 @@ impl<'a> From<EntryV1<'a>> for Container<'a> {
 struct Status<'a> {
     #[serde(borrow, default)]
     container_id: Option<ContainerId<'a>>,
-    #[serde(default)]
-    executor_pid: Option<u32>,
 }
 
 /// Mesos: include/mesos/mesos.proto, `ContainerID`.
