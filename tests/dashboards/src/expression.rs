@@ -224,6 +224,12 @@ pub struct Series {
 }
 
 impl Series {
+    /// The field's name as it is in the manual's list: `disk_statistics.<volume>.used_bytes`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.field
+    }
+
     /// The field's name, without what it has several numbers along: `disk_statistics.used_bytes`.
     #[must_use]
     pub fn field(&self) -> String {

@@ -27,7 +27,7 @@ const PICTURES: [(&str, &str, &str); 8] = [
 ];
 
 /// How long the scenery is watched before they are taken.
-const EXPOSURE: Duration = Duration::from_secs(240);
+const EXPOSURE: Duration = Duration::from_secs(120);
 
 /// Takes them all, and says where each lies.
 ///

@@ -263,3 +263,42 @@ fn a_dashboard_of_graphite_webs_own_has_what_its_page_reads() {
         }
     }
 }
+
+/// The agent's own metrics are up to the agent; those are looked for beside a real one.
+#[test]
+fn every_field_is_in_the_manuals_list_of_metrics() {
+    let manual = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../packaging/doc/metrics.md"
+    );
+    let manual = fs::read_to_string(manual).unwrap();
+    let mut known: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for section in manual.split("\n## ").skip(1) {
+        let mut lines = section.lines();
+        let kinds = lines.find(|line| line.starts_with("Below ")).unwrap();
+        let kinds = kinds
+            .split(". ")
+            .next()
+            .unwrap()
+            .split('`')
+            .skip(1)
+            .step_by(2);
+        let rows = lines.filter_map(|line| line.strip_prefix("| `"));
+        let fields: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+        for kind in kinds {
+            known.entry(kind).or_default().extend(&fields);
+        }
+    }
+    for board in dashboards::boards::all() {
+        let queries = board.panels().flat_map(|panel| &panel.queries);
+        for series in queries.flat_map(dashboards::expression::Query::series) {
+            let fields = known.get(series.kind);
+            let is_known = fields.is_some_and(|fields| fields.contains(series.name()));
+            assert!(
+                is_known || series.kind == "agent",
+                "{}: {series:?}",
+                board.name
+            );
+        }
+    }
+}

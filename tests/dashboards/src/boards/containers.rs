@@ -139,9 +139,6 @@ fn tasks() -> Section {
                 .of(Query::by("{tasks disk_used_bytes}", &[Host, App, Slot]).highest())
                 .of(Query::by("{tasks disk_limit_bytes}", &[Host, App, Slot]).highest().limit())
                 .more_on(DISK),
-            Panel::lines("Reads and writes", Unit::BytesPerSecond, "Of all disks, page cache not among them.")
-                .of(Query::by("{tasks io_read_bytes_per_second}", &[Host, App, Slot]).highest().suffix("read"))
-                .of(Query::by("{tasks io_written_bytes_per_second}", &[Host, App, Slot]).highest().suffix("written")),
             Panel::lines("Logs", Unit::BytesPerSecond, "Written to its logs through the executor.")
                 .of(Query::by("{tasks log_bytes_per_second}", &[Host, App, Slot]).highest()),
             Panel::lines("Processes", Unit::Count, "Threads included.")

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 #![forbid(unsafe_code)]
 
+mod filled;
 mod reader;
 mod understood;
 

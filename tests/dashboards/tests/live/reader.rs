@@ -81,7 +81,7 @@ fn targets(
 }
 
 /// What is wrong with what Graphite makes of a target.
-fn look(graphite: &Graphite, target: &str) -> Result<(), String> {
+pub(crate) fn look(graphite: &Graphite, target: &str) -> Result<(), String> {
     let series = graphite.render_json(target, "-5min");
     let series = series.map_err(|error| error.to_string())?;
     let series = series.as_array().ok_or("no list")?;
