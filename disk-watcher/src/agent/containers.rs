@@ -97,10 +97,12 @@ struct Listed {
 
 #[derive(Deserialize)]
 struct Reply {
+    /// An agent without a container has none.
+    #[serde(default)]
     get_containers: GetContainers,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct GetContainers {
     #[serde(default)]
     containers: Vec<RawContainer>,
@@ -134,6 +136,11 @@ mod tests {
         assert_eq!(nested[0].executor.as_ref().unwrap().1, "dex-0");
         assert_eq!(nested[1].ids().1, ["cd6adc89-35e3-40de-bf0e-94289a34b8dd"]);
         assert_eq!(nested[1].executor, None);
+    }
+
+    #[test]
+    fn an_agent_without_a_container_answers_with_the_type_alone() {
+        assert_eq!(parse(br#"{"type": "GET_CONTAINERS"}"#).unwrap(), []);
     }
 
     #[test]

@@ -452,10 +452,7 @@ allow = ["used_bytes"]
     assert_eq!(names.labels, labels);
     assert_eq!(names.slot_reuse_after, Duration::from_secs(300));
     assert_eq!(names.most_series, 10);
-    assert_eq!(
-        names.state_file.as_deref(),
-        Some(Path::new("/state/slots"))
-    );
+    assert_eq!(names.state_file.as_deref(), Some(Path::new("/state/slots")));
     let rules = |allow: &str, deny: &[&str]| FieldRules {
         allow: vec![allow.to_owned()],
         deny: deny.iter().map(|&one| one.to_owned()).collect(),

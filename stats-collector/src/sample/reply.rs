@@ -57,8 +57,16 @@ pub(crate) fn containers(reply: &[u8]) -> serde_json::Result<Vec<Container<'_>>>
 /// # Errors
 /// What `serde_json` says, with line and column.
 pub(crate) fn containers_v1(reply: &[u8]) -> serde_json::Result<Vec<Container<'_>>> {
-    let Reply { get_containers } = serde_json::from_slice(reply)?;
-    Ok(get_containers.containers.0)
+    let Reply {
+        get_containers,
+        kind,
+    } = serde_json::from_slice(reply)?;
+    match get_containers {
+        Some(listed) => Ok(listed.containers.0),
+        // An agent without a container answers with the type alone.
+        None if kind == "GET_CONTAINERS" => Ok(Vec::new()),
+        None => Err(serde_json::Error::missing_field("get_containers")),
+    }
 }
 
 /// An entry of the v0 list.
@@ -95,7 +103,9 @@ impl<'a> From<Entry<'a>> for Container<'a> {
 #[derive(Deserialize)]
 struct Reply<'a> {
     #[serde(borrow)]
-    get_containers: GetContainers<'a>,
+    get_containers: Option<GetContainers<'a>>,
+    #[serde(borrow, default, rename = "type")]
+    kind: Cow<'a, str>,
 }
 
 #[derive(Deserialize)]

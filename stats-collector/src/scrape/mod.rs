@@ -157,10 +157,11 @@ impl Link {
             containers: Containers::new(client.keep(), settings.list, bounds),
             metrics: settings.has_metrics.then(|| Metrics {
                 kept: client.keep(),
-                // The agent leaves out what it does not have by then, and has to answer before we give up.
+                // The agent leaves out what it does not have by then; without this it would wait for ever for a metric
+                // that hangs. All other numbers of the turn wait for it.
                 path: format!(
                     "/metrics/snapshot?timeout={}ms",
-                    (settings.timeout / 2).as_millis()
+                    (settings.timeout / 4).as_millis()
                 ),
                 bounds,
             }),

@@ -1,5 +1,6 @@
 //! Everything that is remembered from turn to turn, and what is done with what the agent says.
 
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use graphite::UndeliveredError;
@@ -11,7 +12,7 @@ use super::Shipped;
 use super::listed::{Listed, Sighting, kind_of};
 use super::slot_keeper::SlotKeeper;
 use crate::health::Health;
-use crate::model::{Groups, Kind, Memory, Put, container};
+use crate::model::{Groups, Kind, Memory, Origin, Put, container};
 use crate::names::{Entry, Registry};
 use crate::output::Outlet;
 use crate::sample::{self, Container, StatisticsError};
@@ -43,6 +44,8 @@ pub(super) struct Book {
     health: Health,
     episodes: Episodes,
     acquaintance: Acquaintance,
+    /// What is known of those whom the agent's state does not name.
+    nameless: HashMap<String, Origin>,
     /// A moment that others are measured from.
     since: Instant,
     /// Of this turn.
@@ -71,6 +74,7 @@ impl Book {
             health: Health::default(),
             episodes: Episodes::default(),
             acquaintance: Acquaintance::new(settings.refresh, is_only_turn),
+            nameless: HashMap::new(),
             since: Instant::now(),
             groups: Groups::default(),
             passes_unknown: settings.passes_unknown,
@@ -219,18 +223,26 @@ impl Book {
         state: Option<&'s State>,
     ) -> Vec<Sighting<'l, 's>> {
         let mut sightings = Vec::with_capacity(listed.containers.len());
+        let mut before = std::mem::take(&mut self.nameless);
         for container in &listed.containers {
-            let is_named =
-                state.is_some_and(|state| state.origin(&container.container_id).is_some());
-            let verdict = self.acquaintance.meet(&container.container_id, is_named);
-            if verdict != Verdict::Hold {
-                sightings.push(Sighting {
-                    container,
-                    listed,
-                    state,
-                    is_complete: verdict == Verdict::Known,
-                });
-            }
+            let id = &*container.container_id;
+            let is_named = state.is_some_and(|state| state.origin(id).is_some());
+            let nameless = match self.acquaintance.meet(id, is_named) {
+                Verdict::Hold => continue,
+                Verdict::Known => None,
+                Verdict::Nameless => {
+                    let known = before.remove(id).filter(|_| state.is_none());
+                    let origin = known.unwrap_or_else(|| listed.origin(container, state));
+                    self.nameless.insert(id.to_owned(), origin.clone());
+                    Some(origin)
+                }
+            };
+            sightings.push(Sighting {
+                container,
+                listed,
+                state,
+                nameless,
+            });
         }
         sightings
     }

@@ -58,7 +58,9 @@ pub(crate) struct Sighting<'l, 's> {
     pub(crate) container: &'l Container<'l>,
     pub(crate) listed: &'l Listed<'l>,
     pub(crate) state: Option<&'s State>,
-    pub(crate) is_complete: bool,
+    /// Of one whom the last state did not name: what was known of it then, which is not forgotten while no new one is
+    /// asked for.
+    pub(crate) nameless: Option<Origin>,
 }
 
 impl Identity for Sighting<'_, '_> {
@@ -67,11 +69,12 @@ impl Identity for Sighting<'_, '_> {
     }
 
     fn origin(&self) -> Origin {
-        self.listed.origin(self.container, self.state)
+        let nameless = self.nameless.clone();
+        nameless.unwrap_or_else(|| self.listed.origin(self.container, self.state))
     }
 
     fn is_complete(&self) -> bool {
-        self.is_complete
+        self.nameless.is_none()
     }
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::keeper::Keeper;
 use crate::leftovers::{Leftovers, Scope, list};
-use crate::{free_port, http, poll_until, setup};
+use crate::{HttpError, free_port, http, poll_until, setup};
 
 /// How long Mesos may take to come up. An agent that recovers gives its executors two seconds, besides.
 const START: Duration = Duration::from_secs(30);
@@ -228,8 +228,11 @@ impl RealMesos {
     }
 
     fn has_an_active_agent(&self) -> bool {
-        let Ok(answer) = http::get(&self.authority(), "/master/slaves") else {
-            return false;
+        let answer = match http::get(&self.authority(), "/master/slaves") {
+            Ok(answer) => answer,
+            // It wants to know who asks, and does not say more.
+            Err(HttpError::Refused { status, .. }) => return status == 401,
+            Err(_) => return false,
         };
         serde_json::from_slice::<Value>(&answer)
             .is_ok_and(|answer| answer["slaves"][0]["active"] == true)

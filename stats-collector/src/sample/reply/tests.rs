@@ -35,6 +35,18 @@ fn what_is_not_a_whole_array_of_containers_is_refused() {
 }
 
 #[test]
+fn an_agent_without_a_container_answers_with_the_type_alone() {
+    assert!(
+        containers_v1(br#"{"type":"GET_CONTAINERS"}"#)
+            .unwrap()
+            .is_empty()
+    );
+    for other in ["{}", r#"{"type":"GET_STATE"}"#] {
+        assert!(containers_v1(other.as_bytes()).is_err(), "{other}");
+    }
+}
+
+#[test]
 fn more_containers_than_any_agent_runs_are_refused() {
     let reply = format!("[{}{{}}]", "{},".repeat(CONTAINERS_MAX));
     let error = containers(reply.as_bytes()).unwrap_err().to_string();
