@@ -171,6 +171,10 @@ impl Query {
             }
         }
         let first = series.first().expect("a series");
+        // Grafana is told of it apart; what is around a name here is in the legend.
+        if self.is_dashed && form == Form::Plain {
+            text = format!("dashed({text})");
+        }
         let mut text = self.labelled(&text, first, form);
         if !self.suffix.is_empty() {
             text = format!("aliasSub({text}, '$', ' {}')", self.suffix);

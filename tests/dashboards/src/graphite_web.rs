@@ -57,14 +57,7 @@ pub fn arguments(panel: &Panel) -> Map<String, Value> {
     let mut targets: Vec<String> = panel
         .queries
         .iter()
-        .map(|query| {
-            let target = query.target(Form::Plain, &[]);
-            if query.is_dashed() {
-                format!("dashed({target})")
-            } else {
-                target
-            }
-        })
+        .map(|query| query.target(Form::Plain, &[]))
         .collect();
     if let Some(Alarm::Above { warn, bad } | Alarm::Below { warn, bad }) = panel.alarm {
         targets.push(format!("threshold({warn}, '', 'orange')"));

@@ -115,7 +115,7 @@ impl Scenery {
         // Wants more than it may have, in bursts, and is held back.
         for (n, id) in INSTANCES.iter().enumerate() {
             let executor = scene.executor(id).cpus(0.1).mem(64.0).disk(16.0);
-            let busy = "while :; do for n in $(seq 3000); do :; done; sleep 0.1; done";
+            let busy = "while :; do for n in $(seq 200000); do :; done; sleep 1; done";
             let name = format!("shop_web.{n}b1f6f0e-5b1f-4d6f-9a51-0242ac110002");
             scene.run(scene.task(&name, &executor, busy).mem(32.0).disk(32.0));
         }
