@@ -13,7 +13,7 @@ unsafe extern "C" {
 ///
 /// Call it before the first look-up; false if glibc refused, in which case nothing changed.
 #[must_use]
-pub fn use_builtin_resolver() -> bool {
+pub(crate) fn use_builtin_resolver() -> bool {
     // SAFETY: both arguments are NUL-terminated and live forever; glibc copies what it keeps and
     // takes its own lock.
     unsafe { __nss_configure_lookup(c"hosts".as_ptr(), c"files dns".as_ptr()) == 0 }

@@ -92,7 +92,7 @@ mod tests {
         looks.add(&Labels::default(), |out| out.push(b'7'));
         let mut used = Family::new("used_bytes", Type::Gauge, "In use.");
         used.add(&[("app", "web")].into_iter().collect(), |out| {
-            out.push(b'1')
+            out.push(b'1');
         });
         let mut odd = Family::new("odd", Type::Unknown, "");
         odd.add(&Labels::default(), |out| out.extend_from_slice(b"-0.5"));

@@ -56,6 +56,7 @@ impl Head {
     /// Writes the whole name of a series, as carbon stores it: at most [`super::SERIES_MAX`] bytes, which are all of
     /// `[A-Za-z0-9_.-]` but for those of tags.
     pub(crate) fn write(&self, out: &mut Vec<u8>, name: Name<'_>) {
+        let before = out.len();
         out.extend_from_slice(self.base.as_bytes());
         match name {
             Name::Known(
@@ -82,6 +83,7 @@ impl Head {
                 self.write_subject(out);
             }
         }
+        debug_assert!(out.len() - before <= super::SERIES_MAX, "{name:?}");
     }
 
     /// What tells the subject apart from all others of its kind, as names and values: for outputs that know labels. Sorted

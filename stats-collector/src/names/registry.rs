@@ -149,12 +149,6 @@ impl<M: Default> Registry<M> {
         is_first.then_some(&mut member.entry)
     }
 
-    /// Everyone of a kind who was in the last answer, in no order.
-    pub(crate) fn of(&self, kind: Kind) -> impl Iterator<Item = (&str, &Entry<M>)> {
-        let members = self.kinds[kind.index()].of.iter();
-        members.map(|(id, member)| (&**id, &member.entry))
-    }
-
     /// The group of all instances of an app. Forgotten when it was not asked for in a while of answers about containers.
     pub(crate) fn group(&mut self, app: &Arc<str>) -> &mut Entry<M> {
         let naming = &self.naming;

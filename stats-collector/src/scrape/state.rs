@@ -6,7 +6,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -19,8 +18,6 @@ pub(crate) struct State {
     origins: HashMap<String, Origin>,
     /// How many executors there are.
     pub(crate) executors: usize,
-    /// The agent's `--work_dir`.
-    pub(crate) work_dir: Option<PathBuf>,
 }
 
 impl State {
@@ -101,11 +98,7 @@ pub(crate) fn parse(answer: &[u8]) -> serde_json::Result<State> {
             origins.insert(executor.container.as_ref().to_owned(), own);
         }
     }
-    Ok(State {
-        origins,
-        executors,
-        work_dir: raw.flags.work_dir.map(|path| path.as_ref().into()),
-    })
+    Ok(State { origins, executors })
 }
 
 fn some(text: &str) -> Option<String> {
@@ -128,14 +121,6 @@ fn labels(all: [&[RawLabel<'_>]; 2]) -> Vec<(String, String)> {
 struct RawState<'a> {
     #[serde(borrow, default)]
     frameworks: Vec<RawFramework<'a>>,
-    #[serde(borrow, default)]
-    flags: RawFlags<'a>,
-}
-
-#[derive(Default, Deserialize)]
-struct RawFlags<'a> {
-    #[serde(borrow)]
-    work_dir: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
@@ -301,11 +286,5 @@ mod tests {
         assert!(state.origin("c").is_none());
         assert_eq!(state.executors, 0);
         assert_eq!(parse(REAL).unwrap().executors, 2);
-    }
-
-    #[test]
-    fn the_work_directory_is_the_agent_s_flag() {
-        let state = parse(br#"{"flags": {"work_dir": "/w", "port": "5051"}}"#).unwrap();
-        assert_eq!(state.work_dir, Some("/w".into()));
     }
 }

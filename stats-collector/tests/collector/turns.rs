@@ -10,7 +10,6 @@ use crate::replies::{CGROUPS, POSIX, body, containers, state_of};
 
 /// What came of one turn.
 struct Told {
-    agent: Agent,
     carbon: Carbon,
     output: Output,
 }
@@ -30,11 +29,7 @@ fn once(list: Reply, options: &[&str]) -> Told {
         .args(options)
         .output()
         .unwrap();
-    Told {
-        agent,
-        carbon,
-        output,
-    }
+    Told { carbon, output }
 }
 
 impl Told {
