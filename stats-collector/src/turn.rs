@@ -225,6 +225,3 @@ async fn timed<T>(asking: Option<impl Future<Output = T>>) -> Option<(T, Duratio
     let told = asking?.await;
     Some((told, begun.elapsed()))
 }
-
-#[cfg(test)]
-mod tests;

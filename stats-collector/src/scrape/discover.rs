@@ -4,8 +4,8 @@
 //!
 //! Any task may run a program of an agent's name with any arguments, and whoever passes for the agent is sent the
 //! credential and fills the graphs. So only a process counts that could have had both anyway: one of root's (or of our
-//! own user's, if we are not root), in no pid namespace below ours, with the user and mount namespaces of the machine's
-//! first process. Tasks that run so, without a sandbox and as root, can read our files and speak in the agent's place on its
+//! own user's, if we are not root), in no pid namespace below ours, with the user and mount namespaces that we have or
+//! the machine's first process has. Tasks that run so, without a sandbox and as root, can read our files and speak in the agent's place on its
 //! own port. What an agent has started is not believed either, be it called as it may. Should there still be several,
 //! none is chosen, and the operator has to say which.
 
@@ -111,7 +111,7 @@ pub(crate) fn discover(proc: &Path, programs: &[&str]) -> Result<Found, Discover
             continue;
         }
         let is_root_or_us = process.user == Some(0) || Some(process.user) == us;
-        if !is_root_or_us || process.is_nested || !has_machine_s_namespaces(proc, *pid)? {
+        if !is_root_or_us || process.is_nested || !has_trusted_namespaces(proc, *pid)? {
             distrusted = Some(*pid);
             continue;
         }
@@ -194,7 +194,7 @@ fn has_ancestor_in(some: &HashSet<u32>, process: &Process, all: &HashMap<u32, Pr
     false
 }
 
-fn has_machine_s_namespaces(proc: &Path, pid: u32) -> Result<bool, DiscoverError> {
+fn has_trusted_namespaces(proc: &Path, pid: u32) -> Result<bool, DiscoverError> {
     for kind in ["user", "mnt"] {
         let of = |pid: u32| {
             let path = proc.join(format!("{pid}/ns/{kind}"));
@@ -206,7 +206,9 @@ fn has_machine_s_namespaces(proc: &Path, pid: u32) -> Result<bool, DiscoverError
             }
         };
         let theirs = of(pid)?;
-        if theirs.is_none() || theirs != of(1)? {
+        // Ours are other than the machine's where the service manager has given us a view of our own.
+        let is_ours = theirs == of(std::process::id())?;
+        if theirs.is_none() || !is_ours && theirs != of(1)? {
             return Ok(false);
         }
     }

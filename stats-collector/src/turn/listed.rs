@@ -92,3 +92,77 @@ pub(crate) fn kind_of(container: &Container<'_>) -> Kind {
 fn some(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    const POD: &str = "de940b80-3c45-4775-89b4-e2f2760e26a0";
+
+    fn container<'a>(id: &'a str, parents: &[&'a str]) -> Container<'a> {
+        let mut container = Container::default();
+        container.container_id = id.into();
+        container.parents = parents.iter().map(|&id| id.into()).collect();
+        container
+    }
+
+    fn pod() -> Container<'static> {
+        let mut pod = container(POD, &[]);
+        pod.framework_id = "f".into();
+        pod.executor_id = "pod".into();
+        pod.source = "s".into();
+        pod
+    }
+
+    #[test]
+    fn who_lies_in_others_belongs_to_whom_the_outermost_belongs_to() {
+        let listed = Listed::new(vec![
+            container("session", &["web", POD]),
+            container("web", &[POD]),
+            pod(),
+        ]);
+        let origin = listed.origin(&listed.containers[0], None);
+        let wanted = Origin {
+            framework_id: Some("f".to_owned()),
+            executor_id: Some("pod".to_owned()),
+            source: Some("s".to_owned()),
+            container_id: Some("session".to_owned()),
+            parent_container_id: Some("web".to_owned()),
+            ..Origin::default()
+        };
+        assert_eq!(origin, wanted);
+    }
+
+    #[test]
+    fn who_lies_in_one_that_is_not_listed_is_told_by_its_ids_alone() {
+        let listed = Listed::new(vec![container("web", &["gone"])]);
+        let origin = listed.origin(&listed.containers[0], None);
+        assert_eq!(origin.executor_id, None);
+        assert_eq!(origin.parent_container_id.as_deref(), Some("gone"));
+    }
+
+    #[test]
+    fn what_the_state_says_goes_before_what_the_list_says() {
+        let state = crate::scrape::sample_state();
+        let web = "03f05ac6-5cc8-4214-9bef-83a5c0b2a2cf";
+        let listed = Listed::new(vec![container(web, &[POD]), pod()]);
+        let origin = listed.origin(&listed.containers[0], Some(&state));
+        assert_eq!(origin.executor_id.as_deref(), Some("dex-0"));
+        assert_eq!(origin.task_id.as_deref(), Some("web-0"));
+        assert_eq!(origin.framework.as_deref(), Some("hold"));
+        // The state leaves it empty.
+        assert_eq!(origin.source.as_deref(), Some("s"));
+    }
+
+    #[test]
+    fn a_container_s_kind_is_told_by_where_it_lies_and_who_launched_it() {
+        let reply = br#"{"get_containers":{"containers":[
+            {"container_id":{"value":"a"},"executor_id":{"value":"e"},"framework_id":{"value":"f"}},
+            {"container_id":{"value":"b","parent":{"value":"a"}}},
+            {"container_id":{"value":"c"}}]}}"#;
+        let containers = sample::containers_v1(reply).unwrap();
+        let kinds: Vec<Kind> = containers.iter().map(kind_of).collect();
+        assert_eq!(kinds, [Kind::Container, Kind::Nested, Kind::Standalone]);
+    }
+}

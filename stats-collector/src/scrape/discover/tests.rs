@@ -260,3 +260,40 @@ fn processes_that_go_away_or_are_each_others_parents_hold_nothing_up() {
     let error = proc.discover().unwrap_err().to_string();
     assert!(error.contains("77 and 90"), "{error}");
 }
+
+/// A program of this name, whatever it is that runs; ended when it is dropped.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended by itself is reaped all the same.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_program_of_an_agents_name_that_runs_on_this_machine_is_found() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let name = format!("agent-{}", std::process::id());
+    let path = directory.path().join(&name);
+    fs::write(&path, "#!/bin/sh\nread never\n").unwrap();
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o700)).unwrap();
+    let started = std::process::Command::new(&path)
+        .args(["--port=7", "--work_dir=/w"])
+        .env("MESOS_IP", "10.0.0.1")
+        .stdin(std::process::Stdio::piped())
+        .spawn();
+    let _running = Running(started.unwrap());
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let found = loop {
+        // Until it is executed it has our name.
+        match discover(Path::new("/proc"), &[&name]) {
+            Ok(found) => break found,
+            Err(error) => assert!(std::time::Instant::now() < deadline, "{error}"),
+        }
+    };
+    assert_eq!(found.address.to_string(), "http://10.0.0.1:7");
+    assert_eq!(found.work_dir, Some("/w".into()));
+}
