@@ -281,6 +281,7 @@ impl Book {
             if let Some(mut writer) = self.outlet.begin(subject, head, group.at()) {
                 group.put(&mut writer);
             }
+            self.outlet.caught_up().await;
         }
         let turn = self.health.turn();
         turn.containers = Some(shipped.containers);

@@ -8,7 +8,8 @@ use std::thread::{self, JoinHandle};
 
 use disk_figures::{Identity, Kind, Measured, Report, Source, Subject};
 
-use crate::fakes::{Agent, Carbon};
+use crate::carbons::Carbon;
+use crate::fakes::Agent;
 use crate::replies::body;
 
 const REPLY: &str =

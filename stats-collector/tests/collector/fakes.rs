@@ -26,19 +26,29 @@ pub(crate) enum Reply {
     Endless,
     /// Another status, with a body.
     Status(u16, &'static str),
+    /// 200 with what is made of how many questions of the kind came before.
+    Made(Arc<Making>),
+    /// 200 with bytes that need be no text.
+    Bytes(Arc<[u8]>),
+    /// A status with the question for a body, as some proxies answer.
+    Echo(u16),
+    /// Another answer, so much later.
+    Late(Duration, Box<Reply>),
     /// Nothing, until the client gives up.
     Hang,
 }
 
+type Making = dyn Fn(usize) -> String + Send + Sync;
+
 /// A listener whose threads end when it is dropped.
-struct Listener {
-    address: SocketAddr,
+pub(crate) struct Listener {
+    pub(crate) address: SocketAddr,
     ended: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Listener {
-    fn start(address: &str, serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(address: &str, serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let ended = Arc::new(AtomicBool::new(false));
@@ -87,6 +97,8 @@ pub(crate) struct Agent {
     listener: Listener,
     /// Those that a list was asked for over.
     connections: Arc<AtomicUsize>,
+    /// Those that anything was asked for over.
+    all_connections: Arc<AtomicUsize>,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
@@ -104,11 +116,16 @@ impl Agent {
         let connections = Arc::new(AtomicUsize::new(0));
         let requests: Arc<Mutex<Vec<String>>> = Arc::default();
         let (count, log) = (Arc::clone(&connections), Arc::clone(&requests));
+        let all_connections = Arc::new(AtomicUsize::new(0));
+        let count_all = Arc::clone(&all_connections);
         let listener = Listener::start("127.0.0.1:0", move |stream| {
             let mut reader = BufReader::new(stream.try_clone().unwrap());
             let mut writer = stream;
-            let mut is_counted = false;
+            let (mut is_counted, mut is_new) = (false, true);
             while let Some(request) = read_request(&mut reader) {
+                if std::mem::take(&mut is_new) {
+                    count_all.fetch_add(1, Ordering::SeqCst);
+                }
                 let about = About::of(&request);
                 if about == About::List && !is_counted {
                     is_counted = true;
@@ -121,12 +138,16 @@ impl Agent {
                 };
                 let turn = {
                     let mut log = log.lock().unwrap();
-                    log.push(request);
+                    log.push(request.clone());
                     let same = log.iter().filter(|request| About::of(request) == about);
                     same.count() - 1
                 };
                 let reply = &replies[turn.min(replies.len() - 1)];
-                if give(reply, &mut writer, &mut reader).is_none() {
+                let asked = Asked {
+                    before: turn,
+                    request: &request,
+                };
+                if give(reply, asked, &mut writer, &mut reader).is_none() {
                     break;
                 }
             }
@@ -134,6 +155,7 @@ impl Agent {
         Self {
             listener,
             connections,
+            all_connections,
             requests,
         }
     }
@@ -145,6 +167,24 @@ impl Agent {
 
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn all_connections(&self) -> usize {
+        self.all_connections.load(Ordering::SeqCst)
+    }
+
+    /// Every request so far, whole.
+    pub(crate) fn all_requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    /// Waits until so many lists were asked for.
+    pub(crate) fn wait_for_requests(&self, count: usize) {
+        let started = Instant::now();
+        while self.requests().len() < count {
+            assert!(started.elapsed() < LONG, "nobody asks the agent");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// Requests for lists so far, whole.
@@ -194,8 +234,21 @@ fn read_request(reader: &mut impl BufRead) -> Option<String> {
     Some(request + &String::from_utf8(body).unwrap())
 }
 
+/// A question.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    /// How many of its kind came before.
+    before: usize,
+    request: &'a str,
+}
+
 /// `None` if the connection is to be closed.
-fn give(reply: &Reply, writer: &mut TcpStream, reader: &mut impl Read) -> Option<()> {
+fn give(
+    reply: &Reply,
+    asked: Asked<'_>,
+    writer: &mut TcpStream,
+    reader: &mut impl Read,
+) -> Option<()> {
     let head = |status: u16, length: usize| {
         format!("HTTP/1.1 {status} Said\r\nContent-Length: {length}\r\n\r\n")
     };
@@ -230,68 +283,29 @@ fn give(reply: &Reply, writer: &mut TcpStream, reader: &mut impl Read) -> Option
                 .ok()?;
             writer.write_all(body.as_bytes()).ok()
         }
+        Reply::Made(make) => {
+            let body = make(asked.before);
+            writer.write_all(head(200, body.len()).as_bytes()).ok()?;
+            writer.write_all(body.as_bytes()).ok()
+        }
+        Reply::Bytes(body) => {
+            writer.write_all(head(200, body.len()).as_bytes()).ok()?;
+            writer.write_all(body).ok()
+        }
+        Reply::Echo(status) => {
+            let body = asked.request;
+            writer
+                .write_all(head(*status, body.len()).as_bytes())
+                .ok()?;
+            writer.write_all(body.as_bytes()).ok()
+        }
+        Reply::Late(by, reply) => {
+            std::thread::sleep(*by);
+            give(reply, asked, writer, reader)
+        }
         Reply::Hang => {
             let _ = reader.read(&mut [0]);
             None
-        }
-    }
-}
-
-pub(crate) struct Carbon {
-    listener: Listener,
-    lines: Arc<Mutex<Vec<String>>>,
-}
-
-impl Carbon {
-    pub(crate) fn start() -> Self {
-        Self::start_at("127.0.0.1:0")
-    }
-
-    /// Reads every line, and closes after the last, as carbon does.
-    pub(crate) fn start_at(place: &str) -> Self {
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&lines);
-        let listener = Listener::start(place, move |stream| {
-            for line in BufReader::new(stream).lines() {
-                match line {
-                    Ok(line) => heard.lock().unwrap().push(line),
-                    Err(_) => break,
-                }
-            }
-        });
-        Self { listener, lines }
-    }
-
-    /// `HOST:PORT`
-    pub(crate) fn place(&self) -> String {
-        self.listener.address.to_string()
-    }
-
-    /// Every line so far.
-    pub(crate) fn lines(&self) -> Vec<String> {
-        self.lines.lock().unwrap().clone()
-    }
-
-    /// Lines so far about containers.
-    pub(crate) fn container_lines(&self) -> Vec<String> {
-        let mut lines = self.lines();
-        lines.retain(|line| line.contains(".containers.") && !line.contains(".collector."));
-        lines
-    }
-
-    /// Waits for a line that fits, and returns it.
-    pub(crate) fn wait_for(&self, wanted: impl Fn(&str) -> bool) -> String {
-        let started = Instant::now();
-        loop {
-            let found = {
-                let lines = self.lines.lock().unwrap();
-                lines.iter().find(|line| wanted(line)).cloned()
-            };
-            if let Some(line) = found {
-                return line;
-            }
-            assert!(started.elapsed() < LONG, "carbon never heard it");
-            std::thread::sleep(Duration::from_millis(10));
         }
     }
 }

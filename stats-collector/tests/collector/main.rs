@@ -4,8 +4,11 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod carbons;
 mod disks;
 mod fakes;
+mod live;
+mod outages;
 mod program;
 mod prometheus;
 mod replies;

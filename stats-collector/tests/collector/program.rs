@@ -6,7 +6,8 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::fakes::{Agent, Carbon, Reply, nowhere};
+use crate::carbons::Carbon;
+use crate::fakes::{Agent, Reply, nowhere};
 use crate::replies::{CGROUPS, body};
 
 fn command() -> Command {
@@ -49,6 +50,17 @@ impl Program {
     /// Sends SIGTERM; returns how it ended and what it logged.
     pub(crate) fn terminate(self) -> (ExitStatus, String) {
         self.end_by(Signal::SIGTERM)
+    }
+
+    /// Ends it in the middle of whatever it does; returns what it logged.
+    pub(crate) fn kill(self) -> String {
+        self.end_by(Signal::SIGKILL).1
+    }
+
+    /// Sends it a signal that it outlives.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.0.id().try_into().unwrap());
+        kill(pid, signal).unwrap();
     }
 
     fn end_by(mut self, signal: Signal) -> (ExitStatus, String) {

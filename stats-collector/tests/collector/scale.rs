@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::fs;
 
-use crate::fakes::{Agent, Carbon};
+use crate::carbons::Carbon;
+use crate::fakes::Agent;
 use crate::program::Program;
 use crate::replies::generated;
 

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::SystemTime;
 
-use crate::fakes::{Agent, Carbon};
+use crate::carbons::Carbon;
+use crate::fakes::Agent;
 use crate::replies::body;
 
 const REPLY: &str =

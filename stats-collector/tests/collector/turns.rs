@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use crate::fakes::{About, Agent, Carbon, Reply, Says};
+use crate::carbons::Carbon;
+use crate::fakes::{About, Agent, Reply, Says};
 use crate::program::Program;
 use crate::replies::{CGROUPS, POSIX, body, containers, state_of};
 
