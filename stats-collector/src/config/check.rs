@@ -61,7 +61,8 @@ pub(crate) fn config(purpose: Purpose, said: &Said, check: &mut Check<'_>) -> Op
             prometheus,
             json,
             dry_run: purpose == Purpose::Show,
-            patience: timeout,
+            // A carbon that is slow makes no turn late.
+            patience: timeout.min(interval / 2),
         },
     })
 }

@@ -17,6 +17,7 @@ mod episodes;
 mod error;
 mod state;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -259,8 +260,15 @@ impl States {
         let what = "GET /state";
         let question = Question::get(what, "/slave(1)/state");
         let answer = self.client.ask(question, self.bounds).await?;
-        state::parse(&answer).map_err(|source| ScrapeError::unreadable(what, source))
+        state::parse(text(&answer).as_bytes())
+            .map_err(|source| ScrapeError::unreadable(what, source))
     }
+}
+
+/// What is no text in an answer becomes U+FFFD: an executor's id may be any bytes but control characters and slashes, and
+/// the agent writes them as they are (Mesos: src/common/validation.cpp). One framework must not hide all others.
+pub(crate) fn text(body: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(body)
 }
 
 /// An empty answer is none: there are agents that give one and mean that they have failed.

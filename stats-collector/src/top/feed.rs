@@ -10,7 +10,7 @@ use super::row::{Picture, Row, Shape, Use};
 use crate::config::Config;
 use crate::model::{Derived, Field, Memory, Nature, Origin, Put, Unit, container};
 use crate::sample::{self, Container, Resources};
-use crate::scrape::{List, ScrapeError, Scraper, State};
+use crate::scrape::{self, List, ScrapeError, Scraper, State};
 use crate::sources::disks::Disks;
 use crate::sources::tasks::{self, Tasks};
 
@@ -79,9 +79,10 @@ impl Feed {
             ..Picture::default()
         };
         let answer = link.containers.ask().await?;
+        let text = scrape::text(answer.body);
         let listed = match self.list {
-            List::V0 => sample::containers(answer.body),
-            List::V1 { .. } => sample::containers_v1(answer.body),
+            List::V0 => sample::containers(text.as_bytes()),
+            List::V1 { .. } => sample::containers_v1(text.as_bytes()),
         };
         let listed = listed.map_err(|source| ScrapeError::unreadable("containers", source))?;
         let is_new = |one: &Container<'_>| {

@@ -18,7 +18,7 @@ use crate::output::Outlet;
 use crate::sample::{self, Container, StatisticsError};
 use crate::schedule::Due;
 use crate::scrape::{
-    Acquaintance, AgentSettings, Episodes, List, ScrapeError, State, States, Verdict,
+    self, Acquaintance, AgentSettings, Episodes, List, ScrapeError, State, States, Verdict,
 };
 use crate::sources::{LookError, disks, host, tasks};
 
@@ -147,9 +147,10 @@ impl Book {
         self.health.took("containers", answer.timing.took);
         self.health.turn().queued = Some(answer.timing.waited);
         let answered = now_secs();
+        let text = scrape::text(answer.body);
         let parsed = match list {
-            List::V0 => sample::containers(answer.body),
-            List::V1 { .. } => sample::containers_v1(answer.body),
+            List::V0 => sample::containers(text.as_bytes()),
+            List::V1 { .. } => sample::containers_v1(text.as_bytes()),
         };
         let parsed = parsed.map_err(|source| ScrapeError::unreadable(list.what(), source))?;
         let listed = Listed::new(parsed);

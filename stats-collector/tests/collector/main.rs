@@ -4,15 +4,21 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
+mod beside;
 mod carbons;
+mod clock;
 mod disks;
 mod fakes;
+mod hostile;
 mod live;
 mod outages;
+mod peers;
 mod program;
 mod prometheus;
 mod replies;
 mod scale;
+mod secrets;
+mod states;
 mod tasks;
 mod top;
 mod turns;

@@ -6,7 +6,8 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::fakes::{Agent, Carbon, LONG, nowhere};
+use crate::carbons::Carbon;
+use crate::fakes::{Agent, LONG, nowhere};
 use crate::program::Program;
 use crate::replies::{CGROUPS, body};
 

@@ -10,14 +10,19 @@ use crate::program::Program;
 use crate::replies::{CGROUPS, POSIX, body, containers, state_of};
 
 /// What came of one turn.
-struct Told {
-    carbon: Carbon,
-    output: Output,
+pub(crate) struct Told {
+    pub(crate) carbon: Carbon,
+    pub(crate) output: Output,
 }
 
 /// One turn with an agent that says this, as `/containers` does.
-fn once(list: Reply, options: &[&str]) -> Told {
-    let (agent, carbon) = (Agent::start([list]), Carbon::start());
+pub(crate) fn once(list: Reply, options: &[&str]) -> Told {
+    once_with(Agent::start([list]), options)
+}
+
+/// One turn with this agent.
+pub(crate) fn once_with(agent: Agent, options: &[&str]) -> Told {
+    let carbon = Carbon::start();
     let output = Command::new(env!("CARGO_BIN_EXE_mesos-stats-collector"))
         .args([
             "--once",
@@ -34,12 +39,12 @@ fn once(list: Reply, options: &[&str]) -> Told {
 }
 
 impl Told {
-    fn stderr(&self) -> String {
+    pub(crate) fn stderr(&self) -> String {
         String::from_utf8(self.output.stderr.clone()).unwrap()
     }
 
     /// Everything carbon heard about containers.
-    fn container_lines(&self) -> Vec<String> {
+    pub(crate) fn container_lines(&self) -> Vec<String> {
         assert!(self.output.status.success(), "{}", self.stderr());
         self.carbon.container_lines()
     }
