@@ -13,9 +13,12 @@ use crate::replies::{body, state_of};
 const BEGIN: u64 = 1_795_000_000;
 const STEP: u64 = 10;
 
+/// Of a container, in a turn.
+type Number = fn(u64, u64) -> String;
+
 /// Numbers that tell one point from every other, as the agent and as carbon write them: as large as they come, fractions,
 /// and zero, which is not the same as none.
-const FIELDS: [(&str, fn(u64, u64) -> String); 7] = [
+const FIELDS: [(&str, Number); 7] = [
     ("processes", |_, turn| (turn + 1).to_string()),
     ("cpus_soft_limit", |container, turn| {
         ((container * 8 + turn) as f64 / 8.0).to_string()
