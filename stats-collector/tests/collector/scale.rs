@@ -5,6 +5,7 @@ use std::fs;
 
 use crate::carbons::Carbon;
 use crate::fakes::Agent;
+use crate::live;
 use crate::program::Program;
 use crate::replies::generated;
 
@@ -57,4 +58,19 @@ fn peak_bytes(id: u32) -> usize {
         .unwrap();
     let kilobytes: usize = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     kilobytes * 1024
+}
+
+#[test]
+fn series_of_many_apps_wait_for_room_in_a_small_queue() {
+    let (agent, carbon) = (live::agent(6000), Carbon::start());
+    let options = ["--interval=1mins", "--timeout=1mins", "--queue=1MB"];
+    let program = Program::start(&agent, &carbon.place(), &options);
+    carbon.wait_for(|line| line.contains(".collector.turns 1 "));
+    let (status, log) = program.terminate();
+    assert!(status.success(), "{log}");
+    let lines = carbon.lines();
+    let is_count = |line: &&String| line.contains(".apps.") && line.contains(".mem_rss_bytes.sum ");
+    assert_eq!(lines.iter().filter(is_count).count(), 6000);
+    let kept = |line: &String| line.contains(".collector.points_lost 0 ");
+    assert!(lines.iter().any(kept), "{log}");
 }
