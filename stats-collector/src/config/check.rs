@@ -20,12 +20,12 @@ use crate::scrape::{AgentSettings, List};
 pub(crate) fn config(purpose: Purpose, said: &Said, check: &mut Check<'_>) -> Option<Config> {
     let interval = interval(check);
     let timeout = timeout(check, interval);
-    let agent = agent(check, timeout);
+    let mut agent = agent(check, timeout);
     let state_dir = state_dir(check);
     let graphite = Carbons::new(said, timeout, state_dir.clone()).read(check);
     let prometheus = check.optional(
         keys::OUTPUT_PROMETHEUS,
-        "an address to listen on, such as \"127.0.0.1:9106\"",
+        "an address to listen on, such as \"127.0.0.1:9107\"",
         parsed::<SocketAddr>,
     );
     let json = check.optional(
@@ -40,6 +40,8 @@ pub(crate) fn config(purpose: Purpose, said: &Said, check: &mut Check<'_>) -> Op
         check.missing(keys::GRAPHITE_ADDRESS, allowed);
     }
     let names = names(said, check, agent.address.as_ref(), state_dir);
+    let rules = names.iter().flat_map(|names| &names.labels);
+    agent.labels = rules.map(|rule| rule.label.clone()).collect();
     let levels = "\"error\", \"warn\", \"info\" or \"debug\"";
     let log = check.value(keys::LOG, levels, value::level, LevelFilter::INFO);
     let work_dir = check.optional(keys::WORK_DIR, DIRECTORY, absolute);
@@ -120,6 +122,7 @@ fn agent(check: &mut Check<'_>, timeout: Duration) -> AgentSettings {
         list: list(check),
         has_metrics: check.truth(keys::AGENT_METRICS, true),
         passes_unknown: check.truth(keys::AGENT_UNKNOWN_FIELDS, false),
+        labels: Vec::new(),
         timeout,
         refresh: check.duration(keys::AGENT_REFRESH, Duration::from_secs(300), refresh),
     }

@@ -56,7 +56,7 @@ settings::keys! {
     OUTPUT_PROMETHEUS = "output.prometheus", "ADDRESS:PORT", "", "Where Prometheus is answered: GET /metrics, as text or OpenMetrics, without a password; a loopback address, if others are not to see";
     OUTPUT_JSON = "output.json", "FILE", "", "Where a line of JSON is written for each container, task and so on in each turn, or - for standard output";
     NAMES_PREFIX = "names.prefix", "PATH", "mesos", "What every series begins with; may have dots", short "prefix";
-    NAMES_HOST = "names.host", "NAME", "the host of agent.address, else the system's name", "The agent's name in series; dots become _", short "host";
+    NAMES_HOST = "names.host", "NAME", "the host of agent.address, unless that is of every machine, as 127.0.0.1 is; else the system's name", "The agent's name in series; dots become _", short "host";
     NAMES_FORM = "names.form", "FORM", "path", "path: <prefix>.<host>.<kind>.<app>.<slot>.<field>; tags: <prefix>.<kind>.<field>;host=...;app=..., for Graphite 1.1";
     NAMES_TAGS = "names.tags", "LIST", "host, app, slot, framework", "The tags that series have with names.form = \"tags\"";
     NAMES_LABELS = "names.labels", "LIST", "", "Labels of tasks and executors that may become tags and variables of templates, as KEY or KEY=TAG";

@@ -1,5 +1,6 @@
 //! What series are called, out of what was said.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use graphite::MetricPath;
@@ -32,7 +33,7 @@ pub(super) fn names(
             .filter(|name| !name.is_empty())
             .map(str::to_owned)
     });
-    let host = host.or_else(|| agent.map(|agent| agent.host().to_owned()));
+    let host = host.or_else(|| agent.and_then(name_of));
     let mut names = NamesSettings::new(prefix, host.unwrap_or_else(own_name));
     names.form = form(check);
     if let Some(tags) = check.optional(keys::NAMES_TAGS, "a list of variables", list) {
@@ -107,6 +108,14 @@ fn table_of<'s>(said: &'s Said, kind: &str) -> Option<&'s Values> {
         name.is_some_and(|given| text(&given.value) == Some(kind))
     };
     said.entries(keys::KINDS).iter().find(is_it)
+}
+
+/// What tells the agent from others: nothing where it is reached by the loopback interface, as each machine's may be.
+fn name_of(agent: &AgentAddress) -> Option<String> {
+    let host = agent.host();
+    let ip = host.parse::<IpAddr>();
+    let is_loopback = host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback());
+    (!is_loopback).then(|| host.to_owned())
 }
 
 /// As the system has it.

@@ -48,6 +48,20 @@ fn a_carbon_is_all_that_has_to_be_said() {
 }
 
 #[test]
+fn no_two_machines_have_one_name_since_each_asks_its_own_agent() {
+    let host = |address: &str| {
+        let text = format!("{CARBON}agent.address = 'http://{address}:5051'\n");
+        load(&text).unwrap().names.host
+    };
+    assert_eq!(host("10.0.0.7"), "10.0.0.7");
+    let own = load(CARBON).unwrap().names.host;
+    for everybody_s in ["127.0.0.1", "127.1.2.3", "localhost", "[::1]"] {
+        assert_eq!(host(everybody_s), own, "{everybody_s}");
+    }
+    assert!(!own.is_empty());
+}
+
+#[test]
 fn prometheus_or_lines_of_json_are_outputs_enough() {
     let config = load("[output]\nprometheus = '127.0.0.1:9106'\n").unwrap();
     assert!(config.output.graphite.is_none());

@@ -2,8 +2,8 @@
 //!
 //! A subject is admitted when there is room for about as many series as others of its kind have, and refused as a whole
 //! else, since half a container's numbers say little. Who is admitted stays so for as long as it lives, with the same
-//! series: if it comes to have more when there is no room, it is those that are refused. Who was refused is told, and
-//! admitted when others have gone.
+//! series: if it comes to have more when there is no room, or more than anybody needs, it is those that are refused. Who
+//! was refused is told, and admitted when others have gone.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +14,10 @@ use crate::model::{Kind, Subject};
 
 /// Series that an instance is thought to have, as long as none of its kind has been seen.
 const FIRST_GUESS: usize = 40;
+
+/// The most series of one subject, whatever room there is: an answer that makes no sense shall not take everybody's, nor the
+/// time to look for one among hundreds of thousands.
+const MOST_OF_ONE: usize = 10_000;
 
 /// For so many turns room is kept for what a subject has only later, as rates.
 const TURNS_OF_GROWTH: u32 = 3;
@@ -157,6 +161,9 @@ impl Tally<'_> {
         if let Some(place) = known.iter().position(|known| *known == series) {
             self.next = place + 1;
             return true;
+        }
+        if self.held.series.len() >= MOST_OF_ONE {
+            return false;
         }
         if self.held.series.len() >= self.held.reserved {
             let room = &self.ceiling.room.reserved;

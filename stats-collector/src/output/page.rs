@@ -59,7 +59,7 @@ pub(super) struct PageMaker {
 struct Gathering {
     family: Family,
     subject: u64,
-    along: Vec<String>,
+    along: HashSet<String>,
 }
 
 impl PageMaker {
@@ -95,10 +95,9 @@ impl PageMaker {
         let write = |out: &mut Vec<u8>| encode_value(out, value);
         match name {
             Name::Known(field, Some(value)) => {
-                if along.iter().any(|other| other == value) {
+                if !along.insert(value.to_owned()) {
                     return false;
                 }
-                along.push(value.to_owned());
                 let tag = field.along.map_or("along", |along| along.tag);
                 family.add_along(&self.labels, (tag, value), write);
             }
@@ -150,7 +149,7 @@ impl PageMaker {
         self.families.push(Gathering {
             family,
             subject: 0,
-            along: Vec::new(),
+            along: HashSet::new(),
         });
         Some(self.families.len() - 1)
     }

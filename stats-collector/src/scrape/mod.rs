@@ -47,6 +47,8 @@ pub(crate) struct AgentSettings {
     pub(crate) has_metrics: bool,
     /// Whether numbers are passed on that this version does not know.
     pub(crate) passes_unknown: bool,
+    /// The keys of the labels of executors and tasks that are wanted.
+    pub(crate) labels: Vec<String>,
     /// For each question.
     pub(crate) timeout: Duration,
     /// How old at the most is what is known of containers beside their statistics.
@@ -168,6 +170,7 @@ impl Link {
             }),
             states: States {
                 client: client.clone(),
+                labels: settings.labels.clone(),
                 bounds,
             },
             work_dir,
@@ -243,6 +246,7 @@ impl Metrics {
 #[derive(Debug)]
 pub(crate) struct States {
     client: Client,
+    labels: Vec<String>,
     bounds: Bounds,
 }
 
@@ -260,7 +264,7 @@ impl States {
         let what = "GET /state";
         let question = Question::get(what, "/slave(1)/state");
         let answer = self.client.ask(question, self.bounds).await?;
-        state::parse(text(&answer).as_bytes())
+        state::parse(text(&answer).as_bytes(), &self.labels)
             .map_err(|source| ScrapeError::unreadable(what, source))
     }
 }

@@ -8,8 +8,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::Deserialize;
+use serde::de::Error as _;
 
 use crate::model::Origin;
+
+/// More objects and lists than the state of 10,000 tasks has, some thirty a task. One of three bytes takes a hundred in our
+/// memory, so it bounds what a nonsensical reply can make us hold.
+const OBJECTS_MAX: usize = 2_000_000;
 
 /// All that an agent runs, by the ids of containers.
 #[derive(Debug, Default)]
@@ -46,11 +51,17 @@ impl State {
     }
 }
 
-/// Reads a whole answer.
+/// Reads a whole answer. Of labels only those of these keys are kept: who launches tasks may give an executor thousands, and
+/// each of its tasks has them all.
 ///
 /// # Errors
 /// What `serde_json` says, with line and column.
-pub(crate) fn parse(answer: &[u8]) -> serde_json::Result<State> {
+pub(crate) fn parse(answer: &[u8], wanted: &[String]) -> serde_json::Result<State> {
+    let begins = answer.iter().filter(|byte| matches!(byte, b'{' | b'['));
+    if begins.count() > OBJECTS_MAX {
+        let error = format_args!("more than {OBJECTS_MAX} objects and lists");
+        return Err(serde_json::Error::custom(error));
+    }
     let raw: RawState<'_> = serde_json::from_slice(answer)?;
     let mut origins = HashMap::new();
     let executors = raw.frameworks.iter().map(|one| one.executors.len()).sum();
@@ -66,7 +77,7 @@ pub(crate) fn parse(answer: &[u8]) -> serde_json::Result<State> {
             };
             let mut own = Origin {
                 container_id: some(&executor.container),
-                labels: labels([&executor.labels, &[][..]]),
+                labels: labels(&executor.labels, &[], wanted),
                 ..shared.clone()
             };
             for task in &executor.tasks {
@@ -74,7 +85,7 @@ pub(crate) fn parse(answer: &[u8]) -> serde_json::Result<State> {
                     role: some(&task.role).or_else(|| shared.role.clone()),
                     task_id: some(&task.id),
                     task_name: some(&task.name),
-                    labels: labels([&executor.labels, &task.labels]),
+                    labels: labels(&executor.labels, &task.labels, wanted),
                     ..shared.clone()
                 };
                 if executor.tasks.len() == 1 {
@@ -106,15 +117,17 @@ fn some(text: &str) -> Option<String> {
 }
 
 /// A task's label goes before its executor's of the same key.
-fn labels(all: [&[RawLabel<'_>]; 2]) -> Vec<(String, String)> {
-    let mut labels: Vec<(String, String)> = Vec::new();
-    for RawLabel { key, value } in all.into_iter().flatten() {
-        match labels.iter_mut().find(|(known, _)| known == key) {
-            Some((_, known)) => value.as_ref().clone_into(known),
-            None => labels.push((key.as_ref().to_owned(), value.as_ref().to_owned())),
-        }
-    }
-    labels
+fn labels(
+    of_executor: &[RawLabel<'_>],
+    of_task: &[RawLabel<'_>],
+    wanted: &[String],
+) -> Vec<(String, String)> {
+    let value_of = |wanted: &String| {
+        let mut all = of_task.iter().rev().chain(of_executor.iter().rev());
+        let found = all.find(|label| label.key == *wanted)?;
+        Some((wanted.clone(), found.value.as_ref().to_owned()))
+    };
+    wanted.iter().filter_map(value_of).collect()
 }
 
 #[derive(Deserialize)]
@@ -209,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_command_task_s_container_is_its_task_s() {
-        let state = parse(REAL).unwrap();
+        let state = parse(REAL, &["k".to_owned()]).unwrap();
         let origin = state
             .origin("2b817b9f-c2f1-4afb-a61b-590354704501")
             .unwrap();
@@ -230,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_pod_s_containers_are_its_tasks_and_its_own_is_no_task_s() {
-        let state = parse(REAL).unwrap();
+        let state = parse(REAL, &[]).unwrap();
         let pod = "de940b80-3c45-4775-89b4-e2f2760e26a0";
         assert_eq!(state.origin(pod).unwrap().task_id, None);
         let web = "03f05ac6-5cc8-4214-9bef-83a5c0b2a2cf";
@@ -242,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_container_that_no_task_has_is_its_executor_s() {
-        let state = parse(REAL).unwrap();
+        let state = parse(REAL, &[]).unwrap();
         let pod = "de940b80-3c45-4775-89b4-e2f2760e26a0";
         let web = "03f05ac6-5cc8-4214-9bef-83a5c0b2a2cf";
         let debug = state
@@ -258,20 +271,31 @@ mod tests {
         let text = br#"{"frameworks": [{"id": "f", "executors": [{"id": "e", "container": "c",
             "labels": [{"key": "a", "value": "1"}, {"key": "b", "value": "1"}],
             "tasks": [{"id": "t", "labels": [{"key": "b", "value": "2"}, {"key": "c"}]}]}]}]}"#;
-        let state = parse(text).unwrap();
+        let wanted = ["c", "b", "none", "a"].map(str::to_owned);
+        let state = parse(text, &wanted).unwrap();
         let labels = &state.origin("c").unwrap().labels;
         let labels: Vec<_> = labels
             .iter()
             .map(|(k, v)| (k.as_str(), v.as_str()))
             .collect();
-        assert_eq!(labels, [("a", "1"), ("b", "2"), ("c", "")]);
+        assert_eq!(labels, [("c", ""), ("b", "2"), ("a", "1")]);
+        let unwanted = parse(text, &["a".to_owned()]).unwrap();
+        assert_eq!(unwanted.origin("c").unwrap().labels.len(), 1);
+    }
+
+    #[test]
+    fn an_answer_of_more_objects_than_there_can_be_tasks_for_is_refused_before_it_is_held() {
+        let executors = "{},".repeat(OBJECTS_MAX);
+        let text = format!(r#"{{"frameworks": [{{"executors": [{executors}{{}}]}}]}}"#);
+        let error = parse(text.as_bytes(), &[]).unwrap_err().to_string();
+        assert_eq!(error, "more than 2000000 objects and lists");
     }
 
     #[test]
     fn an_executor_of_several_tasks_is_none_s() {
         let text = br#"{"frameworks": [{"id": "f", "executors": [{"id": "e", "container": "c", "role": "r",
             "tasks": [{"id": "t", "name": "x"}, {"id": "u", "name": "y"}]}]}]}"#;
-        let state = parse(text).unwrap();
+        let state = parse(text, &[]).unwrap();
         let origin = state.origin("c").unwrap();
         assert_eq!((&origin.task_id, &origin.task_name), (&None, &None));
         assert_eq!(origin.role.as_deref(), Some("r"));
@@ -280,11 +304,11 @@ mod tests {
     #[test]
     fn what_is_not_a_state_is_refused_and_an_empty_one_is_empty() {
         for text in ["", "7", "{", r#"{"frameworks": 1}"#] {
-            assert!(parse(text.as_bytes()).is_err(), "{text:?}");
+            assert!(parse(text.as_bytes(), &[]).is_err(), "{text:?}");
         }
-        let state = parse(b"{}").unwrap();
+        let state = parse(b"{}", &[]).unwrap();
         assert!(state.origin("c").is_none());
         assert_eq!(state.executors, 0);
-        assert_eq!(parse(REAL).unwrap().executors, 2);
+        assert_eq!(parse(REAL, &[]).unwrap().executors, 2);
     }
 }

@@ -339,9 +339,10 @@ impl Book {
         };
         let begun = Instant::now();
         let runs = listed.containers.iter().filter_map(tasks::run_of);
-        let told = tasks.ask(runs.collect(), now_secs()).await;
+        let now = now_secs();
+        let told = tasks.ask(runs.collect(), now).await;
         if let Some(told) = self.looked("tasks", told, begun.elapsed()) {
-            tasks::tell(&told, &mut self.registry, &mut self.outlet).await;
+            tasks::tell(&told, now, &mut self.registry, &mut self.outlet).await;
         }
     }
 
@@ -413,8 +414,10 @@ impl Book {
     }
 
     pub(super) async fn finish(mut self, deadline: Duration) -> Result<(), UndeliveredError> {
-        self.slots.finish(&mut self.registry, deadline).await;
-        self.outlet.finish(deadline).await
+        // Side by side: whoever stopped us waits only for so long.
+        let slots = self.slots.finish(&mut self.registry, deadline);
+        let ((), delivered) = tokio::join!(slots, self.outlet.finish(deadline));
+        delivered
     }
 }
 

@@ -88,7 +88,7 @@ impl Drop for Program {
 #[test]
 fn once_ships_one_sample_says_so_and_exits_with_0() {
     let (agent, carbon) = (Agent::start([body(CGROUPS)]), Carbon::start());
-    let output = once(&agent.place(), &carbon.place(), &[]);
+    let output = once(&agent.place(), &carbon.place(), &["--host", "node.1"]);
     let told = stderr(&output);
     assert_eq!(output.status.code(), Some(0), "{told}");
     assert!(
@@ -97,12 +97,12 @@ fn once_ships_one_sample_says_so_and_exits_with_0() {
     );
     assert_eq!(carbon.container_lines().len(), 58);
     assert_eq!(agent.requests().len(), 1);
-    let path = "mesos.127_0_0_1.containers.idle.0.mem_rss_bytes 7716864 1795253796";
+    let path = "mesos.node_1.containers.idle.0.mem_rss_bytes 7716864 1795253796";
     assert!(carbon.lines().iter().any(|line| line == path));
     // Those of apps come on top.
     let groups = carbon.lines();
     let groups = groups.iter().filter(|line| line.contains(".apps.")).count();
-    let wanted = format!("mesos.127_0_0_1.collector.points {} ", 58 + groups);
+    let wanted = format!("mesos.node_1.collector.points {} ", 58 + groups);
     assert!(carbon.lines().iter().any(|line| line.starts_with(&wanted)));
 }
 

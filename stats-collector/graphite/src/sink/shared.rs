@@ -72,6 +72,8 @@ pub(crate) struct Desk {
     pub(crate) works: bool,
     /// From the keeper: since when it has been at its present piece of work.
     pub(crate) busy_since: Option<Instant>,
+    /// From the keeper: it has points in its hands that are not on disk yet.
+    pub(crate) holds_points: bool,
     /// From the keeper: points that were not read yet, and the time of the oldest.
     pub(crate) unread: u64,
     pub(crate) oldest: Option<u64>,
@@ -223,8 +225,12 @@ impl State {
 
     /// Whether nothing would be lost with the process.
     pub(crate) fn is_safe(&self) -> bool {
-        // What a hanging disk has in its hands is neither here nor there.
-        self.window.is_empty() && self.queue.bytes() == 0 && self.counters().in_memory() == 0
+        // What a hanging disk has in its hands is neither here nor there, and not counted if it went out before.
+        let is_stored = self.desk.as_ref().is_none_or(|desk| !desk.holds_points);
+        is_stored
+            && self.window.is_empty()
+            && self.queue.bytes() == 0
+            && self.counters().in_memory() == 0
     }
 
     pub(crate) fn note_dropped(&mut self, dropped: Dropped) {
@@ -270,6 +276,7 @@ impl Desk {
             end: None,
             works: false,
             busy_since: None,
+            holds_points: false,
             unread: 0,
             oldest: None,
             ended: false,

@@ -118,6 +118,7 @@ impl Keeper {
             let task = self.task(&mut state, now);
             if let Some(desk) = &mut state.desk {
                 desk.busy_since = task.as_ref().map(|_| now);
+                desk.holds_points = matches!(task, Some(Task::Store(_)));
             }
             if let Some(task) = task {
                 return task;

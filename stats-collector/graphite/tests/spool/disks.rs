@@ -188,6 +188,22 @@ async fn at_the_end_a_disk_that_hangs_is_waited_for_until_the_deadline_and_no_lo
 }
 
 #[tokio::test]
+async fn what_went_out_before_and_hangs_on_the_way_to_the_disk_is_not_taken_for_stored() {
+    let (mut disk, address) = (Disk::freezable(), nobody().await);
+    let carbon = Carbon::start(listen_at(&address).await);
+    let sink = Sink::start(config(&address, &disk.path()));
+    sink.push(batch(0..10));
+    until(&sink, |counters| counters.written == 10).await;
+    disk.freeze();
+    drop(carbon);
+    // What was written is on its way to the disk, and nothing else is left to be done.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let ended = tokio::time::timeout(LONG, sink.finish(Duration::from_secs(1)));
+    assert!(ended.await.unwrap().is_err());
+    disk.thaw();
+}
+
+#[tokio::test]
 async fn a_directory_removed_while_it_is_in_use_is_made_anew() {
     let (directory, address) = (TempDir::new().unwrap(), nobody().await);
     let all = directory.path().join("spools");

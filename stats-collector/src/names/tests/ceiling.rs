@@ -154,3 +154,17 @@ fn numbers_along_volumes_and_unknown_ones_are_series_each() {
     }
     assert_eq!(crowd.ceiling.used(), 4);
 }
+
+#[test]
+fn no_subject_takes_the_room_of_all_others_whatever_it_says() {
+    let crowd = Crowd::new(1_000_000, 1);
+    let (subject, head) = &crowd.all[0];
+    for _ in 0..2 {
+        let mut tally = crowd.ceiling.begin(subject, head);
+        let names = (0..10_001).map(|number| number.to_string());
+        let admitted = names.filter(|name| tally.admits(Name::Unknown(name)));
+        assert_eq!(admitted.count(), 10_000);
+    }
+    assert_eq!(crowd.ceiling.used(), 10_000);
+    assert_eq!(crowd.ceiling.take_over().series, 2);
+}

@@ -14,6 +14,10 @@ use crate::names::{Entry, Identity, Registry};
 use crate::output::Outlet;
 use crate::sample::Container;
 
+/// More tasks of one executor than are worth series. Whoever may write into a sandbox says how many there are: without an end,
+/// one container would take all the series that there may be.
+const MOST_TASKS: usize = 200;
+
 /// More volumes of a task than are worth series.
 const MOST_VOLUMES: usize = 64;
 
@@ -72,7 +76,8 @@ fn told(work_dir: &WorkDir, run: Run, now_secs: f64) -> Vec<Told> {
     let Some(report) = report.filter(|report| report.is_fresh(now_secs)) else {
         return Vec::new();
     };
-    let tasks = report.tasks.into_iter().map(|task| Told {
+    let tasks = report.tasks.into_iter().take(MOST_TASKS);
+    let tasks = tasks.map(|task| Told {
         id: format!("{}/{}", run.container_id, task.task_id),
         task,
         run: run.clone(),
@@ -106,10 +111,15 @@ impl Identity for Told {
     }
 }
 
-/// Puts the numbers of all of these.
-pub(crate) async fn tell(all: &[Told], registry: &mut Registry<Memory>, outlet: &mut Outlet) {
-    let at = all.iter().map(|told| told.at).fold(0.0, f64::max);
-    registry.take_in(Kind::Task, all.iter(), at as u64);
+/// Puts the numbers of all of these, who were looked for at this time. When a report says that it was made is no measure of
+/// how long slots rest: there may be no report.
+pub(crate) async fn tell(
+    all: &[Told],
+    now_secs: f64,
+    registry: &mut Registry<Memory>,
+    outlet: &mut Outlet,
+) {
+    registry.take_in(Kind::Task, all.iter(), now_secs as u64);
     for told in all {
         let Some(entry) = registry.call(Kind::Task, &told.id) else {
             continue;

@@ -1,10 +1,13 @@
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::Arc;
 
-use graphite::Value;
+use graphite::{PointTime, Value};
 use task_figures::{Report, Usage, VolumeUse};
 
 use super::*;
+use crate::names::{Ceiling, NamesSettings, Naming, Selection};
+use crate::output::OutputSettings;
 
 #[derive(Debug, Default)]
 struct Numbers(BTreeMap<String, Value>);
@@ -40,16 +43,11 @@ fn a_report_is_of_now_and_of_the_container_that_was_asked_for() {
     report.container_id = "another".to_owned();
     report.tasks.push(Task::default());
     fs::write(directory.join(task_figures::FILE), report.line()).unwrap();
-    let run = Run {
-        framework_id: "f".to_owned(),
-        executor_id: "e".to_owned(),
-        container_id: "c".to_owned(),
-    };
     let work_dir = WorkDir::open(work_dir.path()).unwrap();
-    let found = told(&work_dir, run.clone(), 1010.0);
+    let found = told(&work_dir, run(), 1010.0);
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].run.container_id, "c");
-    assert!(told(&work_dir, run, 2000.0).is_empty());
+    assert!(told(&work_dir, run(), 2000.0).is_empty());
 }
 
 #[test]
@@ -121,4 +119,68 @@ fn no_two_numbers_have_one_name() {
     let all = names.len();
     names.dedup();
     assert_eq!(names.len(), all);
+}
+
+#[test]
+fn who_publishes_more_tasks_than_there_can_be_is_told_of_in_part() {
+    let work_dir = tempfile::tempdir().unwrap();
+    let sandbox = "slaves/s/frameworks/f/executors/e/runs/c";
+    let directory = work_dir.path().join(sandbox).join(task_figures::DIRECTORY);
+    fs::create_dir_all(&directory).unwrap();
+    let mut report = Report::at(1000.0);
+    report.tasks = (0..1000).map(|number| task(&number.to_string())).collect();
+    fs::write(directory.join(task_figures::FILE), report.line()).unwrap();
+    let work_dir = WorkDir::open(work_dir.path()).unwrap();
+    assert_eq!(told(&work_dir, run(), 1000.0).len(), MOST_TASKS);
+}
+
+fn task(id: &str) -> Task {
+    Task {
+        task_id: id.to_owned(),
+        ..Task::default()
+    }
+}
+
+fn run() -> Run {
+    Run {
+        framework_id: "f".to_owned(),
+        executor_id: "e".to_owned(),
+        container_id: "c".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn slots_rest_though_for_a_turn_nobody_publishes_anything() {
+    let prefix = graphite::MetricPath::parse("m").unwrap();
+    let settings = NamesSettings::new(prefix, "h".to_owned());
+    let naming = Arc::new(Naming::new(&settings).unwrap());
+    let mut registry = Registry::new(naming, Duration::from_secs(60));
+    let nowhere = OutputSettings {
+        graphite: None,
+        prometheus: None,
+        json: None,
+        dry_run: false,
+        patience: Duration::ZERO,
+    };
+    let selection = Selection::new(&settings).unwrap();
+    let mut outlet =
+        Outlet::open(nowhere, selection, Ceiling::new(1000), PointTime::Exact).unwrap();
+    let there = |id: &str| Told {
+        id: id.to_owned(),
+        task: task("web"),
+        run: run(),
+        at: 1000.0,
+    };
+    for (now, all) in [
+        (1000.0, vec![there("a"), there("b")]),
+        (1010.0, Vec::new()),
+        (1020.0, vec![there("c"), there("b")]),
+    ] {
+        tell(&all, now, &mut registry, &mut outlet).await;
+    }
+    let slots: BTreeMap<_, _> = registry
+        .of(Kind::Task)
+        .map(|(id, entry)| (id, entry.subject.slot))
+        .collect();
+    assert_eq!(slots, BTreeMap::from([("b", Some(1)), ("c", Some(2))]));
 }
