@@ -286,5 +286,5 @@ fn filled(answer: Answer<'_>) -> Result<Answer<'_>, ScrapeError> {
 /// What a real agent said of its containers.
 #[cfg(test)]
 pub(crate) fn sample_state() -> State {
-    state::parse(include_bytes!("samples/state.json")).expect("a state")
+    state::parse(include_bytes!("samples/state.json"), &[]).expect("a state")
 }

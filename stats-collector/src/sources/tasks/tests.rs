@@ -178,9 +178,7 @@ async fn slots_rest_though_for_a_turn_nobody_publishes_anything() {
     ] {
         tell(&all, now, &mut registry, &mut outlet).await;
     }
-    let slots: BTreeMap<_, _> = registry
-        .of(Kind::Task)
-        .map(|(id, entry)| (id, entry.subject.slot))
-        .collect();
-    assert_eq!(slots, BTreeMap::from([("b", Some(1)), ("c", Some(2))]));
+    registry.take_in(Kind::Task, [there("c"), there("b")].iter(), 1030);
+    let mut slot = |id: &str| registry.call(Kind::Task, id).unwrap().subject.slot;
+    assert_eq!((slot("b"), slot("c")), (Some(1), Some(2)));
 }
