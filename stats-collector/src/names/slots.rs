@@ -28,6 +28,8 @@ struct Pool {
     end: u32,
     /// With the one who had it, if that is remembered.
     vacant: BTreeMap<u32, Option<Box<str>>>,
+    /// When none of the vacant ones had rested for long enough: whoever else comes at that time need not look again.
+    none_rested_at: Option<u64>,
 }
 
 /// What somebody had who went.
@@ -71,8 +73,13 @@ impl Slots {
             let claim = holder.as_ref().and_then(|holder| claims.get(holder));
             claim.is_none_or(|claim| now.saturating_sub(claim.since) >= rest.as_secs())
         };
-        let rested = pool.vacant.iter().find(|(_, holder)| has_rested(holder));
+        let mut vacant = pool.vacant.iter();
+        let rested = match pool.none_rested_at {
+            Some(at) if at == now => None,
+            _ => vacant.find(|(_, holder)| has_rested(holder)),
+        };
         let Some(slot) = rested.map(|(slot, _)| *slot) else {
+            pool.none_rested_at = Some(now);
             let slot = pool.end;
             pool.end += 1;
             return (name, slot);
@@ -94,6 +101,7 @@ impl Slots {
             self.forget_holder(&earlier);
         }
         if let Some(pool) = self.pools.get_mut(pool) {
+            pool.none_rested_at = None;
             pool.vacant.insert(slot, Some(id));
         }
     }
@@ -150,9 +158,11 @@ impl Slots {
     }
 
     fn forget_holder(&mut self, claim: &Claim) {
-        let pool = self.pools.get_mut(&claim.pool);
-        if let Some(holder) = pool.and_then(|pool| pool.vacant.get_mut(&claim.slot)) {
+        if let Some(pool) = self.pools.get_mut(&claim.pool)
+            && let Some(holder) = pool.vacant.get_mut(&claim.slot)
+        {
             *holder = None;
+            pool.none_rested_at = None;
         }
     }
 

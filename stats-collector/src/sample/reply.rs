@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::{Statistics, StatisticsError};
 
 /// More containers than any agent runs. It bounds what a nonsensical reply can make us hold.
-const CONTAINERS_MAX: usize = 100_000;
+const CONTAINERS_MAX: usize = 20_000;
 
 /// One container. A text that the reply does not have is empty.
 #[derive(Debug, Default)]

@@ -50,7 +50,7 @@ fn an_agent_without_a_container_answers_with_the_type_alone() {
 fn more_containers_than_any_agent_runs_are_refused() {
     let reply = format!("[{}{{}}]", "{},".repeat(CONTAINERS_MAX));
     let error = containers(reply.as_bytes()).unwrap_err().to_string();
-    assert!(error.contains("100000 containers"), "{error}");
+    assert!(error.contains("20000 containers"), "{error}");
 }
 
 #[test]

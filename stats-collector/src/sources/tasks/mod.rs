@@ -16,7 +16,7 @@ use crate::sample::Container;
 
 /// More tasks of one executor than are worth series. Whoever may write into a sandbox says how many there are: without an end,
 /// one container would take all the series that there may be.
-const MOST_TASKS: usize = 200;
+const MOST_TASKS: usize = 1_000;
 
 /// More volumes of a task than are worth series.
 const MOST_VOLUMES: usize = 64;
