@@ -14,7 +14,7 @@ use crate::scrape;
 /// # Panics
 /// If anything comes of it that must not: see [`Checked`].
 pub fn read_any_reply(reply: &[u8]) {
-    drop(scrape::parse_state(reply, &["label".to_owned()]));
+    drop(scrape::parse_state(reply, &["label".to_owned()], None));
     if let Ok(snapshot) = sample::snapshot(reply) {
         assert!(snapshot.metrics.iter().all(|(_, value)| value.is_finite()));
     }

@@ -42,33 +42,32 @@ pub(crate) struct Subject {
     pub(crate) app: Arc<str>,
     /// Which of the app's instances it is; none for kinds without instances.
     pub(crate) slot: Option<u32>,
-    /// Where it comes from.
-    pub(crate) origin: Origin,
 }
 
-/// What is known of where a subject comes from; anything may be unknown (None, or no label).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What is known of where a subject comes from; anything may be unknown (None, or no label). It is large, and nobody keeps
+/// it: names are made of it once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Origin {
     /// The framework's name.
-    pub(crate) framework: Option<String>,
+    pub(crate) framework: Option<Arc<str>>,
     /// The framework's id.
-    pub(crate) framework_id: Option<String>,
+    pub(crate) framework_id: Option<Arc<str>>,
     /// The role whose resources it uses.
-    pub(crate) role: Option<String>,
+    pub(crate) role: Option<Arc<str>>,
     /// The executor's id.
-    pub(crate) executor_id: Option<String>,
+    pub(crate) executor_id: Option<Arc<str>>,
     /// The executor's `source`, a free text of the framework's.
-    pub(crate) source: Option<String>,
+    pub(crate) source: Option<Arc<str>>,
     /// The task's id, where there is exactly one task.
-    pub(crate) task_id: Option<String>,
+    pub(crate) task_id: Option<Arc<str>>,
     /// The task's name.
-    pub(crate) task_name: Option<String>,
+    pub(crate) task_name: Option<Arc<str>>,
     /// The container's id, without its parents'.
-    pub(crate) container_id: Option<String>,
+    pub(crate) container_id: Option<Arc<str>>,
     /// The id of the container that it lies in.
-    pub(crate) parent_container_id: Option<String>,
+    pub(crate) parent_container_id: Option<Arc<str>>,
     /// The persistent volume's id.
-    pub(crate) persistence_id: Option<String>,
+    pub(crate) persistence_id: Option<Arc<str>>,
     /// The labels of task and executor, all of them; which may become tags is for a setting to say.
-    pub(crate) labels: Vec<(String, String)>,
+    pub(crate) labels: Vec<(Arc<str>, Arc<str>)>,
 }

@@ -58,7 +58,7 @@ mod tests {
     fn of(kind: Kind, known: &[(&str, &str)]) -> String {
         let mut origin = Origin::default();
         for (what, text) in known {
-            let text = Some(text.replace("UUID", UUID));
+            let text = Some(text.replace("UUID", UUID).into());
             match *what {
                 "framework" => origin.framework = text,
                 "executor" => origin.executor_id = text,

@@ -10,7 +10,7 @@ use super::settings::{Form, LabelRule, NamesSettings};
 use super::template::{Component, Fault, Part, Template};
 use super::variable::{VARIABLES, Variable};
 use super::{ALONG_IN_TAGS, COMPONENT, HEAD_MAX};
-use crate::model::{self, Kind, Subject};
+use crate::model::{self, Kind, Origin, Subject};
 
 /// The fewest bytes that a variable must be given: with less there is little but hashes.
 const VALUE_MIN: usize = 40;
@@ -114,21 +114,21 @@ impl Naming {
     }
 
     /// The head of all series of a subject.
-    pub(crate) fn head(&self, subject: &Subject) -> Head {
+    pub(crate) fn head(&self, subject: &Subject, origin: &Origin) -> Head {
         let path = &self.paths[subject.kind.index()];
         let mut base = String::new();
         for (place, component) in path.template.components.iter().enumerate() {
             if place > 0 {
                 base.push('.');
             }
-            self.render(&mut base, component, subject, subject.slot);
+            self.render(&mut base, component, subject, origin, subject.slot);
         }
         let labels = path.labels.iter().filter_map(|variable| {
             let value = match variable {
                 Variable::Host => Cow::Borrowed(self.host.as_str()),
                 Variable::Slot => Cow::Owned(subject.slot?.to_string()),
                 _ => {
-                    let value = variable.of(subject, &self.labels)?;
+                    let value = variable.of(subject, origin, &self.labels)?;
                     graphite::distinct(value, path.label_max, ALONG_IN_TAGS)
                 }
             };
@@ -145,20 +145,20 @@ impl Naming {
 
     /// What tells the subject's names from all others but for its slot and its ids: subjects with the same share slots, so
     /// no two that are there at the same time are ever called the same, whatever they are called.
-    pub(super) fn pool(&self, subject: &Subject) -> String {
+    pub(super) fn pool(&self, subject: &Subject, origin: &Origin) -> String {
         let path = &self.paths[subject.kind.index()];
         let mut pool = String::new();
         if self.form == Form::Path {
             for component in &path.template.components {
                 if !component.variables().any(Variable::is_id) {
-                    self.render(&mut pool, component, subject, None);
+                    self.render(&mut pool, component, subject, origin, None);
                 }
                 pool.push('.');
             }
             return pool;
         }
         for variable in path.labels.iter().filter(|variable| !variable.is_id()) {
-            if let Some(value) = variable.of(subject, &self.labels) {
+            if let Some(value) = variable.of(subject, origin, &self.labels) {
                 pool.push_str(&graphite::distinct(value, path.label_max, ALONG_IN_TAGS));
             }
             pool.push(';');
@@ -172,6 +172,7 @@ impl Naming {
         out: &mut String,
         component: &Component,
         subject: &Subject,
+        origin: &Origin,
         slot: Option<u32>,
     ) {
         let variables = component.variables().count();
@@ -186,7 +187,7 @@ impl Naming {
                     }
                 }
                 Part::Variable(variable) => {
-                    let value = variable.of(subject, &self.labels).unwrap_or(ABSENT);
+                    let value = variable.of(subject, origin, &self.labels).unwrap_or(ABSENT);
                     out.push_str(&graphite::distinct(value, room / variables, b""));
                 }
             }

@@ -1,6 +1,7 @@
 //! Who is there, with the slot and the names that each has.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,6 +60,8 @@ struct Member<M> {
     called_in: u64,
     /// The answer that its name is from.
     named_in: u64,
+    /// Tells the origin that its name is made of from others, of which it is too unlikely to be one's by accident.
+    origin: u64,
     is_complete: bool,
 }
 
@@ -232,15 +235,18 @@ impl<M: Default> Members<M> {
     ) -> bool {
         let id = one.id();
         let origin = one.origin();
+        let mut hasher = DefaultHasher::new();
+        origin.hash(&mut hasher);
+        let told_by = hasher.finish();
         if let Some(known) = self.of.get_mut(id) {
             let is_twice = known.named_in == answer;
-            if is_twice || known.entry.subject.origin == origin {
+            if is_twice || known.origin == told_by {
                 known.is_complete |= !is_twice && one.is_complete();
                 return false;
             }
         }
-        let mut subject = subject_of(kind, origin);
-        let pool = naming.pool(&subject);
+        let mut subject = subject_of(kind, &origin);
+        let pool = naming.pool(&subject, &origin);
         let earlier = self.of.remove(id);
         let (pool, slot) = match &earlier {
             Some(earlier) if *earlier.pool == *pool => (Arc::clone(&earlier.pool), earlier.slot),
@@ -255,7 +261,7 @@ impl<M: Default> Members<M> {
         subject.slot = Some(slot);
         let member = Member {
             entry: Entry {
-                head: naming.head(&subject),
+                head: naming.head(&subject, &origin),
                 subject,
                 memory: earlier.map_or_else(M::default, |earlier| earlier.entry.memory),
             },
@@ -264,6 +270,7 @@ impl<M: Default> Members<M> {
             seen_in: answer,
             called_in: 0,
             named_in: answer,
+            origin: told_by,
             is_complete: one.is_complete(),
         };
         self.of.insert(id.into(), Box::new(member));
@@ -271,12 +278,11 @@ impl<M: Default> Members<M> {
     }
 }
 
-fn subject_of(kind: Kind, origin: Origin) -> Subject {
+fn subject_of(kind: Kind, origin: &Origin) -> Subject {
     Subject {
         kind,
-        app: app_of(kind, &origin).into(),
+        app: app_of(kind, origin).into(),
         slot: None,
-        origin,
     }
 }
 
@@ -286,10 +292,9 @@ impl<M: Default> Entry<M> {
             kind,
             app,
             slot: None,
-            origin: Origin::default(),
         };
         Self {
-            head: naming.head(&subject),
+            head: naming.head(&subject, &Origin::default()),
             subject,
             memory: M::default(),
         }

@@ -1,6 +1,6 @@
 //! What a name can be made of.
 
-use crate::model::{Kind, Subject};
+use crate::model::{Kind, Origin, Subject};
 
 /// Something of a subject that can stand in its series' names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +78,12 @@ impl Variable {
 
     /// What it is of this subject, as it is known; None for what is not known, and for [`Variable::Host`] and
     /// [`Variable::Slot`], which are no foreign text.
-    pub(super) fn of<'s>(self, subject: &'s Subject, labels: &[String]) -> Option<&'s str> {
-        let origin = &subject.origin;
+    pub(super) fn of<'s>(
+        self,
+        subject: &'s Subject,
+        origin: &'s Origin,
+        labels: &[String],
+    ) -> Option<&'s str> {
         let known = match self {
             Self::Host | Self::Slot => None,
             Self::App => Some(&*subject.app),
@@ -95,8 +99,8 @@ impl Variable {
             Self::PersistenceId => origin.persistence_id.as_deref(),
             Self::Label(rule) => {
                 let wanted = labels.get(rule)?;
-                let found = origin.labels.iter().find(|(key, _)| key == wanted);
-                found.map(|(_, value)| value.as_str())
+                let found = origin.labels.iter().find(|(key, _)| **key == **wanted);
+                found.map(|(_, value)| &**value)
             }
         };
         known.filter(|known| !known.is_empty())

@@ -107,6 +107,12 @@ impl Acquaintance {
         since >= self.refresh || is_needed && since >= took * RARELY
     }
 
+    /// Whether all is known that will be of this container of the last list.
+    pub(crate) fn knows(&self, id: &str) -> bool {
+        let standing = self.containers.get(id);
+        standing.is_some_and(|standing| standing.stage == Stage::Known)
+    }
+
     /// There is no state of this turn, since none was asked for.
     pub(crate) fn not_asked(&mut self) {
         // Where there was none to be had the last time, nobody waits for longer because none is asked for.

@@ -18,6 +18,7 @@ mod error;
 mod state;
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -256,15 +257,15 @@ impl States {
         self.client.address()
     }
 
-    /// Asks.
+    /// Asks about these containers; without, about all.
     ///
     /// # Errors
     /// There is no whole answer, or it is something else.
-    pub(crate) async fn ask(&self) -> Result<State, ScrapeError> {
+    pub(crate) async fn ask(&self, wanted: Option<&HashSet<&str>>) -> Result<State, ScrapeError> {
         let what = "GET /state";
         let question = Question::get(what, "/slave(1)/state");
         let answer = self.client.ask(question, self.bounds).await?;
-        state::parse(text(&answer).as_bytes(), &self.labels)
+        state::parse(text(&answer).as_bytes(), &self.labels, wanted)
             .map_err(|source| ScrapeError::unreadable(what, source))
     }
 }
@@ -286,5 +287,5 @@ fn filled(answer: Answer<'_>) -> Result<Answer<'_>, ScrapeError> {
 /// What a real agent said of its containers.
 #[cfg(test)]
 pub(crate) fn sample_state() -> State {
-    state::parse(include_bytes!("samples/state.json"), &[]).expect("a state")
+    state::parse(include_bytes!("samples/state.json"), &[], None).expect("a state")
 }

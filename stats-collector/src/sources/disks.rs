@@ -1,7 +1,7 @@
 //! The disk watcher: what it knows of every sandbox's and volume's disk, and of itself.
 
 use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use disk_figures::{Figure, OWN_SERIES, Report, SUBJECT_SERIES, Series, Subject, Type};
@@ -49,21 +49,22 @@ impl Identity for &Subject {
 
     fn origin(&self) -> Origin {
         let whose = &self.identity;
-        let known = |text: &String| (!text.is_empty()).then(|| text.clone());
+        let known = |text: &String| (!text.is_empty()).then(|| Arc::from(text.as_str()));
+        let told = |text: &Option<String>| text.as_deref().map(Arc::from);
         let (own, parents) = match whose.nested_container_ids.split_last() {
             None => (known(&whose.container_id), None),
-            Some((own, [])) => (Some(own.clone()), known(&whose.container_id)),
-            Some((own, [.., parent])) => (Some(own.clone()), Some(parent.clone())),
+            Some((own, [])) => (Some(own.as_str().into()), known(&whose.container_id)),
+            Some((own, [.., parent])) => (Some(own.as_str().into()), Some(parent.as_str().into())),
         };
         Origin {
-            framework: whose.framework_name.clone(),
+            framework: told(&whose.framework_name),
             framework_id: known(&whose.framework_id),
-            role: whose.role.clone(),
+            role: told(&whose.role),
             executor_id: known(&whose.executor_id),
-            task_id: whose.task_id.clone(),
+            task_id: told(&whose.task_id),
             container_id: own,
             parent_container_id: parents,
-            persistence_id: whose.persistence_id.clone(),
+            persistence_id: told(&whose.persistence_id),
             ..Origin::default()
         }
     }

@@ -93,7 +93,7 @@ impl Feed {
         let is_time = self.asked.is_none_or(|asked| asked.elapsed() >= SELDOM);
         if is_time && listed.iter().any(is_new) {
             self.asked = Some(Instant::now());
-            match link.states.ask().await {
+            match link.states.ask(None).await {
                 Ok(state) => self.state = state,
                 Err(error) => picture.troubles.push(format!("no names: {error}")),
             }
@@ -216,7 +216,7 @@ fn named(one: &Container<'_>, state: &State) -> Row {
         executor_id,
         ..
     } = origin.unwrap_or_default();
-    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let some = |text: &str| (!text.is_empty()).then(|| text.into());
     let of_executor = || match shape {
         // It would be named as the container around it.
         Shape::Nested => None,
@@ -226,8 +226,8 @@ fn named(one: &Container<'_>, state: &State) -> Row {
         shape,
         name: task_id
             .or_else(of_executor)
-            .unwrap_or_else(|| id.to_owned()),
-        framework: framework.unwrap_or_else(|| one.framework_id.clone().into_owned()),
+            .map_or_else(|| id.to_owned(), |name| name.to_string()),
+        framework: framework.map_or_else(|| one.framework_id.to_string(), |name| name.to_string()),
         container_id: id.to_owned(),
         ..Row::default()
     }

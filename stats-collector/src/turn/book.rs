@@ -178,8 +178,13 @@ impl Book {
             self.acquaintance.not_asked();
             return None;
         }
+        let newcomers = listed.containers.iter();
+        let newcomers = newcomers.filter(|one| !self.acquaintance.knows(&one.container_id));
+        // A container in others may be known by those alone.
+        let ids = newcomers.flat_map(|one| [&one.container_id].into_iter().chain(&one.parents));
+        let wanted = ids.map(|id| &**id).collect();
         let begun = Instant::now();
-        let asked = states.ask().await;
+        let asked = states.ask(Some(&wanted)).await;
         let took = begun.elapsed();
         self.health.took("state", took);
         self.acquaintance

@@ -1,6 +1,7 @@
 //! The containers of one list, and whose they are.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::model::{Kind, Origin};
 use crate::names::Identity;
@@ -89,8 +90,8 @@ pub(crate) fn kind_of(container: &Container<'_>) -> Kind {
     }
 }
 
-fn some(text: &str) -> Option<String> {
-    (!text.is_empty()).then(|| text.to_owned())
+fn some(text: &str) -> Option<Arc<str>> {
+    (!text.is_empty()).then(|| text.into())
 }
 
 #[cfg(test)]
@@ -124,11 +125,11 @@ mod tests {
         ]);
         let origin = listed.origin(&listed.containers[0], None);
         let wanted = Origin {
-            framework_id: Some("f".to_owned()),
-            executor_id: Some("pod".to_owned()),
-            source: Some("s".to_owned()),
-            container_id: Some("session".to_owned()),
-            parent_container_id: Some("web".to_owned()),
+            framework_id: Some("f".into()),
+            executor_id: Some("pod".into()),
+            source: Some("s".into()),
+            container_id: Some("session".into()),
+            parent_container_id: Some("web".into()),
             ..Origin::default()
         };
         assert_eq!(origin, wanted);

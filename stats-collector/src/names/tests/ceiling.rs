@@ -34,7 +34,7 @@ impl Crowd {
         let naming = naming(&settings());
         let all = (0..size).map(|slot| {
             let subject = subject(Kind::Container, "web", Some(slot));
-            let head = naming.head(&subject);
+            let head = naming.head(&subject, &Origin::default());
             (subject, head)
         });
         Self {

@@ -66,10 +66,10 @@ fn crowd() -> Vec<Someone> {
     let called = |(id, name): (usize, &str)| Someone {
         id: id.to_string(),
         origin: Origin {
-            framework: Some(name.to_owned()),
-            task_id: Some(format!("{name}.{UUID}")),
-            task_name: Some(name.to_owned()),
-            labels: vec![("team".to_owned(), name.to_owned())],
+            framework: Some(name.into()),
+            task_id: Some(format!("{name}.{UUID}").into()),
+            task_name: Some(name.into()),
+            labels: vec![("team".into(), name.into())],
             ..Origin::default()
         },
         is_complete: true,

@@ -46,8 +46,8 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
-fn maybe() -> impl Strategy<Value = Option<String>> {
-    proptest::option::of(text())
+fn maybe() -> impl Strategy<Value = Option<Arc<str>>> {
+    proptest::option::of(text().prop_map(Arc::from))
 }
 
 prop_compose! {
@@ -65,7 +65,10 @@ prop_compose! {
             task_name,
             container_id,
             persistence_id,
-            labels,
+            labels: labels
+                .into_iter()
+                .map(|(key, value)| (key.into(), value.into()))
+                .collect(),
             ..Origin::default()
         }
     }
@@ -164,7 +167,7 @@ fn a_pod_that_is_called_like_another_s_instance_cannot_take_its_series() {
     let mut registry = registry(&settings, 60);
     let of = |id: &str, framework: &str, executor: &str| {
         let mut one = someone(&format!("{id}={executor}"));
-        one.origin.framework = Some(framework.to_owned());
+        one.origin.framework = Some(framework.into());
         one
     };
     let all = [of("a", "x", "y-z"), of("b", "x-y", "z")];

@@ -69,7 +69,6 @@ fn subject(kind: Kind, app: &str, slot: Option<u32>) -> Subject {
         kind,
         app: app.into(),
         slot,
-        origin: Origin::default(),
     }
 }
 
@@ -109,7 +108,7 @@ impl Identity for Someone {
 fn someone(pair: &str) -> Someone {
     let (id, executor) = pair.split_once('=').unwrap();
     let origin = Origin {
-        executor_id: Some(executor.to_owned()),
+        executor_id: Some(executor.into()),
         ..Origin::default()
     };
     Someone {

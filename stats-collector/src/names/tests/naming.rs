@@ -2,7 +2,11 @@ use super::super::variable::VARIABLES;
 use super::*;
 
 fn head(settings: &NamesSettings, subject: &Subject) -> Head {
-    naming(settings).head(subject)
+    head_of(settings, subject, &Origin::default())
+}
+
+fn head_of(settings: &NamesSettings, subject: &Subject, origin: &Origin) -> Head {
+    naming(settings).head(subject, origin)
 }
 
 fn errors(settings: &NamesSettings) -> Vec<String> {
@@ -87,10 +91,13 @@ fn names_that_no_table_has_keep_their_components() {
 
 #[test]
 fn tags_tell_subjects_apart_and_the_kind_is_in_the_name() {
-    let mut web = subject(Kind::Container, "web", Some(0));
-    web.origin.framework = Some("marathon".to_owned());
-    web.origin.task_id = Some(format!("web.{UUID}"));
-    let head = head(&tagged(), &web);
+    let web = subject(Kind::Container, "web", Some(0));
+    let origin = Origin {
+        framework: Some("marathon".into()),
+        task_id: Some(format!("web.{UUID}").into()),
+        ..Origin::default()
+    };
+    let head = head_of(&tagged(), &web, &origin);
     assert_eq!(
         series(&head, Name::Known(&USED, None)),
         "mesos.containers.cpus_used;app=web;framework=marathon;host=node-1_example_com;slot=0"
@@ -104,7 +111,8 @@ fn tags_tell_subjects_apart_and_the_kind_is_in_the_name() {
         series(&head, Name::Known(&DEVICE_READ, Some("8:0"))),
         "mesos.containers.blkio.read;app=web;device=8:0;framework=marathon;host=node-1_example_com;slot=0"
     );
-    let agent = naming(&tagged()).head(&subject(Kind::Agent, "", None));
+    let agent = subject(Kind::Agent, "", None);
+    let agent = head_of(&tagged(), &agent, &Origin::default());
     assert_eq!(
         series(&agent, Name::Unknown("slave/uptime_secs")),
         "mesos.agent.slave.uptime_secs;host=node-1_example_com"
@@ -121,13 +129,16 @@ fn ids_and_labels_are_tags_when_they_are_named_and_only_those_that_are_known() {
         label: "com.example/team".to_owned(),
         tag: "team".to_owned(),
     }];
-    let mut web = subject(Kind::Task, "web", Some(1));
-    web.origin.task_id = Some(format!("web.{UUID}"));
-    web.origin.labels = vec![
-        ("secret".to_owned(), "hunter2".to_owned()),
-        ("com.example/team".to_owned(), "~pay;ments\n".to_owned()),
-    ];
-    let head = head(&settings, &web);
+    let web = subject(Kind::Task, "web", Some(1));
+    let origin = Origin {
+        task_id: Some(format!("web.{UUID}").into()),
+        labels: vec![
+            ("secret".into(), "hunter2".into()),
+            ("com.example/team".into(), "~pay;ments\n".into()),
+        ],
+        ..Origin::default()
+    };
+    let head = head_of(&settings, &web, &origin);
     let labels: Vec<_> = head.labels().collect();
     let task_id = format!("web.{UUID}");
     let wanted = [
@@ -150,10 +161,13 @@ fn a_template_may_use_what_is_known_of_its_kind() {
         label: "team".to_owned(),
         tag: "team".to_owned(),
     }];
-    let mut web = subject(Kind::Container, "web", Some(12));
-    web.origin.framework = Some("My Framework".to_owned());
-    web.origin.labels = vec![("team".to_owned(), "pay".to_owned())];
-    let head = head(&settings, &web);
+    let web = subject(Kind::Container, "web", Some(12));
+    let origin = Origin {
+        framework: Some("My Framework".into()),
+        labels: vec![("team".into(), "pay".into())],
+        ..Origin::default()
+    };
+    let head = head_of(&settings, &web, &origin);
     assert_eq!(
         series(&head, Name::Known(&USED, None)),
         "mesos.node-1_example_com.containers.My_Framework--577c23a8.none.pay.web-12.cpus_used"
@@ -169,9 +183,12 @@ fn a_template_may_use_what_is_known_of_its_kind() {
 #[test]
 fn a_template_may_tell_containers_by_their_ids() {
     let settings = with(Kind::Container, "{prefix}.{host}.containers.{container_id}");
-    let mut web = subject(Kind::Container, "web", Some(0));
-    web.origin.container_id = Some(UUID.to_owned());
-    let name = series(&head(&settings, &web), Name::Known(&USED, None));
+    let web = subject(Kind::Container, "web", Some(0));
+    let origin = Origin {
+        container_id: Some(UUID.into()),
+        ..Origin::default()
+    };
+    let name = series(&head_of(&settings, &web, &origin), Name::Known(&USED, None));
     assert_eq!(
         name,
         format!("mesos.node-1_example_com.containers.{UUID}.cpus_used")

@@ -207,7 +207,7 @@ fn what_becomes_known_later_renames_and_keeps_memory_and_slot() {
     web.is_complete = false;
     registry.take_in(KIND, [&web].into_iter(), 0);
     registry.call(KIND, "a").unwrap().memory = 7;
-    web.origin.framework = Some("marathon".to_owned());
+    web.origin.framework = Some("marathon".into());
     web.is_complete = true;
     registry.take_in(KIND, [&web].into_iter(), 10);
     let entry = registry.call(KIND, "a").unwrap();

@@ -53,7 +53,6 @@ pub(in crate::output) fn subject(kind: Kind, slot: Option<u32>) -> Subject {
         kind,
         app: Arc::from(if slot.is_some() { "web" } else { "" }),
         slot,
-        origin: Origin::default(),
     }
 }
 
@@ -84,7 +83,9 @@ fn outlet(carbon: Option<Address>, most_series: usize, deny: &[&str]) -> Outlet 
 }
 
 pub(in crate::output) fn head(subject: &Subject) -> Head {
-    Naming::new(&names(&[])).unwrap().head(subject)
+    Naming::new(&names(&[]))
+        .unwrap()
+        .head(subject, &Origin::default())
 }
 
 #[tokio::test]

@@ -102,10 +102,10 @@ impl Identity for Told {
 
     fn origin(&self) -> Origin {
         Origin {
-            framework_id: Some(self.run.framework_id.clone()),
-            executor_id: Some(self.run.executor_id.clone()),
-            task_id: Some(self.task.task_id.clone()),
-            container_id: Some(self.run.container_id.clone()),
+            framework_id: Some(self.run.framework_id.as_str().into()),
+            executor_id: Some(self.run.executor_id.as_str().into()),
+            task_id: Some(self.task.task_id.as_str().into()),
+            container_id: Some(self.run.container_id.as_str().into()),
             ..Origin::default()
         }
     }
