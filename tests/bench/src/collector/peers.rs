@@ -22,7 +22,7 @@ type Start = dyn Fn(&str, SocketAddr, &Path) -> Command;
 
 /// The floor first.
 pub(super) fn all() -> Vec<Peer> {
-    let mut peers = vec![floor(), ours()];
+    let mut peers = vec![floor(), ours(), with_the_machine()];
     peers.extend(diamond());
     peers
 }
@@ -38,15 +38,24 @@ fn floor() -> Peer {
     }
 }
 
+/// As the floor, it tells of containers, and of the agent.
 pub(super) fn ours() -> Peer {
+    collector("mesos-stats-collector", "--machine=false")
+}
+
+fn with_the_machine() -> Peer {
+    collector("the same, with the machine's own figures", "--machine=true")
+}
+
+fn collector(name: &'static str, machine: &'static str) -> Peer {
     let program = binaries::stats_collector();
     Peer {
-        name: "mesos-stats-collector",
+        name,
         command: Box::new(move |agent, carbon, directory| {
             let mut command = Command::new(&program);
             command
                 .args(["--agent", agent, "--graphite", &format!("tcp://{carbon}")])
-                .args(["--host=bench", "--interval=1secs", "--log=error"])
+                .args(["--host=bench", "--interval=1secs", "--log=error", machine])
                 .env("STATE_DIRECTORY", directory);
             command
         }),
