@@ -84,11 +84,12 @@ impl Window {
         self.parcels
             .retain(|parcel| parcel.origin == Origin::Memory);
         self.next = 0;
-        self.bytes = self
-            .parcels
-            .iter()
-            .map(|kept| kept.batch.bytes().len())
-            .sum();
+        self.count_bytes();
+    }
+
+    fn count_bytes(&mut self) {
+        let sizes = self.parcels.iter().map(|kept| kept.batch.bytes().len());
+        self.bytes = sizes.sum();
     }
 
     /// Takes out everything that is not on disk, the oldest first. The window is then empty.
@@ -103,11 +104,7 @@ impl Window {
     pub(crate) fn confirmed(&mut self) -> Option<Confirmed> {
         let written: Vec<_> = self.parcels.drain(..self.next).collect();
         self.next = 0;
-        self.bytes = self
-            .parcels
-            .iter()
-            .map(|kept| kept.batch.bytes().len())
-            .sum();
+        self.count_bytes();
         written
             .into_iter()
             .filter_map(Parcel::confirms)

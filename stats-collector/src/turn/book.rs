@@ -1,6 +1,7 @@
 //! Everything that is remembered from turn to turn, and what is done with what the agent says.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::time::{Duration, SystemTime};
 
 use graphite::UndeliveredError;
@@ -105,9 +106,12 @@ impl Book {
 
     /// A source did not answer, or not with sense.
     pub(super) fn failed(&mut self, source: &'static str, error: &ScrapeError) {
-        self.health.failed(source, error.kind());
-        self.episodes
-            .trouble(source, error.kind(), &error.to_string());
+        self.troubled(source, error.kind(), error);
+    }
+
+    fn troubled(&mut self, source: &'static str, kind: &'static str, error: &dyn Display) {
+        self.health.failed(source, kind);
+        self.episodes.trouble(source, kind, &error.to_string());
     }
 
     /// A source is as it should be.
@@ -125,7 +129,7 @@ impl Book {
                 return self.failed("snapshot", &error);
             }
         };
-        self.episodes.fine("snapshot");
+        self.fine("snapshot");
         let entry = self.registry.single(Kind::Agent);
         if let Some(mut writer) = self.outlet.begin(&entry.subject, &entry.head, now_secs()) {
             for (name, value) in &snapshot.metrics {
@@ -191,7 +195,7 @@ impl Book {
             .asked(self.since.elapsed(), took, asked.is_ok());
         match asked {
             Ok(state) => {
-                self.episodes.fine("state");
+                self.fine("state");
                 Some(state)
             }
             Err(error) => {
@@ -387,13 +391,11 @@ impl Book {
         self.health.took(source, took);
         match told {
             Ok(told) => {
-                self.episodes.fine(source);
+                self.fine(source);
                 Some(told)
             }
             Err(error) => {
-                self.health.failed(source, error.kind());
-                self.episodes
-                    .trouble(source, error.kind(), &error.to_string());
+                self.troubled(source, error.kind(), &error);
                 None
             }
         }
